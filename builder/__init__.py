@@ -1,0 +1,1 @@
+"""Makes the dataset: source → replay log → episodes → shards → card → destination."""

@@ -1,0 +1,85 @@
+"""Configs: named views (`pong-expert`) on checkpoints that are stored once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .errors import UnknownNameError
+from .games import GAMES, Game, find_game
+
+MEDIUM_CHECKPOINT = 9
+"""The tenth million of an original run, as in d4rl-atari."""
+
+QUALITIES: dict[str, str] = {
+    "mixed": "checkpoint 0, the agent's first transitions",
+    "medium": f"checkpoint {MEDIUM_CHECKPOINT}",
+    "expert": "the last complete checkpoint",
+    "full": "every checkpoint",
+}
+EPISODES = "episodes"
+
+
+@dataclass(frozen=True)
+class ConfigName:
+    """A config's name taken apart: `pong-expert` is Pong and `expert`."""
+
+    game: Game
+    view: str
+    """One of QUALITIES, or EPISODES: the table with one row per episode."""
+
+    def __str__(self) -> str:
+        return f"{self.game.slug}-{self.view}"
+
+
+def all_config_names() -> list[str]:
+    """Every config of the dataset: five for each of the 60 games."""
+    return [f"{game.slug}-{view}" for game in GAMES for view in (*QUALITIES, EPISODES)]
+
+
+def parse_config_name(name: str) -> ConfigName:
+    """Take `<game>-<view>` apart.
+
+    Raises:
+        UnknownNameError: there is no such game or no such view.
+    """
+    game, _, view = name.rpartition("-")
+    if view not in QUALITIES and view != EPISODES:
+        views = ", ".join((*QUALITIES, EPISODES))
+        raise UnknownNameError(
+            f"unknown config {name!r}: expected <game>-<view>, e.g. 'pong-expert', with a view of {views}"
+        )
+    return ConfigName(find_game(game), view)
+
+
+def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int]) -> list[int]:
+    """The checkpoints of a run that a view shows, in order; empty where the run has none such.
+
+    Args:
+        view: one of QUALITIES, or EPISODES.
+        complete: numbers of the checkpoints that were dumped with a full ring.
+        partial: numbers of those dumped at the end of training, mostly a repeat.
+    """
+    complete = sorted(complete)
+    if view == "mixed":
+        wanted: Sequence[int] = [0]
+    elif view == "medium":
+        wanted = [MEDIUM_CHECKPOINT]
+    elif view == "expert":
+        wanted = complete[-1:]
+    else:
+        return sorted({*complete, *partial})
+    return [number for number in wanted if number in complete]
+
+
+def parse_numbers(text: str, what: str) -> list[int]:
+    """Numbers and ranges as users write them: `0,9,40-49`.
+
+    Raises:
+        UnknownNameError: `text` is something else.
+    """
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or (dash and int(last) < int(first)):
+            raise UnknownNameError(f"cannot read {what} {text!r}: expected numbers and ranges such as 0,9,40-49")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)

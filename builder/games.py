@@ -1,0 +1,79 @@
+"""The 60 games of the DQN Replay Dataset: their names in each convention, and their actions."""
+
+import difflib
+import functools
+import re
+from dataclasses import dataclass
+
+from .errors import UnknownNameError
+
+_NAMES = """
+AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk Bowling
+Boxing Breakout Carnival Centipede ChopperCommand CrazyClimber DemonAttack DoubleDunk ElevatorAction
+Enduro FishingDerby Freeway Frostbite Gopher Gravitar Hero IceHockey Jamesbond JourneyEscape Kangaroo
+Krull KungFuMaster MontezumaRevenge MsPacman NameThisGame Phoenix Pitfall Pong Pooyan PrivateEye Qbert
+Riverraid RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders StarGunner Tennis TimePilot
+Tutankham UpNDown Venture VideoPinball WizardOfWor YarsRevenge Zaxxon
+""".split()
+
+
+@dataclass(frozen=True)
+class Game:
+    """A game, by the name that the bucket's folders carry (`MsPacman`)."""
+
+    name: str
+
+    @property
+    def rom_id(self) -> str:
+        """ALE's name for the ROM: `ms_pacman`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
+
+    @property
+    def slug(self) -> str:
+        """The name in configs and paths, as in d4rl-atari: `ms-pacman`."""
+        return self.rom_id.replace("_", "-")
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the game's minimal action set in ALE's order; an action's number is its place here."""
+        return _minimal_actions(self.rom_id)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+GAMES: tuple[Game, ...] = tuple(Game(name) for name in _NAMES)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_BY_KEY = {_key(game.name): game for game in GAMES}
+
+
+def find_game(name: str) -> Game:
+    """The game called `name` in any convention: `MsPacman`, `ms-pacman`, `ms_pacman`, `MsPacmanNoFrameskip-v4`.
+
+    Raises:
+        UnknownNameError: no game has this name; the message suggests the nearest ones.
+    """
+    key = _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.removeprefix("ALE/")))
+    if key in _BY_KEY:
+        return _BY_KEY[key]
+    near = [_BY_KEY[match].slug for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known games: {', '.join(g.slug for g in GAMES)}"
+    raise UnknownNameError(f"unknown game {name!r}: {hint}")
+
+
+@functools.cache
+def _minimal_actions(rom_id: str) -> tuple[str, ...]:
+    from ale_py import ALEInterface, LoggerMode, roms
+
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    ale = ALEInterface()
+    rom = roms.get_rom_path(rom_id)
+    if rom is None:
+        raise UnknownNameError(f"ale-py ships no ROM for {rom_id!r}; install ale-py 0.11 or newer")
+    ale.loadROM(rom)
+    return tuple(action.name for action in ale.getMinimalActionSet())

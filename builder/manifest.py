@@ -1,0 +1,129 @@
+"""The manifest of a checkpoint: what it holds, what it was made from, and how to prove it."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .errors import OutputError
+from .games import Game, find_game
+from .provenance import Provenance
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file by its content."""
+
+    path: str
+    """Relative to the root of the source or of the dataset repo."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ShardRecord(FileRecord):
+    """A Parquet file of the dataset repo."""
+
+    rows: int
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """What became of each row of a checkpoint's files: `rows_read` is the sum of the other four."""
+
+    rows_read: int
+    transitions: int
+    padding: int
+    """All-zero rows before an episode."""
+    stale: int
+    """Rows that the ring had never written."""
+    repeated: int
+    """Rows of the final, partial dump that the file before holds as well."""
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """How a file's transitions become a checkpoint's steps.
+
+    steps = transitions - continued_from_earlier + continued_in_later
+    """
+
+    steps: int
+    continued_from_earlier: int
+    """Transitions of this file that belong to an episode begun in an earlier checkpoint."""
+    continued_in_later: int
+    """Steps of this checkpoint's last episode that later files hold."""
+    episodes: int
+    complete_episodes: int
+
+
+@dataclass(frozen=True)
+class ReturnSummary:
+    """Returns of the complete episodes, in the units of the logged reward; null where there are none."""
+
+    mean: float | None
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One checkpoint of one run, as stored beside its shards."""
+
+    game: str
+    run: int
+    checkpoint: int
+    partial: bool
+    """The final dump of a run, made at the end of training: not a full lap."""
+    capacity: int
+    """Rows of the replay buffer, C."""
+    provenance: Provenance
+    row_counts: RowCounts
+    step_counts: StepCounts
+    returns: ReturnSummary
+    sources: tuple[FileRecord, ...]
+    """Every file of the log that was read to make this checkpoint."""
+    shards: tuple[ShardRecord, ...]
+    episodes_table: ShardRecord
+    digests: dict[str, str]
+    """xxh3-128 per column of the steps, over the raw values in order (frames: the 7056 bytes of each)."""
+
+    def find_game(self) -> Game:
+        """The game as a `Game`."""
+        return find_game(self.game)
+
+    def files(self) -> tuple[ShardRecord, ...]:
+        """Every Parquet file that the manifest vouches for."""
+        return (*self.shards, self.episodes_table)
+
+    def to_json(self) -> str:
+        """The file's text; equal manifests give equal bytes."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> "Manifest":
+        """Read a manifest back.
+
+        Raises:
+            OutputError: `text`, found at `where`, is no manifest, or one of a newer format.
+        """
+        try:
+            record: dict[str, Any] = json.loads(text)
+            if record.pop("format") != FORMAT:
+                raise OutputError(f"{where}: a manifest of another format; update atari-dqn-replay")
+            return cls(
+                **{
+                    **record,
+                    "provenance": Provenance(**record["provenance"]),
+                    "row_counts": RowCounts(**record["row_counts"]),
+                    "step_counts": StepCounts(**record["step_counts"]),
+                    "returns": ReturnSummary(**record["returns"]),
+                    "sources": tuple(FileRecord(**source) for source in record["sources"]),
+                    "shards": tuple(ShardRecord(**shard) for shard in record["shards"]),
+                    "episodes_table": ShardRecord(**record["episodes_table"]),
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(f"{where}: not a manifest ({error}); build this checkpoint again") from None

@@ -1,0 +1,1 @@
+../../atari_dqn_replay.py
