@@ -1,0 +1,105 @@
+"""An Atari game as the DQN Replay Dataset's agents met it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .games import Game
+
+FRAME_SKIP = 4
+"""Emulated frames per agent step; the reward is their sum."""
+
+STICKY_ACTION_PROBABILITY = 0.25
+"""That the console repeats the last action in an emulated frame, whatever the agent asks for."""
+
+TIME_LIMIT = 27_000
+"""Agent steps after which an episode is cut off: half an hour of play at 60 frames a second."""
+
+FRAME_SIZE = 84
+"""Height and width of an observation, in pixels."""
+
+
+class AtariEnvironment:
+    """One game under the dataset's protocol, on ALE directly, so that a player can read the console's RAM.
+
+    The protocol is that of Dopamine's `AtariPreprocessing` (`dopamine/discrete_domains/atari_lib.py`) in the
+    settings that the dataset was collected with: sticky actions, a frame skip of 4 with the maximum over the
+    last two frames, grey, 84×84 by area interpolation; no episode ends with a life, none starts with no-ops.
+    The ROM is the one that ale-py ships; the original agents played the older ROMs of atari-py.
+
+    The same seed and actions give the same observations and rewards.
+
+    Args:
+        game: which one.
+        seed: of the console's random numbers, which sticky actions use.
+        time_limit: agent steps after which an episode is truncated.
+
+    Raises:
+        UnknownNameError: ale-py ships no ROM of this game.
+    """
+
+    def __init__(self, game: Game, *, seed: int = 0, time_limit: int = TIME_LIMIT) -> None:
+        import cv2
+        from ale_py import ALEInterface, LoggerMode, roms
+
+        self.actions = game.actions
+        """Names of the minimal action set; `step` takes a place in it."""
+        self.time_limit = time_limit
+        cv2.setNumThreads(1)  # a frame is too small to share out, and many games may play at once
+        self._resize, self._area = cv2.resize, cv2.INTER_AREA
+        ALEInterface.setLoggerMode(LoggerMode.Error)
+        self._ale = ALEInterface()
+        self._ale.setInt("random_seed", seed)
+        self._ale.setFloat("repeat_action_probability", STICKY_ACTION_PROBABILITY)
+        rom: Any = roms.get_rom_path(game.rom_id)
+        self._ale.loadROM(rom)
+        self._action_set = self._ale.getMinimalActionSet()
+        self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
+        self._ram = np.zeros(self._ale.getRAMSize(), np.uint8)
+        self._steps = 0
+
+    @property
+    def ram(self) -> NDArray[np.uint8]:
+        """The console's 128 bytes of RAM as they are now; the next access overwrites the array."""
+        self._ale.getRAM(self._ram)
+        return self._ram
+
+    def reset(self) -> NDArray[np.uint8]:
+        """Start an episode and return its first observation, (84, 84) uint8."""
+        self._ale.reset_game()
+        self._steps = 0
+        self._ale.getScreenGrayscale(self._screens[0])
+        self._screens[1] = 0
+        return self._observation()
+
+    def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool]:
+        """Play one agent step, four emulated frames.
+
+        Args:
+            action: a place in `actions`.
+
+        Returns:
+            The observation after the step, (84, 84) uint8; the reward, not clipped; whether the game is over
+            (`terminated`); and whether the time limit cut it off (`truncated`, never both).
+        """
+        reward = 0
+        chosen = self._action_set[action]
+        for frame in range(FRAME_SKIP):
+            reward += self._ale.act(chosen)
+            if self._ale.game_over():
+                break  # as in Dopamine: the frame that ends the game is not shown
+            if frame >= FRAME_SKIP - 2:
+                self._ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
+        self._steps += 1
+        terminated = self._ale.game_over()
+        return (
+            self._observation(),
+            float(reward),
+            terminated,
+            not terminated and self._steps >= self.time_limit,
+        )
+
+    def _observation(self) -> NDArray[np.uint8]:
+        np.maximum(self._screens[0], self._screens[1], out=self._screens[0])
+        return self._resize(self._screens[0], (FRAME_SIZE, FRAME_SIZE), interpolation=self._area)

@@ -1,0 +1,174 @@
+"""Replay logs with contents of one's choice, written by the project's own ring buffer from real frames."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.ring_buffer import RingBuffer
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was put into a log: one entry per transition, in order, without padding."""
+
+    root: Path
+    """What a user would give as the source."""
+    game: Game
+    run: int
+    capacity: int
+    observation: NDArray[np.uint8]
+    """(n, 84, 84)"""
+    action: NDArray[np.int32]
+    reward: NDArray[np.float32]
+    """As logged: clipped to [-1, 1]."""
+    terminal: NDArray[np.bool_]
+    stored: tuple[tuple[int, ...], ...]
+    """For each transition, the numbers of the files that hold it; empty if it was lost."""
+    files: tuple[int, ...]
+    """The numbers of the files that are there."""
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def folder(self) -> Path:
+        """Where the log's files lie."""
+        return log_folder(self.root, self.game, self.run)
+
+    @property
+    def recoverable(self) -> NDArray[np.bool_]:
+        """(n,) whether a transition is in any file."""
+        return np.array([bool(numbers) for numbers in self.stored], bool)
+
+
+def log_folder(root: Path, game: Game, run: int) -> Path:
+    """The bucket's layout: `<root>/Pong/1/replay_logs`."""
+    return root / game.name / str(run) / "replay_logs"
+
+
+def write_log(
+    root: Path,
+    lengths: Sequence[int],
+    *,
+    capacity: int,
+    game: str = "Pong",
+    run: int = 1,
+    seed: int = 0,
+    black: int = 0,
+    in_mid_episode: bool = False,
+    finish: bool = True,
+    delete: Sequence[int] = (),
+) -> Played:
+    """Write a log of episodes of the given lengths; frames, actions and rewards follow from `seed`.
+
+    Args:
+        root: the source's root folder.
+        lengths: transitions in each episode.
+        capacity: rows in the ring, at least 5.
+        game: whose frames to use.
+        run: 1 to 5.
+        seed: chooses frames, actions and rewards.
+        black: the first so many transitions of every episode are zero in every array, as padding is.
+        in_mid_episode: the log ends before the last episode does.
+        finish: write the last, partial file; without it the agent was killed.
+        delete: numbers of the files that are taken away afterwards.
+    """
+    count = sum(lengths)
+    random = np.random.default_rng(seed)
+    observation = real_frames(game, count, seed).copy()
+    action = random.integers(len(find_game(game).actions), size=count, dtype=np.int32)
+    reward = random.choice(np.array([-1, 0, 0, 1], np.float32), size=count)
+    terminal = np.zeros(count, bool)
+    ends = np.cumsum(lengths)
+    terminal[ends - 1] = True
+    if in_mid_episode:
+        terminal[-1] = False
+    for end, length in zip(ends, lengths, strict=True):
+        first = slice(end - length, end - length + min(black, length))
+        observation[first], action[first], reward[first] = 0, 0, 0
+    return log_transitions(
+        root,
+        observation,
+        action,
+        reward,
+        terminal,
+        capacity=capacity,
+        game=game,
+        run=run,
+        finish=finish,
+        delete=delete,
+    )
+
+
+def log_transitions(
+    root: Path,
+    observation: NDArray[np.uint8],
+    action: NDArray[np.int32],
+    reward: NDArray[np.float32],
+    terminal: NDArray[np.bool_],
+    *,
+    capacity: int,
+    game: str = "Pong",
+    run: int = 1,
+    finish: bool = True,
+    delete: Sequence[int] = (),
+) -> Played:
+    """Put these very transitions through the ring buffer; the other arguments are those of `write_log`."""
+    folder = log_folder(root, find_game(game), run)
+    ring = RingBuffer(folder, capacity, compression=1)
+    holds = np.full(capacity, -1)  # which transition lies in each row
+    stored: list[list[int]] = [[] for _ in action]
+
+    def note_dump() -> None:
+        for index in holds[holds >= 0]:
+            stored[index].append(ring.dumps - 1)
+
+    for index in range(len(action)):
+        before, dumps = ring.add_count, ring.dumps
+        ring.add(observation[index], int(action[index]), float(reward[index]), bool(terminal[index]))
+        holds[np.arange(before, ring.add_count) % capacity] = -1
+        holds[(ring.add_count - 1) % capacity] = index
+        if ring.dumps > dumps:
+            note_dump()
+    if finish:
+        ring.finish()
+        note_dump()
+    for number in delete:
+        for path in folder.glob(f"*_ckpt.{number}.gz"):
+            path.unlink()
+    return Played(
+        root=root,
+        game=find_game(game),
+        run=run,
+        capacity=capacity,
+        observation=observation,
+        action=action,
+        reward=np.clip(reward, -1, 1),
+        terminal=terminal,
+        stored=tuple(tuple(number for number in numbers if number not in delete) for numbers in stored),
+        files=tuple(number for number in range(ring.dumps) if number not in delete),
+    )
+
+
+def real_frames(game: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Frames that a random player of `game` saw, (count, 84, 84) uint8, in order; read only."""
+    block = 512
+    return _frames(game, -(-max(count, 1) // block) * block, seed)[:count]
+
+
+@functools.lru_cache(maxsize=64)
+def _frames(game: str, count: int, seed: int) -> NDArray[np.uint8]:
+    environment = AtariEnvironment(find_game(game), seed=seed)
+    random = np.random.default_rng(seed)
+    frames = np.empty((count, 84, 84), np.uint8)
+    frames[0] = environment.reset()
+    for index in range(1, count):
+        frame, _, terminated, truncated = environment.step(int(random.integers(len(environment.actions))))
+        frames[index] = environment.reset() if terminated or truncated else frame
+    frames.setflags(write=False)
+    return frames
