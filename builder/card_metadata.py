@@ -1,0 +1,206 @@
+"""What a dataset card's YAML says of the games in a repo: configs, sizes, features and tags."""
+
+import posixpath
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
+from .errors import OutputError
+from .features import episodes_features, steps_features
+from .front_matter import FrontMatter
+from .games import Game
+from .layout import checkpoint_folder, episodes_table, split_name
+from .manifest import Manifest, ShardRecord
+from .provenance import COLLECTED
+
+ARROW_BYTES_PER_STEP = 7242
+"""A stored PNG of 84×84 pixels (7208 bytes) and the other columns, as `datasets` caches a step."""
+
+ARROW_BYTES_PER_EPISODE = 128
+"""An estimate: two of the columns are strings."""
+
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+
+_SETS = ("task_categories", "tags")
+"""Keys whose values a person may add to."""
+
+_PLACES = {name: place for place, name in enumerate(all_config_names())}
+
+
+@dataclass(frozen=True)
+class View:
+    """A config with, for each run, the checkpoints that it shows."""
+
+    config: ConfigName
+    runs: Mapping[int, Sequence[Manifest]]
+
+    def files(self, run: int) -> Iterator[ShardRecord]:
+        """The Parquet files of a run that the config reads."""
+        for manifest in self.runs[run]:
+            yield from (manifest.episodes_table,) if self.config.view == EPISODES else manifest.shards
+
+    def rows(self, run: int) -> int:
+        """Rows of the run's split."""
+        return sum(file.rows for file in self.files(run))
+
+    def pattern(self, run: int) -> str:
+        """A glob that matches the same files, and no others that a repo of ours holds."""
+        game, checkpoint = self.config.game, self.runs[run][0].checkpoint
+        if self.config.view == EPISODES:
+            return posixpath.dirname(episodes_table(game, run, checkpoint)) + "/*.parquet"
+        folder = checkpoint_folder(game, run, checkpoint)
+        return (posixpath.dirname(folder) + "/*" if self.config.view == "full" else folder) + "/*.parquet"
+
+
+def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
+    """The configs that a game's checkpoints make up; without runs and configs that would be empty."""
+    runs: dict[int, list[Manifest]] = {}
+    for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
+        runs.setdefault(manifest.run, []).append(manifest)
+    views = []
+    for name in (*QUALITIES, EPISODES):
+        shown = {run: _shown(name, of_run) for run, of_run in runs.items()}
+        view = View(ConfigName(game, name), shown)
+        filled = {run: shown[run] for run in shown if any(view.files(run))}
+        if filled:
+            views.append(View(view.config, filled))
+    return views
+
+
+def _shown(view: str, manifests: Sequence[Manifest]) -> list[Manifest]:
+    complete = [manifest.checkpoint for manifest in manifests if not manifest.partial]
+    partial = [manifest.checkpoint for manifest in manifests if manifest.partial]
+    checkpoints = select_checkpoints(view, complete, partial)
+    return [manifest for manifest in manifests if manifest.checkpoint in checkpoints]
+
+
+def config_entry(view: View) -> dict[str, Any]:
+    """The config's entry in `configs`."""
+    return {
+        "config_name": str(view.config),
+        "data_files": [{"split": split_name(run), "path": view.pattern(run)} for run in view.runs],
+    }
+
+
+def dataset_info_entry(view: View) -> dict[str, Any]:
+    """The config's entry in `dataset_info`.
+
+    `load_dataset` checks `num_examples`. `num_bytes` and `dataset_size` are about what its Arrow cache
+    takes on disk, for which it looks for room; `download_size` is the size of the Parquet files.
+    """
+    if view.config.view == EPISODES:
+        features, row_bytes = episodes_features(), ARROW_BYTES_PER_EPISODE
+    else:
+        unclipped = any("unclipped_reward" in m.digests for run in view.runs.values() for m in run)
+        features = steps_features(view.config.game, unclipped_reward=unclipped)
+        row_bytes = ARROW_BYTES_PER_STEP
+    rows = {run: view.rows(run) for run in view.runs}
+    return {
+        "config_name": str(view.config),
+        "features": features._to_yaml_list(),
+        "splits": [
+            {"name": split_name(run), "num_bytes": rows[run] * row_bytes, "num_examples": rows[run]}
+            for run in view.runs
+        ],
+        "download_size": sum(file.size for run in view.runs for file in view.files(run)),
+        "dataset_size": sum(rows.values()) * row_bytes,
+    }
+
+
+def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[View]) -> None:
+    """Take the games' entries out of `configs` and `dataset_info`, and put these in; others stay.
+
+    Raises:
+        OutputError: `configs` or `dataset_info` is not what `datasets` reads either.
+    """
+    views = list(views)
+    replaced = {str(ConfigName(game, view)) for game in games for view in (*QUALITIES, EPISODES)}
+    for key, new in (("configs", config_entry), ("dataset_info", dataset_info_entry)):
+        kept = [entry for entry in entries(front, key) if entry["config_name"] not in replaced]
+        merged = [*kept, *map(new, views)]
+        merged.sort(key=lambda entry: _PLACES.get(entry["config_name"], -1))
+        front.set(key, merged or None)
+
+
+def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
+    """The entries of `configs` or `dataset_info`, each with its `config_name`.
+
+    Raises:
+        OutputError: there is something else.
+    """
+    found = front.get(key) or []
+    found = [found] if isinstance(found, dict) else found
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise OutputError(f"README.md: its `{key}` is no list of configs; mend it first")
+    if key == "dataset_info":
+        return [{"config_name": "default", **entry} for entry in found]
+    if not all("config_name" in entry for entry in found):
+        raise OutputError(f"README.md: an entry of its `{key}` has no `config_name`; mend it first")
+    return found
+
+
+@dataclass(frozen=True)
+class GameSummary:
+    """A game as the card itself tells it: origins from its section, sizes from its `full` config."""
+
+    game: Game
+    origins: tuple[str, ...]
+    runs: int
+    steps: int
+    size: int
+    """Bytes of the step shards."""
+
+
+def summarize(front: FrontMatter, origins: Mapping[Game, tuple[str, ...]]) -> list[GameSummary]:
+    """One summary per game that has a section."""
+    infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
+    summaries = []
+    for game, of_game in origins.items():
+        info = infos.get(str(ConfigName(game, "full")), {})
+        splits = info.get("splits", [])
+        steps = sum(split.get("num_examples", 0) for split in splits)
+        summaries.append(GameSummary(game, of_game, len(splits), steps, info.get("download_size", 0)))
+    return summaries
+
+
+def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
+    """The small keys, which follow from what the repo holds."""
+    played_by_dqn = any(origin != COLLECTED for game in games for origin in game.origins)
+    return {
+        "pretty_name": title,
+        "task_categories": ["reinforcement-learning"],
+        "tags": [
+            "atari",
+            "arcade-learning-environment",
+            "offline-reinforcement-learning",
+            "replay-buffer",
+            *(["dqn"] if played_by_dqn else []),
+        ],
+        "size_categories": [size_category(sum(game.steps for game in games))],
+    }
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for a number of rows: `1M<n<10M`."""
+    for exponent, bound in enumerate(_SIZES, start=3):
+        if rows < 10**exponent:
+            return f"n<{bound}" if exponent == 3 else f"{_SIZES[exponent - 4]}<n<{bound}"
+    return f"n>{_SIZES[-1]}"
+
+
+def update_generated(front: FrontMatter, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Bring keys that were generated up to date; what a person has changed or removed stays so.
+
+    Args:
+        front: changed in place.
+        before: what was generated for the card as it was; empty where nothing was.
+        after: what is generated now.
+    """
+    for key, value in after.items():
+        present, old = front.get(key), before.get(key)
+        if present == old:
+            front.set(key, value)
+        elif key in _SETS and isinstance(present, list):
+            kept = [item for item in present if item in value or item not in (old or [])]
+            front.set(key, kept + [item for item in value if item not in {*kept, *(old or [])}])

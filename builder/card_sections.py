@@ -1,0 +1,120 @@
+"""The parts of a card's text that are generated: they lie between marks, and all else is people's own."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import OutputError
+from .games import GAMES, Game
+
+HEAD = "head"
+USAGE = "usage"
+
+_GAMES = {f"game:{game.slug}": game for game in GAMES}
+_NAMES = "|".join([HEAD, USAGE, *_GAMES])
+_MARK = re.compile(rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*) -->$", re.MULTILINE)
+_GAP = "\n\n"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A generated part of the text.
+
+    A game's marks also carry the origins of its data, from which the head is written when another game
+    is published.
+    """
+
+    name: str
+    body: str
+    origins: tuple[str, ...] = ()
+
+    @classmethod
+    def of_game(cls, game: Game, body: str, origins: tuple[str, ...]) -> "Section":
+        """A game's section."""
+        return cls(f"game:{game.slug}", body, origins)
+
+    @property
+    def game(self) -> Game | None:
+        """The game, if it is a game's section."""
+        return _GAMES.get(self.name)
+
+    def __str__(self) -> str:
+        origins = "".join(f" {origin}" for origin in self.origins)
+        return f"<!-- generated:{self.name}{origins} -->\n{self.body}\n<!-- /generated:{self.name} -->"
+
+
+class CardText:
+    """A card's text as a list of sections and, between them, text that is never touched.
+
+    Raises:
+        OutputError: marks that do not pair.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._parts: list[str | Section] = list(_parse(text))
+
+    def sections(self) -> list[Section]:
+        """The generated parts in the order of the text."""
+        return [part for part in self._parts if isinstance(part, Section)]
+
+    def replace(self, section: Section) -> bool:
+        """Put `section` in the place of the one with its name; False if there is none."""
+        place = self._find(section.name)
+        if place is not None:
+            self._parts[place] = section
+        return place is not None
+
+    def insert_first(self, section: Section) -> None:
+        """Put `section` above everything."""
+        self._parts[:0] = [section, _GAP]
+
+    def insert_game(self, section: Section) -> None:
+        """Put a game's section among the others in the order of slugs; if it is the first, at the end."""
+        games = [(part.name, place) for place, part in enumerate(self._parts) if _is_game(part)]
+        before = [place for name, place in games if name < section.name]
+        if before:
+            self._parts[before[-1] + 1 : before[-1] + 1] = [_GAP, section]
+        elif games:
+            self._parts[games[0][1] : games[0][1]] = [section, _GAP]
+        else:
+            text = str(self).rstrip("\n")
+            self._parts = [*_parse(text), _GAP, section, "\n"]
+
+    def remove(self, name: str) -> None:
+        """Take a section out, with the empty line between it and its neighbour."""
+        place = self._find(name)
+        if place is None:
+            return
+        following = "".join(map(str, self._parts[place + 1 :]))
+        preceding = "".join(map(str, self._parts[:place]))
+        if following.startswith(_GAP):
+            following = following.removeprefix(_GAP)
+        else:
+            preceding = preceding.removesuffix(_GAP)
+        self._parts = list(_parse(preceding + following))
+
+    def _find(self, name: str) -> int | None:
+        names = [part.name if isinstance(part, Section) else None for part in self._parts]
+        return names.index(name) if name in names else None
+
+    def __str__(self) -> str:
+        return "".join(map(str, self._parts))
+
+
+def _is_game(part: str | Section) -> bool:
+    return isinstance(part, Section) and part.game is not None
+
+
+def _parse(text: str) -> Iterator[str | Section]:
+    marks = list(_MARK.finditer(text))
+    names = [mark["name"] for mark in marks[::2]]
+    position = 0
+    for begin, end in zip(marks[::2], [*marks[1::2], None], strict=False):
+        if begin["end"] or end is None or not end["end"] or end["name"] != begin["name"]:
+            raise OutputError(f"README.md: the mark {begin[0]} has no partner; restore it first")
+        if names.count(begin["name"]) > 1:
+            raise OutputError(f"README.md: the mark {begin[0]} occurs twice; remove one of the sections first")
+        yield text[position : begin.start()]
+        yield Section(begin["name"], text[begin.end() : end.start()].strip("\n"), tuple(begin["origins"].split()))
+        position = end.end()
+    yield text[position:]

@@ -1,0 +1,312 @@
+"""Whole episodes from a replay log: padding dropped, dumps joined, and every row accounted for."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ReplayLogError
+from .manifest import FileRecord, RowCounts, StepCounts
+from .play import FramesCursor, NumbersCursor
+from .replay_log import Link, ReplayLog
+
+PADDING_ROWS = 3
+"""Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
+
+TIME_LIMIT = 27_000
+"""Agent steps after which Dopamine ends an episode (108,000 frames)."""
+
+_MOST_BLACK_FRAMES = 64
+"""How many black frames a game is thought to begin with at most."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode, or what is left of it. Its frames are read as `blocks` is used, and only once.
+
+    Arrays have shape (length,).
+    """
+
+    checkpoint: int
+    """The dump that holds its first transition."""
+    number: int
+    """0, 1, … within the checkpoint, in order of play."""
+    action: np.ndarray
+    """int32, as logged."""
+    reward: np.ndarray
+    """float32, as logged."""
+    terminated: bool
+    truncated: bool
+    """Ended by the time limit; of an episode whose beginning is missing this cannot be known."""
+    complete: bool
+    """Began at a reset, and was ended by the game or the time limit."""
+    frames: Iterator[np.ndarray]
+    """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def return_to_go(self) -> np.ndarray:
+        """float32: the undiscounted sum of rewards from each step to the end."""
+        return np.cumsum(self.reward[::-1], dtype=np.float64)[::-1].astype(np.float32)
+
+
+class Checkpoint:
+    """The episodes that began in one dump of a log.
+
+    The same rows come in the same order however the work is divided; the counts are there once
+    `episodes` has been used up.
+    """
+
+    def __init__(self, log: ReplayLog, number: int, stream: "_EpisodeStream") -> None:
+        self.log = log
+        self.number = number
+        self._stream = stream
+        self._steps = 0
+        self._episodes = 0
+        self._complete_episodes = 0
+        self._dumps_read = {number}
+
+    def episodes(self) -> Iterator[Episode]:
+        """The episodes in order of play; the frames of each are to be read before the next.
+
+        Raises:
+            ReplayLogError: a file is damaged, or a row of the log is not accounted for.
+        """
+        while (episode := self._stream.next_episode(self.number, self._episodes)) is not None:
+            self._episodes += 1
+            self._complete_episodes += episode.complete
+            self._steps += len(episode)
+            self._dumps_read.update(self._stream.dumps_of_episode)
+            yield episode
+        self._check_accounts()
+
+    @property
+    def row_counts(self) -> RowCounts:
+        """What became of the dump's rows."""
+        dump, tally = self.log.dump(self.number), self._stream.tallies[self.number]
+        return RowCounts(dump.capacity, tally.transitions, tally.padding, dump.stale, dump.repeated)
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """How the dump's transitions became the checkpoint's steps."""
+        tallies = self._stream.tallies
+        return StepCounts(
+            steps=self._steps,
+            continued_from_earlier=tallies[self.number].continued,
+            continued_in_later=self._stream.carried[self.number],
+            episodes=self._episodes,
+            complete_episodes=self._complete_episodes,
+        )
+
+    def sources(self) -> tuple[FileRecord, ...]:
+        """Every file whose rows are among the steps, or were looked at for them."""
+        return tuple(record for number in sorted(self._dumps_read) for record in self.log.records(number))
+
+    def _check_accounts(self) -> None:
+        rows, steps = self.row_counts, self.step_counts
+        accounted = rows.transitions + rows.padding + rows.stale + rows.repeated
+        expected_steps = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
+        if rows.rows_read != accounted or steps.steps != expected_steps:
+            where = self.log.source.describe(self.log.files.path(self.number, "observation"))
+            raise ReplayLogError(
+                f"{where}: rows are not accounted for: {rows}, {steps}. This is a fault of atari-dqn-replay; "
+                f"please report it with these numbers"
+            )
+
+
+class RunReader:
+    """Reads the checkpoints of a run; going on from one to the next, it reads nothing twice."""
+
+    def __init__(self, log: ReplayLog) -> None:
+        self.log = log
+        self._stream: _EpisodeStream | None = None
+        self._next: int | None = None
+
+    def checkpoint(self, number: int) -> Checkpoint:
+        """A checkpoint, to be used up before the next is asked for.
+
+        Raises:
+            UnknownNameError: the run has no such checkpoint.
+            ReplayLogError: a file that it needs is missing or damaged.
+        """
+        self.log.require(number)
+        goes_on = self._stream is not None and number == self._next and self._is_joined(number)
+        if not goes_on:
+            self.close()
+            self._stream = _EpisodeStream(self.log, number)
+        later = [other for other in self.log.numbers if other > number]
+        self._next = later[0] if later else None
+        assert self._stream is not None
+        return Checkpoint(self.log, number, self._stream)
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _is_joined(self, number: int) -> bool:
+        return self.log.dump(number).link is Link.JOINED
+
+
+@dataclass
+class _Tally:
+    """What the rows of one dump were, so far."""
+
+    transitions: int = 0
+    padding: int = 0
+    continued: int = 0
+    """Transitions of episodes that began in an earlier dump."""
+
+
+class _EpisodeStream:
+    """The episodes of a stretch of play, from those that begin in its first dump on."""
+
+    def __init__(self, log: ReplayLog, first: int) -> None:
+        self._log = log
+        self._first = first
+        self._numbers = NumbersCursor(log, first)
+        self._frames = FramesCursor(log, first)
+        self._unread = 0
+        """Frames of the last episode that nobody has read yet."""
+        self._at_reset = True
+        """Whether the next transition is an episode's first."""
+        self._padding_dropped = False
+        self.tallies: dict[int, _Tally] = defaultdict(_Tally)
+        self.carried: dict[int, int] = defaultdict(int)
+        """For each dump, how many transitions of its episodes lie in later ones."""
+        self.dumps_of_episode: set[int] = set()
+        self._begin(log.dump(first).link)
+
+    def next_episode(self, dump: int, number: int) -> Episode | None:
+        """The next episode if its first transition lies in `dump`; it is given this number."""
+        self._frames.skip(self._unread)
+        self._unread = 0
+        if not self._padding_dropped:
+            self._drop(self._padding_after_terminal())
+        if self._numbers.next_dump() != dump:
+            return None
+        return self._read_episode(dump, number)
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._numbers.close()
+        self._frames.close()
+
+    def _begin(self, link: Link) -> None:
+        if link is Link.JOINED:
+            earlier = [number for number in self._log.numbers if number < self._first]
+            if not self._log.ends_with_terminal(earlier[-1]):
+                self._skip_rest_of_episode()
+        elif link is Link.SKIPPED:
+            # Padding jumped over the lap's end: at most two of its rows come after it.
+            self._drop(self._padding_after_gap(PADDING_ROWS - 1))
+        elif link is Link.CUT:
+            padding = self._padding_after_gap(PADDING_ROWS)
+            self._drop(padding)
+            self._at_reset = padding > 0
+
+    def _read_episode(self, dump: int, number: int) -> Episode:
+        rows = self._numbers.take_to_terminal()
+        self._check_actions(rows)
+        self._count(rows, began=dump)
+        ended = bool(rows["terminal"][-1])
+        out_of_time = ended and self._at_reset and len(rows) == TIME_LIMIT
+        self._unread = len(rows)
+        episode = Episode(
+            checkpoint=dump,
+            number=number,
+            action=rows["action"],
+            reward=rows["reward"],
+            terminated=ended and not out_of_time,
+            truncated=out_of_time,
+            complete=ended and self._at_reset,
+            frames=self._read_frames(len(rows)),
+        )
+        self._at_reset = True
+        self._padding_dropped = False
+        return episode
+
+    def _read_frames(self, rows: int) -> Iterator[np.ndarray]:
+        for block in self._frames.take(rows):
+            self._unread -= len(block)
+            yield block
+
+    def _skip_rest_of_episode(self) -> None:
+        """Pass over an episode that began in an earlier dump, and belongs there."""
+        rows = self._numbers.take_to_terminal()
+        self._frames.skip(len(rows))
+        self._count(rows, began=self._first - 1)
+
+    def _count(self, rows: np.ndarray, began: int) -> None:
+        self.dumps_of_episode = set()
+        for dump, count in zip(*np.unique(rows["dump"], return_counts=True), strict=True):
+            tally = self.tallies[int(dump)]
+            tally.transitions += int(count)
+            self.dumps_of_episode.add(int(dump))
+            if dump > began:
+                tally.continued += int(count)
+                self.carried[began] += int(count)
+
+    def _drop(self, rows: int) -> None:
+        for dump in self._numbers.take(rows)["dump"]:
+            self.tallies[int(dump)].padding += 1
+        self._frames.skip(rows)
+        self._padding_dropped = True
+
+    def _padding_after_terminal(self) -> int:
+        """The rows in the place of padding, if all of them are blank: a game may begin with black frames."""
+        rows = self._numbers.peek(PADDING_ROWS)
+        blank = _is_blank(rows).all() and not self._frames.peek(len(rows)).any()
+        return len(rows) if blank else 0
+
+    def _padding_after_gap(self, most: int) -> int:
+        """Blank rows that are left of an episode's padding where the rows before them are lost.
+
+        A game's own first frames may be black as well, with action 0. How many they are is seen at the
+        next ordinary beginning of an episode in the same dump.
+        """
+        blank = _leading(_is_blank(self._numbers.peek(most)) & ~_is_lit(self._frames.peek(most)))
+        if blank == 0:
+            return 0
+        black = _leading(~_is_lit(self._frames.peek(most + _MOST_BLACK_FRAMES)))
+        return max(0, min(blank, black - self._black_frames_at_start()))
+
+    def _black_frames_at_start(self) -> int:
+        numbers, frames = NumbersCursor(self._log, self._first), FramesCursor(self._log, self._first)
+        try:
+            first_end = len(numbers.take_to_terminal())
+            if numbers.next_dump() != self._first:
+                return 0
+            frames.skip(first_end + PADDING_ROWS)
+            return _leading(~_is_lit(frames.peek(_MOST_BLACK_FRAMES)))
+        finally:
+            numbers.close()
+            frames.close()
+
+    def _check_actions(self, rows: np.ndarray) -> None:
+        known = len(self._log.game.actions)
+        wrong = rows[(rows["action"] < 0) | (rows["action"] >= known)]
+        if len(wrong):
+            dump, action = int(wrong["dump"][0]), int(wrong["action"][0])
+            raise ReplayLogError(
+                f"{self._log.source.describe(self._log.files.path(dump, 'action'))}: holds action {action}, but "
+                f"{self._log.game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
+            )
+
+
+def _is_blank(numbers: np.ndarray) -> np.ndarray:
+    return (numbers["action"] == 0) & (numbers["reward"] == 0) & ~numbers["terminal"]
+
+
+def _is_lit(frames: np.ndarray) -> np.ndarray:
+    return frames.reshape(len(frames), -1).any(axis=1)
+
+
+def _leading(flags: np.ndarray) -> int:
+    """How many of the first flags are set."""
+    unset = np.flatnonzero(~flags)
+    return int(unset[0]) if len(unset) else len(flags)

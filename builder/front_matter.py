@@ -1,0 +1,76 @@
+"""The YAML at the top of a README, edited key by key: what is not edited keeps its every byte."""
+
+import re
+from typing import Any
+
+import yaml
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+from .errors import OutputError
+
+# The same YAML, ten times as fast, wherever PyYAML came with libyaml.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_COMMENTS = re.compile(r"(?:^#.*\n)*")
+_COMMENTS_AT_END = re.compile(r"(?:^#.*\n)*\Z", re.MULTILINE)
+
+
+class FrontMatter:
+    """A YAML mapping that remembers each key's text; comments above a key belong to it.
+
+    Raises:
+        OutputError: `text` is no YAML mapping.
+    """
+
+    def __init__(self, text: str) -> None:
+        text = text.rstrip("\n") + "\n" if text.strip() else ""
+        try:
+            node = yaml.compose(text, Loader=_LOADER)
+            self._values: dict[str, Any] = yaml.load(text, Loader=_LOADER) or {}
+        except yaml.YAMLError as error:
+            raise OutputError(f"README.md: its YAML cannot be read; mend it first ({error})") from None
+        if node is not None and not isinstance(node, yaml.MappingNode):
+            raise OutputError("README.md: its YAML is not a list of `key: value`; mend it first")
+        self._texts = _texts_of_keys(text, node) if node else {}
+
+    @classmethod
+    def split(cls, readme: str) -> tuple["FrontMatter", str]:
+        """Take a README apart into its YAML, if it has any, and its text."""
+        block = REGEX_YAML_BLOCK.search(readme)
+        return (cls(block[2]), readme[block.end() :]) if block else (cls(""), readme)
+
+    def get(self, key: str) -> Any:
+        """The key's value, or None."""
+        return self._values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Give the key another value, or with None remove it; the same value leaves its text as it is."""
+        if value == self.get(key):
+            return
+        comments = _COMMENTS.match(self._texts.get(key, ""))
+        if value is None:
+            del self._values[key], self._texts[key]
+        else:
+            self._values[key] = value
+            self._texts[key] = (comments[0] if comments else "") + _dump({key: value})
+
+    def __str__(self) -> str:
+        return f"---\n{''.join(self._texts.values())}---\n"
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=2**20)
+
+
+def _texts_of_keys(text: str, node: yaml.MappingNode) -> dict[str, str]:
+    if node.flow_style:
+        return {key: _dump({key: value}) for key, value in yaml.load(text, Loader=_LOADER).items()}
+    starts = [0]
+    for key, _ in node.value[1:]:
+        before = _COMMENTS_AT_END.search(text, starts[-1], key.start_mark.index)
+        starts.append(before.start() if before else key.start_mark.index)
+    names = [key.value for key, _ in node.value]
+    return {
+        name: text[start:end] for name, start, end in zip(names, starts, [*starts[1:], len(text)], strict=True)
+    }

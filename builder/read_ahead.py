@@ -1,0 +1,20 @@
+"""Items of a slow generator, the next one made on a thread while the last one is used."""
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+def read_ahead(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
+    """The same items in the same order; what the generator raises is raised in its place."""
+    try:
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as executor:
+            ahead = executor.submit(next, items, _END)
+            while (item := ahead.result()) is not _END:
+                ahead = executor.submit(next, items, _END)
+                yield item  # type: ignore[misc]
+    finally:
+        items.close()

@@ -1,0 +1,307 @@
+"""A run's replay log: which rows of which dumps were played, and in what order.
+
+The log is a sequence of dumps of one ring buffer of C rows, made whenever the number of rows ever added
+is C - 1 modulo C, and once more at the end of training. So the last row of a dump is one lap older than
+the others: it comes right before its row 0. Sources: Dopamine's `OutOfGraphReplayBuffer` and batch_rl's
+logging wrapper around it.
+"""
+
+import enum
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .array_file import ArrayFile, read_number
+from .errors import ReplayLogError, UnknownNameError
+from .games import Game
+from .manifest import FileRecord
+from .provenance import Provenance
+from .sources import LOG_ARRAYS, Source
+
+FRAME_SHAPE = (84, 84)
+ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "observation": (np.uint8, FRAME_SHAPE),
+    "action": (np.int32, ()),
+    "reward": (np.float32, ()),
+    "terminal": (np.uint8, ()),
+}
+SCALARS = ("action", "reward", "terminal")
+BLOCK_ROWS = 1024
+"""Rows that are held at a time: 7 MB of frames."""
+
+
+class Link(enum.Enum):
+    """How a dump's first row in order of play follows what the log holds before it."""
+
+    START = "the log begins here"
+    JOINED = "it follows the dump before without a gap"
+    SKIPPED = "a lap before it was never dumped; an episode begins here"
+    CUT = "the file before it is missing; it begins in the middle of play"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows start … stop - 1 of one dump."""
+
+    dump: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Dump:
+    """One checkpoint's files: what of them was played, and how they follow the dump before."""
+
+    number: int
+    capacity: int
+    link: Link
+    partial: bool
+    """Made at the end of training."""
+    played: tuple[Rows, ...]
+    """In order of play, padding included; no row twice."""
+    repeated: int = 0
+    """Rows that the dump before holds as well."""
+
+    @property
+    def stale(self) -> int:
+        """Rows that the ring had never written."""
+        return self.capacity - self.repeated - sum(map(len, self.played))
+
+
+class ReplayLog:
+    """The dumps of one run.
+
+    Args:
+        source: where the log lies.
+        game: the game that was played.
+        run: which of its runs.
+
+    Raises:
+        SourceError: the source has no such run.
+    """
+
+    def __init__(self, source: Source, game: Game, run: int) -> None:
+        self.source = source
+        self.game = game
+        self.run = run
+        self.files = source.log_files(game, run)
+        self.numbers = sorted(self.files.checkpoints)
+        self._headers: dict[int, tuple[int, int]] = {}
+        self._dumps: dict[int, Dump] = {}
+        self._records: dict[str, FileRecord] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the log came from, as it says itself."""
+        return self.source.provenance(self.game, self.run)
+
+    def partial_numbers(self) -> list[int]:
+        """The dumps made at the end of training: the last one, or none."""
+        last = self.numbers[-1]
+        return [last] if self._is_partial(last) else []
+
+    def complete_numbers(self) -> list[int]:
+        """The dumps of a full ring."""
+        return [number for number in self.numbers if number not in self.partial_numbers()]
+
+    def require(self, number: int) -> None:
+        """Check that there is such a checkpoint.
+
+        Raises:
+            UnknownNameError: there is none; the message lists what there is.
+        """
+        if number not in self.files.checkpoints:
+            where = self.source.describe(self.files.folder)
+            raise UnknownNameError(
+                f"{where}: no checkpoint {number} of {self.game}; it has {describe_numbers(self.numbers)}"
+            )
+
+    def dump(self, number: int) -> Dump:
+        """What a checkpoint's files hold.
+
+        Raises:
+            ReplayLogError: a file is missing or damaged, or add_count is impossible.
+        """
+        with self._lock:
+            if number not in self._dumps:
+                self._dumps[number] = self._describe(number)
+            return self._dumps[number]
+
+    def next_joined(self, number: int) -> Dump | None:
+        """The dump that goes on where this one ends, if there is one."""
+        later = [other for other in self.numbers if other > number]
+        if not later:
+            return None
+        dump = self.dump(later[0])
+        return dump if dump.link is Link.JOINED else None
+
+    def ends_with_terminal(self, number: int) -> bool:
+        """Whether the last row that this dump adds to the log ended an episode."""
+        rows = self.dump(number).played[-1]
+        (block,) = self.blocks(Rows(number, rows.stop - 1, rows.stop), ("terminal",))
+        return bool(block["terminal"][0])
+
+    def open(self, number: int, array: str) -> ArrayFile:
+        """An array of a checkpoint, at its first row.
+
+        Raises:
+            ReplayLogError: it is missing, damaged, another array, or of another length than the observations.
+        """
+        dtype, shape = ARRAYS[array]
+        file = ArrayFile(self.source, self.files.path(number, array), dtype, shape)
+        capacity, _ = self._headers.get(number, (file.rows, 0))
+        if file.rows != capacity:
+            file.close()
+            raise ReplayLogError(
+                f"{file.where}: holds {file.rows:,} rows, but the checkpoint's observations are {capacity:,}"
+            )
+        return file
+
+    def blocks(
+        self,
+        rows: Rows,
+        arrays: tuple[str, ...],
+        block_rows: int = BLOCK_ROWS,
+        stop: threading.Event | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Rows of some arrays, in blocks of at most `block_rows`.
+
+        A file is checked to its end if this is the first time that it is read, before the last block is given.
+        Another thread may set `stop` to end a long way to the first row with CancelledError.
+        """
+        files = {array: self.open(rows.dump, array) for array in arrays}
+        try:
+            for file in files.values():
+                file.skip(rows.start, stop)
+            for start in range(rows.start, rows.stop, block_rows):
+                count = min(block_rows, rows.stop - start)
+                block = {array: file.read(count) for array, file in files.items()}
+                if start + count == rows.stop:
+                    self._finish(list(files.values()))
+                yield block
+        finally:
+            for file in files.values():
+                file.close()
+
+    def records(self, number: int) -> list[FileRecord]:
+        """What the checkpoint's files were, read to their ends where they have not been yet."""
+        for array in ARRAYS:
+            if self.files.path(number, array) not in self._records:
+                self._finish([self.open(number, array)])
+        return [self._records[self.files.path(number, array)] for array in LOG_ARRAYS]
+
+    def _finish(self, files: list[ArrayFile]) -> None:
+        for file in files:
+            if file.path not in self._records:
+                self._records[file.path] = file.finish()
+
+    def _header(self, number: int) -> tuple[int, int]:
+        """Capacity and add_count."""
+        if number not in self._headers:
+            file = self.open(number, "observation")
+            file.close()
+            add_count, record = read_number(self.source, self.files.path(number, "add_count"))
+            where = self.source.describe(record.path)
+            if file.rows < 2:
+                raise ReplayLogError(f"{file.where}: a ring of {file.rows} rows is no replay log")
+            if add_count < 0 or (add_count >= file.rows and add_count % file.rows != file.rows - 1):
+                raise ReplayLogError(
+                    f"{where}: add_count is {add_count:,}; a ring of {file.rows:,} rows is dumped at "
+                    f"{file.rows - 1:,} modulo {file.rows:,}, or with a smaller count at the end of training"
+                )
+            self._records[record.path] = record
+            self._headers[number] = (file.rows, add_count)
+        return self._headers[number]
+
+    def _is_partial(self, number: int) -> bool:
+        """At the end of training add_count is set to the cursor; only in file 0 may both be C - 1."""
+        capacity, add_count = self._header(number)
+        return add_count < capacity - 1 or (add_count == capacity - 1 and number > 0)
+
+    def _describe(self, number: int) -> Dump:
+        capacity, add_count = self._header(number)
+        partial = self._is_partial(number)
+        earlier = [other for other in self.numbers if other < number]
+        before = earlier[-1] if earlier else None
+        if before is not None:
+            self._check_order(before, number)
+        if partial:
+            return self._describe_partial(number, capacity, cursor=add_count, before=before)
+        last, others = Rows(number, capacity - 1, capacity), Rows(number, 0, capacity - 1)
+        if number == 0 and add_count == capacity - 1:
+            return Dump(number, capacity, Link.START, False, (others,))
+        return Dump(number, capacity, self._link(before, number), False, (last, others))
+
+    def _link(self, before: int | None, number: int) -> Link:
+        if before is None:
+            return Link.SKIPPED if number == 0 else Link.CUT
+        capacity, add_count = self._header(number)
+        laps = (add_count - self._header(before)[1]) // capacity
+        if laps == 1:
+            return Link.JOINED
+        return Link.SKIPPED if number == before + 1 else Link.CUT
+
+    def _check_order(self, before: int, number: int) -> None:
+        capacity, add_count = self._header(number)
+        earlier_capacity, earlier_count = self._header(before)
+        where = self.source.describe(self.files.path(number, "add_count"))
+        if capacity != earlier_capacity:
+            raise ReplayLogError(
+                f"{where}: its ring has {capacity:,} rows, that of checkpoint {before} {earlier_capacity:,}; "
+                f"they are of different runs"
+            )
+        if self._is_partial(before) or (not self._is_partial(number) and add_count <= earlier_count):
+            raise ReplayLogError(
+                f"{where}: add_count is {add_count:,} after {earlier_count:,} in checkpoint {before}; "
+                f"files of different runs, or in another order than they were written"
+            )
+
+    def _describe_partial(self, number: int, capacity: int, cursor: int, before: int | None) -> Dump:
+        """The dump at the end of training: rows before the cursor are new, those after it one lap older."""
+        new, old = Rows(number, 0, cursor), Rows(number, cursor, capacity)
+        if number == 0 and self._is_unwritten(old):
+            return Dump(number, capacity, Link.START, True, _non_empty(new))
+        if before == number - 1 and before >= 0:
+            if cursor == capacity - 1 and self._is_repeated(Rows(number, 0, capacity), before):
+                return Dump(number, capacity, Link.JOINED, True, (), repeated=capacity)
+            if cursor < capacity - 1 and self._is_repeated(Rows(number, cursor, capacity - 1), before):
+                last = Rows(number, capacity - 1, capacity)
+                played = (last, *_non_empty(new))
+                return Dump(number, capacity, Link.JOINED, True, played, repeated=capacity - 1 - cursor)
+        # The lap before was never dumped or its file is missing: what is left of it is here.
+        link = Link.START if number == 0 and cursor == 0 else Link.CUT
+        return Dump(number, capacity, link, True, (old, *_non_empty(new)))
+
+    def _is_unwritten(self, rows: Rows) -> bool:
+        return not any(array.any() for block in self.blocks(rows, tuple(ARRAYS)) for array in block.values())
+
+    def _is_repeated(self, rows: Rows, before: int) -> bool:
+        """Whether an earlier dump holds the same rows in the same places."""
+        earlier = self.blocks(Rows(before, rows.start, rows.stop), tuple(ARRAYS))
+        return all(
+            # Bytes, since a reward may be NaN.
+            block[array].tobytes() == other[array].tobytes()
+            for block, other in zip(self.blocks(rows, tuple(ARRAYS)), earlier, strict=True)
+            for array in ARRAYS
+        )
+
+
+def _non_empty(rows: Rows) -> tuple[Rows, ...]:
+    return (rows,) if len(rows) else ()
+
+
+def describe_numbers(numbers: list[int]) -> str:
+    """Numbers as people write them: `0-3, 7`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans) or "none"
