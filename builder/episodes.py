@@ -41,6 +41,8 @@ class Episode:
     """Ended by the time limit; of an episode whose beginning is missing this cannot be known."""
     complete: bool
     """Began at a reset, and was ended by the game or the time limit."""
+    joined: bool
+    """Goes on into later dumps."""
     frames: Iterator[np.ndarray]
     """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
 
@@ -137,8 +139,7 @@ class RunReader:
         if not goes_on:
             self.close()
             self._stream = _EpisodeStream(self.log, number)
-        later = [other for other in self.log.numbers if other > number]
-        self._next = later[0] if later else None
+        _, self._next = self.log.neighbours(number)
         assert self._stream is not None
         return Checkpoint(self.log, number, self._stream)
 
@@ -198,8 +199,8 @@ class _EpisodeStream:
 
     def _begin(self, link: Link) -> None:
         if link is Link.JOINED:
-            earlier = [number for number in self._log.numbers if number < self._first]
-            if not self._log.ends_with_terminal(earlier[-1]):
+            before, _ = self._log.neighbours(self._first)
+            if before is not None and not self._log.ends_with_terminal(before):
                 self._skip_rest_of_episode()
         elif link is Link.SKIPPED:
             # Padding jumped over the lap's end: at most two of its rows come after it.
@@ -224,6 +225,7 @@ class _EpisodeStream:
             terminated=ended and not out_of_time,
             truncated=out_of_time,
             complete=ended and self._at_reset,
+            joined=self.dumps_of_episode != {dump},
             frames=self._read_frames(len(rows)),
         )
         self._at_reset = True

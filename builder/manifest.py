@@ -87,6 +87,9 @@ class Manifest:
     """Every file of the log that was read to make this checkpoint."""
     shards: tuple[ShardRecord, ...]
     episodes_table: ShardRecord
+    earlier: int | None
+    later: int | None
+    """Its neighbours in the log when it was made: when these change, so may the episodes at its ends."""
     digests: dict[str, str]
     """xxh3-128 per column of the steps, over the raw values in order (frames: the 7056 bytes of each)."""
 

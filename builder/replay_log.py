@@ -122,6 +122,12 @@ class ReplayLog:
                 f"{where}: no checkpoint {number} of {self.game}; it has {describe_numbers(self.numbers)}"
             )
 
+    def neighbours(self, number: int) -> tuple[int | None, int | None]:
+        """The checkpoints before and after this one that the source has."""
+        earlier = [other for other in self.numbers if other < number]
+        later = [other for other in self.numbers if other > number]
+        return (earlier[-1] if earlier else None), (later[0] if later else None)
+
     def dump(self, number: int) -> Dump:
         """What a checkpoint's files hold.
 
@@ -135,11 +141,9 @@ class ReplayLog:
 
     def next_joined(self, number: int) -> Dump | None:
         """The dump that goes on where this one ends, if there is one."""
-        later = [other for other in self.numbers if other > number]
-        if not later:
-            return None
-        dump = self.dump(later[0])
-        return dump if dump.link is Link.JOINED else None
+        _, later = self.neighbours(number)
+        dump = None if later is None else self.dump(later)
+        return dump if dump is not None and dump.link is Link.JOINED else None
 
     def ends_with_terminal(self, number: int) -> bool:
         """Whether the last row that this dump adds to the log ended an episode."""
@@ -227,8 +231,7 @@ class ReplayLog:
     def _describe(self, number: int) -> Dump:
         capacity, add_count = self._header(number)
         partial = self._is_partial(number)
-        earlier = [other for other in self.numbers if other < number]
-        before = earlier[-1] if earlier else None
+        before, _ = self.neighbours(number)
         if before is not None:
             self._check_order(before, number)
         if partial:

@@ -1,0 +1,123 @@
+"""Frames as PNGs whose pixels are stored, not deflated: any PNG reader shows them, and zstd sees through them.
+
+Every 84×84 greyscale frame becomes 7,208 bytes of one layout, so a whole column is written and read with
+array slices. The layout is that of the PNG specification (ISO/IEC 15948), with one IDAT chunk that holds one
+stored deflate block (RFC 1951) of rows with filter 0.
+"""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pyarrow as pa
+from isal import isal_zlib
+
+from .errors import AtariReplayError
+
+HEIGHT, WIDTH = 84, 84
+_ROW = 1 + WIDTH
+_RAW = HEIGHT * _ROW
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+_HEAD = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 0, 0, 0, 0))
+_STORED = b"\x78\x01" + b"\x01" + struct.pack("<HH", _RAW, _RAW ^ 0xFFFF)
+_IDAT = struct.pack(">I", len(_STORED) + _RAW + 4) + b"IDAT" + _STORED
+_PIXELS = len(_HEAD) + len(_IDAT)
+_ADLER = _PIXELS + _RAW
+_CRC = _ADLER + 4
+_TEMPLATE = np.frombuffer(_HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b""), np.uint8)
+_CRC_OF_HEAD = isal_zlib.crc32(b"IDAT" + _STORED)
+PNG_BYTES = len(_TEMPLATE)
+"""Length of every stored PNG: 7,208."""
+
+IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+"""How `datasets.Image` is stored."""
+
+
+def encode_frames(frames: np.ndarray) -> pa.StructArray:
+    """Frames as an Arrow column of images, as `datasets.Image` stores them.
+
+    Args:
+        frames: shape (n, 84, 84), uint8.
+
+    Raises:
+        ValueError: another shape or dtype, or more frames than one Arrow column of 2 GiB holds (297,000).
+    """
+    if len(frames) * PNG_BYTES >= 1 << 31:
+        raise ValueError(f"{len(frames):,} frames are more than one Arrow column can hold; encode them in blocks")
+    if frames.dtype != np.uint8 or frames.shape[1:] != (HEIGHT, WIDTH):
+        raise ValueError(f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}")
+    pngs = np.empty((len(frames), PNG_BYTES), np.uint8)
+    pngs[:] = _TEMPLATE
+    raw = pngs[:, _PIXELS:_ADLER]
+    raw.reshape(len(frames), HEIGHT, _ROW)[:, :, 1:] = frames
+    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, len(frames))
+    pngs[:, _ADLER:_CRC] = adler.astype(">u4")[:, None].view(np.uint8)
+    checked = pngs[:, _PIXELS:_CRC]
+    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, len(frames))
+    pngs[:, _CRC : _CRC + 4] = crc.astype(">u4")[:, None].view(np.uint8)
+    return _image_column(pngs)
+
+
+def null_images(rows: int) -> pa.StructArray:
+    """A column without any image."""
+    return pa.nulls(rows, IMAGE_TYPE)
+
+
+def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The frames of an Arrow column of observations, shape (n, 84, 84), uint8.
+
+    Takes what `with_format("arrow")` gives: `batch["observation"]`. Stored PNGs are sliced, without an
+    image library; images that were written again by another tool are decoded with Pillow.
+
+    Raises:
+        AtariReplayError: a row is null, or no 84×84 greyscale PNG.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    frames = np.empty((len(column), HEIGHT, WIDTH), np.uint8)
+    start = 0
+    for chunk in chunks:
+        frames[start : start + len(chunk)] = _decode_chunk(chunk)
+        start += len(chunk)
+    return frames
+
+
+def _image_column(pngs: np.ndarray) -> pa.StructArray:
+    rows = len(pngs)
+    offsets = np.arange(0, (rows + 1) * PNG_BYTES, PNG_BYTES, dtype=np.int32)
+    data = pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(pngs)])
+    return pa.StructArray.from_arrays([data, pa.nulls(rows, pa.string())], fields=list(IMAGE_TYPE))
+
+
+def _decode_chunk(chunk: pa.Array) -> np.ndarray:
+    data = chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
+    if chunk.null_count or data.null_count:
+        raise AtariReplayError("the column of observations has rows without an image")
+    if not pa.types.is_binary(data.type):
+        raise AtariReplayError(f"expected a column of images (struct of bytes and path), got {chunk.type}")
+    offsets = np.frombuffer(data.buffers()[1], np.int32)[data.offset : data.offset + len(data) + 1]
+    if len(data) and (np.diff(offsets) == PNG_BYTES).all():
+        values = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+        pngs = values.reshape(len(data), PNG_BYTES)
+        if (pngs[:, :_PIXELS] == _TEMPLATE[:_PIXELS]).all():
+            rows = pngs[:, _PIXELS:_ADLER].reshape(len(data), HEIGHT, _ROW)
+            if not rows[:, :, 0].any():
+                return rows[:, :, 1:]
+    return np.array([_decode_with_pillow(value.as_py()) for value in data], np.uint8).reshape(-1, HEIGHT, WIDTH)
+
+
+def _decode_with_pillow(png: bytes) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        image = Image.open(io.BytesIO(png))
+        if image.size != (WIDTH, HEIGHT) or image.mode != "L":
+            raise AtariReplayError(f"expected an 84×84 greyscale image, got {image.size} in mode {image.mode}")
+        return np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise AtariReplayError(f"an observation is not an image that can be read ({error})") from None

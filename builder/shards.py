@@ -1,0 +1,165 @@
+"""The Parquet files of one checkpoint, written as its episodes are read."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .episodes import Checkpoint, Episode
+from .features import episodes_features, steps_features
+from .files import replacing, sha256_of
+from .layout import MANIFEST, checkpoint_folder, episodes_table, steps_shard
+from .manifest import Manifest, ReturnSummary, ShardRecord
+from .provenance import Provenance
+from .steps import Columns, Digests, EpisodeRows, episode_columns, even_blocks, steps_table
+
+ZSTD_LEVEL = 9
+WHOLE_ROW_GROUP = 1 << 30
+"""Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
+
+
+def write_checkpoint(
+    checkpoint: Checkpoint,
+    out: Path,
+    provenance: Provenance,
+    progress: Callable[[int], object] = lambda steps: None,
+) -> Manifest:
+    """Write a checkpoint's steps, its episodes and its manifest into a dataset repo's folder.
+
+    The manifest appears together with the shards, and last: where it is, the checkpoint is whole.
+
+    Args:
+        checkpoint: read to its end.
+        out: the repo's root.
+        provenance: of the log.
+        progress: called with the number of steps done since the last call.
+
+    Raises:
+        ReplayLogError: a file of the log is damaged; nothing is left behind.
+    """
+    log, number = checkpoint.log, checkpoint.number
+    place = (log.game, log.run, number)
+    folder = out / checkpoint_folder(*place)
+    with replacing(folder) as temporary:
+        temporary.mkdir(parents=True)
+        schema = steps_features(log.game).arrow_schema
+        digests, rows = Digests(schema.names), EpisodeRows(*place)
+        unnamed = _write_shards(checkpoint.episodes(), temporary, schema, digests, rows, progress)
+        shards = []
+        for shard, (path, count) in enumerate(unnamed):
+            name = steps_shard(*place, shard, rows.shards)
+            path = path.rename(temporary / Path(name).name)
+            shards.append(_record(path, name, count))
+        table = _write_episodes(rows, out, episodes_table(*place))
+        manifest = _manifest(checkpoint, provenance, rows, tuple(shards), table, digests)
+        (temporary / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def _write_shards(
+    episodes: Iterator[Episode],
+    folder: Path,
+    schema: pa.Schema,
+    digests: Digests,
+    rows: EpisodeRows,
+    progress: Callable[[int], object],
+) -> list[tuple[Path, int]]:
+    """Write shards until the episodes end; gives the path and the number of rows of each."""
+    written: list[tuple[Path, int]] = []
+    shard, episode = 0, next(episodes, None)
+    upcoming = [(rows.add(episode), episode)] if episode else []
+
+    def blocks() -> Iterator[Columns]:
+        while upcoming and upcoming[0][0] == shard:
+            _, episode = upcoming.pop()
+            for columns in episode_columns(episode):
+                digests.update(columns)
+                progress(len(columns["step"]))
+                yield columns
+            following = next(episodes, None)
+            if following is not None:
+                upcoming.append((rows.add(following), following))
+
+    while upcoming or not written:
+        path = folder / f"steps-{shard}.parquet"
+        written.append((path, _write_shard(path, even_blocks(blocks()), schema)))
+        shard += 1
+    return written
+
+
+def _write_shard(path: Path, blocks: Iterable[Columns], schema: pa.Schema) -> int:
+    """Write blocks as row groups, each compressed on a thread while the next is made."""
+    count = 0
+    with _parquet_writer(path, schema) as writer, ThreadPoolExecutor(1) as executor:
+        pending: Future[None] | None = None
+        for block in blocks:
+            table = steps_table(block, schema)
+            if pending is not None:
+                pending.result()
+            pending = executor.submit(writer.write_table, table)
+            count += len(table)
+        if pending is not None:
+            pending.result()
+    return count
+
+
+def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=numbers,
+        write_statistics=numbers,
+        write_page_index=True,
+        data_page_size=WHOLE_ROW_GROUP,
+    )
+
+
+def _write_episodes(rows: EpisodeRows, out: Path, name: str) -> ShardRecord:
+    path = out / name
+    table = rows.table(episodes_features().arrow_schema)
+    with replacing(path) as temporary, _parquet_writer(temporary, table.schema) as writer:
+        writer.write_table(table)
+    return _record(path, name, len(table))
+
+
+def _record(path: Path, name: str, rows: int) -> ShardRecord:
+    return ShardRecord(path=name, size=path.stat().st_size, sha256=sha256_of(path), rows=rows)
+
+
+def _manifest(
+    checkpoint: Checkpoint,
+    provenance: Provenance,
+    rows: EpisodeRows,
+    shards: tuple[ShardRecord, ...],
+    table: ShardRecord,
+    digests: Digests,
+) -> Manifest:
+    log, number = checkpoint.log, checkpoint.number
+    dump = log.dump(number)
+    earlier, later = log.neighbours(number)
+    returns = rows.complete_returns()
+    summary = ReturnSummary(None, None, None)
+    if returns:
+        summary = ReturnSummary(sum(returns) / len(returns), min(returns), max(returns))
+    return Manifest(
+        game=log.game.name,
+        run=log.run,
+        checkpoint=number,
+        partial=dump.partial,
+        capacity=dump.capacity,
+        provenance=provenance,
+        row_counts=checkpoint.row_counts,
+        step_counts=checkpoint.step_counts,
+        returns=summary,
+        sources=checkpoint.sources(),
+        shards=shards,
+        episodes_table=table,
+        earlier=earlier,
+        later=later,
+        digests=digests.hexdigests(),
+    )

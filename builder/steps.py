@@ -1,0 +1,149 @@
+"""Episodes as columns of steps: arrays first, then Arrow tables of an even number of rows."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from .episodes import Episode
+from .frames import encode_frames
+from .games import Game
+from .layout import steps_shard
+
+Columns = dict[str, np.ndarray]
+"""Some consecutive steps: for each column an array of shape (n, …)."""
+
+TABLE_ROWS = 2048
+"""Steps in a table and in a row group: 14 MB of frames."""
+
+
+def episode_columns(episode: Episode) -> Iterator[Columns]:
+    """An episode's steps, block by block."""
+    return_to_go = episode.return_to_go
+    start = 0
+    for frames in episode.frames:
+        stop = start + len(frames)
+        ends = np.zeros(len(frames), bool)
+        ends[-1] = stop == len(episode)
+        yield {
+            "observation": frames,
+            "action": episode.action[start:stop].astype(np.int64),
+            "reward": episode.reward[start:stop],
+            "terminated": ends & episode.terminated,
+            "truncated": ends & episode.truncated,
+            "return_to_go": return_to_go[start:stop],
+            "checkpoint": np.full(len(frames), episode.checkpoint, np.int16),
+            "episode": np.full(len(frames), episode.number, np.int32),
+            "step": np.arange(start, stop, dtype=np.int32),
+        }
+        start = stop
+
+
+def even_blocks(blocks: Iterable[Columns], rows: int = TABLE_ROWS) -> Iterator[Columns]:
+    """The same steps in blocks of exactly `rows`, but for the last."""
+    held: list[Columns] = []
+    count = 0
+    for block in blocks:
+        start = 0
+        while start < len(block["step"]):
+            piece = {name: column[start : start + rows - count] for name, column in block.items()}
+            held.append(piece)
+            start += len(piece["step"])
+            count += len(piece["step"])
+            if count == rows:
+                yield _joined(held)
+                held, count = [], 0
+    if held:
+        yield _joined(held)
+
+
+def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
+    """Steps as an Arrow table: the frames as stored PNGs, the rest as they are."""
+    arrays = [
+        encode_frames(columns[field.name])
+        if field.name == "observation"
+        else pa.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+class Digests:
+    """One xxh3-128 for each column, over the raw values in order: the same however they are cut in blocks."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._hashes = {name: xxhash.xxh3_128() for name in columns}
+
+    def update(self, columns: Columns) -> None:
+        """Take in the next steps."""
+        for name, digest in self._hashes.items():
+            digest.update(np.ascontiguousarray(columns[name]).data)
+
+    def hexdigests(self) -> dict[str, str]:
+        """The digest of each column, in hexadecimal."""
+        return {name: digest.hexdigest() for name, digest in self._hashes.items()}
+
+
+class EpisodeRows:
+    """The rows of an episodes table: where each episode's steps lie is known when all are there.
+
+    Each checkpoint's last episode mostly goes on into later dumps; it has a shard of its own, so that it can
+    be made apart from the others.
+    """
+
+    def __init__(self, game: Game, run: int, checkpoint: int) -> None:
+        self._place = (game, run, checkpoint)
+        self._rows: list[dict[str, Any]] = []
+        self._shards: list[int] = []
+        self._first_row = 0
+
+    @property
+    def shards(self) -> int:
+        """How many step shards there are; at least one, which may be empty."""
+        return self._shards[-1] + 1 if self._shards else 1
+
+    def add(self, episode: Episode) -> int:
+        """The next episode; tells the number of the shard that its steps go to."""
+        shard = self._shards[-1] if self._shards else 0
+        if episode.joined and self._shards:
+            shard += 1
+            self._first_row = 0
+        game, run, checkpoint = self._place
+        self._rows.append(
+            {
+                "game": game.name,
+                "run": run,
+                "checkpoint": checkpoint,
+                "episode": episode.number,
+                "length": len(episode),
+                "return": float(episode.reward.sum(dtype=np.float64)),
+                "terminated": episode.terminated,
+                "truncated": episode.truncated,
+                "complete": episode.complete,
+                "final_observation": None,
+                "first_row": self._first_row,
+            }
+        )
+        self._shards.append(shard)
+        self._first_row += len(episode)
+        return shard
+
+    def table(self, schema: pa.Schema) -> pa.Table:
+        """All episodes, once the last is added."""
+        rows = [
+            {**row, "file": steps_shard(*self._place, shard, self.shards)}
+            for row, shard in zip(self._rows, self._shards, strict=True)
+        ]
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    def complete_returns(self) -> list[float]:
+        """Returns of the complete episodes."""
+        return [row["return"] for row in self._rows if row["complete"]]
+
+
+def _joined(pieces: list[Columns]) -> Columns:
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
