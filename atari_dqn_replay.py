@@ -1,5 +1,257 @@
 """The DQN Replay Dataset, from any surviving copy of it, as a Hugging Face dataset."""
 
+# `__path__` makes this module a package with `builder` below it, both here and installed: so `builder`,
+# a common word, is never a top-level name, and a user's own builder.py clashes with nothing.
+# ruff: noqa: E402
 from pathlib import Path
 
 __path__ = [str(Path(__file__).parent)]
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import pyarrow as pa
+from datasets.builder import Key
+from datasets.exceptions import DatasetGenerationError
+
+from atari_dqn_replay.builder.configs import (
+    EPISODES,
+    all_config_names,
+    parse_config_name,
+    select_checkpoints,
+)
+from atari_dqn_replay.builder.episodes import Checkpoint, RunReader
+from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
+from atari_dqn_replay.builder.features import episodes_features, steps_features
+from atari_dqn_replay.builder.frames import decode_frames
+from atari_dqn_replay.builder.games import GAMES, Game, find_game
+from atari_dqn_replay.builder.layout import split_name
+from atari_dqn_replay.builder.replay_log import ReplayLog, describe_numbers
+from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
+
+__all__ = [
+    "GAMES",
+    "AtariDQNReplay",
+    "AtariDQNReplayConfig",
+    "AtariReplayError",
+    "Game",
+    "decode_frames",
+    "find_game",
+]
+
+CITATION = """\
+@inproceedings{agarwal2020optimistic,
+  title = {An Optimistic Perspective on Offline Reinforcement Learning},
+  author = {Agarwal, Rishabh and Schuurmans, Dale and Norouzi, Mohammad},
+  booktitle = {International Conference on Machine Learning},
+  year = {2020}
+}"""
+
+
+class GenerationError(AtariReplayError, DatasetGenerationError):
+    """An `AtariReplayError` that `datasets` lets through as it is."""
+
+
+@dataclass
+class AtariDQNReplayConfig(datasets.BuilderConfig):
+    """A view of a source: `pong-expert` and the like.
+
+    Args:
+        source: a path or URL of a copy of the replay logs.
+        storage_options: for the source's fsspec file system.
+        runs: which runs, each a split; all that the source has if None.
+        checkpoints: which checkpoints, instead of those of the view's quality.
+    """
+
+    version: datasets.Version | str | None = datasets.Version("1.0.0")
+    source: str | None = None
+    storage_options: Mapping[str, Any] | None = None
+    runs: Sequence[int] | None = None
+    checkpoints: Sequence[int] | None = None
+
+    def open_source(self) -> Source:
+        """The source, opened.
+
+        Raises:
+            SourceError: none was given, or there is nothing.
+        """
+        if self.source is None:
+            raise SourceError(f"{self.name}: say where the replay logs are, e.g. source='path/to/dqn'")
+        return Source(self.source, self.storage_options)
+
+    def open_logs(self) -> list[ReplayLog]:
+        """The logs of the runs asked for.
+
+        Raises:
+            SourceError: the source has no such game.
+            UnknownNameError: the source has no such run.
+        """
+        source, game = self.open_source(), parse_config_name(self.name).game
+        runs = source.runs(game) if self.runs is None else self.runs
+        return [ReplayLog(source, game, run) for run in runs]
+
+    def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
+        """Names the cache folder: a source that changes gets another one."""
+        if self.source is not None:
+            logs = self.open_logs()
+            stamp = logs[0].source.fingerprint(logs[0].game, [log.run for log in logs]) if logs else ""
+            config_kwargs = {**config_kwargs, "fingerprint": stamp, "storage_options": None}
+        return super().create_config_id(config_kwargs, custom_features)
+
+
+# ArrowBasedBuilder comes first for its way of moving tables instead of rows.
+class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
+    """Steps or episodes of Atari play, straight from replay logs.
+
+    Splits are the runs that the source has (`run_1` … `run_5`), shards are checkpoints. The same rows
+    come in the same order from `as_dataset`, `as_streaming_dataset` and a built repo.
+
+    Args:
+        config_name: `<game>-mixed|medium|expert|full|episodes`, e.g. `pong-expert`.
+        source: a path or URL of a copy of the replay logs.
+        runs: which runs; all that the source has if None.
+        checkpoints: which checkpoints, instead of those of the view's quality.
+        cache_dir: where `download_and_prepare` writes.
+        storage_options: for the source's fsspec file system.
+
+    Raises:
+        AtariReplayError: there is no such game, view, run or checkpoint, or a log file is damaged.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay import AtariDQNReplay, decode_frames
+    >>> builder = AtariDQNReplay("pong-expert", source="mirror/dqn")
+    >>> steps = builder.as_streaming_dataset(split="run_1")
+    >>> batch = next(steps.with_format("arrow").iter(batch_size=32))
+    >>> decode_frames(batch["observation"]).shape
+    (32, 84, 84)
+    ```
+    """
+
+    BUILDER_CONFIG_CLASS = AtariDQNReplayConfig
+    BUILDER_CONFIGS = [AtariDQNReplayConfig(name=name) for name in all_config_names()]  # noqa: RUF012
+
+    def __init__(
+        self,
+        config_name: str | None = None,
+        *,
+        source: str | os.PathLike[str] | None = None,
+        runs: Sequence[int] | None = None,
+        checkpoints: Sequence[int] | None = None,
+        cache_dir: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if config_name is None:
+            raise UnknownNameError(
+                "which config? expected <game>-<view>, e.g. AtariDQNReplay('pong-expert', …)"
+            )
+        given = {
+            "source": None if source is None else os.fspath(source),
+            "runs": None if runs is None else tuple(runs),
+            "checkpoints": None if checkpoints is None else tuple(checkpoints),
+            "storage_options": storage_options,
+        }
+        self._readers: dict[tuple[int, int], RunReader] = {}
+        super().__init__(
+            cache_dir=cache_dir,
+            config_name=str(parse_config_name(config_name)),
+            **{name: value for name, value in given.items() if value is not None},
+            **options,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Open files and threads stay in their own process.
+        return {**super().__getstate__(), "_readers": {}}
+
+    def _info(self) -> datasets.DatasetInfo:
+        name = parse_config_name(self.config.name)
+        features = episodes_features() if name.view == EPISODES else steps_features(name.game)
+        return datasets.DatasetInfo(
+            description=f"Play of {name.game} by DQN agents, from logs in the layout of the DQN Replay Dataset.",
+            features=features,
+            citation=CITATION,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        splits = []
+        for log in self.config.open_logs():
+            checkpoints = self._select_checkpoints(log)
+            if checkpoints:
+                given = {"run": log.run, "checkpoints": checkpoints}
+                splits.append(datasets.SplitGenerator(split_name(log.run), gen_kwargs=given))
+        if not splits:
+            source = self.config.open_source()
+            raise UnknownNameError(
+                f"{self.config.name}: no run has such a checkpoint at {source.describe('')} "
+                f"(it has {', '.join(self._describe_log(log) for log in self.config.open_logs())})"
+            )
+        return splits
+
+    def _select_checkpoints(self, log: ReplayLog) -> list[int]:
+        if self.config.checkpoints is not None:
+            for number in self.config.checkpoints:
+                log.require(number)
+            return sorted(set(self.config.checkpoints))
+        view = parse_config_name(self.config.name).view
+        return select_checkpoints(view, log.complete_numbers(), log.partial_numbers())
+
+    def _describe_log(self, log: ReplayLog) -> str:
+        return f"run {log.run}: checkpoints {describe_numbers(log.numbers)}"
+
+    def _generate_shards(self, run: int, checkpoints: list[int]) -> Iterator[str]:
+        for number in checkpoints:
+            yield f"{split_name(run)}/checkpoint_{number:02d}"
+
+    def _generate_tables(self, run: int, checkpoints: list[int]) -> Iterator[tuple[Key, pa.Table]]:
+        try:
+            for shard, number in enumerate(checkpoints):
+                reader = self._take_reader(run, number)
+                try:
+                    for place, table in enumerate(self._tables(reader.checkpoint(number))):
+                        yield Key(shard, place), table
+                except BaseException:
+                    reader.close()
+                    raise
+                self._keep_reader(reader, run, number)
+        except AtariReplayError as error:
+            raise GenerationError(str(error)) from None
+
+    def _generate_examples(self, run: int, checkpoints: list[int]) -> Iterator[tuple[Key, dict[str, Any]]]:
+        for key, table in self._generate_tables(run, checkpoints):
+            for row in table.to_pylist():
+                yield key, row
+
+    def _tables(self, checkpoint: Checkpoint) -> Iterator[pa.Table]:
+        assert self.info.features is not None
+        schema = self.info.features.arrow_schema
+        if parse_config_name(self.config.name).view == EPISODES:
+            rows = EpisodeRows(checkpoint.log.game, checkpoint.log.run, checkpoint.number)
+            for episode in checkpoint.episodes():
+                rows.add(episode)
+            yield rows.table(schema)
+        else:
+            blocks = (block for episode in checkpoint.episodes() for block in episode_columns(episode))
+            for columns in even_blocks(blocks):
+                yield steps_table(columns, schema)
+
+    def _take_reader(self, run: int, number: int) -> RunReader:
+        """A reader that stands where this checkpoint begins, if the last one read here ended there."""
+        reader = self._readers.pop((os.getpid(), run), None)
+        if reader is not None and reader.next_number == number:
+            return reader
+        if reader is not None:
+            reader.close()
+        (log,) = [log for log in self.config.open_logs() if log.run == run]
+        return RunReader(log)
+
+    def _keep_reader(self, reader: RunReader, run: int, number: int) -> None:
+        if reader.next_number in self._select_checkpoints(reader.log):
+            self._readers[os.getpid(), run] = reader
+        else:
+            reader.close()

@@ -37,7 +37,9 @@ class ArrayFile:
         ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or another array.
     """
 
-    def __init__(self, source: Source, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, source: Source, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]
+    ) -> None:
         self.path = path
         self.where = source.describe(path)
         self._dtype = np.dtype(dtype)
@@ -83,7 +85,9 @@ class ArrayFile:
         with self._reading():
             surplus = self._stream.read(1)
         if surplus:
-            raise ReplayLogError(f"{self.where}: holds more than the {self.rows:,} rows that its header declares")
+            raise ReplayLogError(
+                f"{self.where}: holds more than the {self.rows:,} rows that its header declares"
+            )
         self.close()
         return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
 
@@ -104,9 +108,13 @@ class ArrayFile:
                 raise ValueError("its version is not 1.0")
             shape, fortran_order, dtype = npy.read_array_header_1_0(self._stream)
         except ValueError as error:
-            raise ReplayLogError(f"{self.where}: its .npy header cannot be read ({error}); copy it again") from None
+            raise ReplayLogError(
+                f"{self.where}: its .npy header cannot be read ({error}); copy it again"
+            ) from None
         if dtype.hasobject:
-            raise ReplayLogError(f"{self.where}: holds pickled objects, which are never loaded; expected {self._dtype}")
+            raise ReplayLogError(
+                f"{self.where}: holds pickled objects, which are never loaded; expected {self._dtype}"
+            )
         if dtype != self._dtype:
             raise ReplayLogError(f"{self.where}: holds {dtype} values, expected {self._dtype}")
         if fortran_order and len(shape) > 1:
@@ -121,9 +129,13 @@ class ArrayFile:
         except ReplayLogError:
             raise
         except FileNotFoundError:
-            raise ReplayLogError(f"{self.where}: no such file; the checkpoint's other files need it") from None
+            raise ReplayLogError(
+                f"{self.where}: no such file; the checkpoint's other files need it"
+            ) from None
         except EOFError:
-            raise ReplayLogError(f"{self.where}: is cut short (the gzip stream has no end); copy it again") from None
+            raise ReplayLogError(
+                f"{self.where}: is cut short (the gzip stream has no end); copy it again"
+            ) from None
         except (igzip.BadGzipFile, isal_zlib.error) as error:
             raise ReplayLogError(f"{self.where}: is damaged ({error}); copy it again") from None
         except OSError as error:

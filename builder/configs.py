@@ -79,7 +79,11 @@ def parse_numbers(text: str, what: str) -> list[int]:
     numbers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or (dash and int(last) < int(first)):
-            raise UnknownNameError(f"cannot read {what} {text!r}: expected numbers and ranges such as 0,9,40-49")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or (
+            dash and int(last) < int(first)
+        ):
+            raise UnknownNameError(
+                f"cannot read {what} {text!r}: expected numbers and ranges such as 0,9,40-49"
+            )
         numbers.update(range(int(first), int(last or first) + 1))
     return sorted(numbers)

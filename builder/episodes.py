@@ -125,7 +125,8 @@ class RunReader:
     def __init__(self, log: ReplayLog) -> None:
         self.log = log
         self._stream: _EpisodeStream | None = None
-        self._next: int | None = None
+        self.next_number: int | None = None
+        """The checkpoint that comes after the last one asked for."""
 
     def checkpoint(self, number: int) -> Checkpoint:
         """A checkpoint, to be used up before the next is asked for.
@@ -135,11 +136,11 @@ class RunReader:
             ReplayLogError: a file that it needs is missing or damaged.
         """
         self.log.require(number)
-        goes_on = self._stream is not None and number == self._next and self._is_joined(number)
+        goes_on = self._stream is not None and number == self.next_number and self._is_joined(number)
         if not goes_on:
             self.close()
             self._stream = _EpisodeStream(self.log, number)
-        _, self._next = self.log.neighbours(number)
+        _, self.next_number = self.log.neighbours(number)
         assert self._stream is not None
         return Checkpoint(self.log, number, self._stream)
 

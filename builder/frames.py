@@ -49,9 +49,13 @@ def encode_frames(frames: np.ndarray) -> pa.StructArray:
         ValueError: another shape or dtype, or more frames than one Arrow column of 2 GiB holds (297,000).
     """
     if len(frames) * PNG_BYTES >= 1 << 31:
-        raise ValueError(f"{len(frames):,} frames are more than one Arrow column can hold; encode them in blocks")
+        raise ValueError(
+            f"{len(frames):,} frames are more than one Arrow column can hold; encode them in blocks"
+        )
     if frames.dtype != np.uint8 or frames.shape[1:] != (HEIGHT, WIDTH):
-        raise ValueError(f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}")
+        raise ValueError(
+            f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}"
+        )
     pngs = np.empty((len(frames), PNG_BYTES), np.uint8)
     pngs[:] = _TEMPLATE
     raw = pngs[:, _PIXELS:_ADLER]
@@ -108,7 +112,9 @@ def _decode_chunk(chunk: pa.Array) -> np.ndarray:
             rows = pngs[:, _PIXELS:_ADLER].reshape(len(data), HEIGHT, _ROW)
             if not rows[:, :, 0].any():
                 return rows[:, :, 1:]
-    return np.array([_decode_with_pillow(value.as_py()) for value in data], np.uint8).reshape(-1, HEIGHT, WIDTH)
+    return np.array([_decode_with_pillow(value.as_py()) for value in data], np.uint8).reshape(
+        -1, HEIGHT, WIDTH
+    )
 
 
 def _decode_with_pillow(png: bytes) -> np.ndarray:
@@ -117,7 +123,9 @@ def _decode_with_pillow(png: bytes) -> np.ndarray:
     try:
         image = Image.open(io.BytesIO(png))
         if image.size != (WIDTH, HEIGHT) or image.mode != "L":
-            raise AtariReplayError(f"expected an 84×84 greyscale image, got {image.size} in mode {image.mode}")
+            raise AtariReplayError(
+                f"expected an 84×84 greyscale image, got {image.size} in mode {image.mode}"
+            )
         return np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise AtariReplayError(f"an observation is not an image that can be read ({error})") from None

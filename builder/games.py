@@ -62,7 +62,9 @@ def find_game(name: str) -> Game:
     if key in _BY_KEY:
         return _BY_KEY[key]
     near = [_BY_KEY[match].slug for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known games: {', '.join(g.slug for g in GAMES)}"
+    hint = (
+        f"did you mean {' or '.join(near)}?" if near else f"known games: {', '.join(g.slug for g in GAMES)}"
+    )
     raise UnknownNameError(f"unknown game {name!r}: {hint}")
 
 

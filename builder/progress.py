@@ -9,7 +9,12 @@ Item = TypeVar("Item")
 
 
 def progress_bar(
-    items: Iterable[Item] | None = None, *, description: str, unit: str, total: int | None = None, **options: Any
+    items: Iterable[Item] | None = None,
+    *,
+    description: str,
+    unit: str,
+    total: int | None = None,
+    **options: Any,
 ) -> "tqdm[Item]":
     """A bar with rate and time left; `disable=None` is tqdm's word for "only on a terminal"."""
     return tqdm(items, desc=description, unit=unit, total=total, disable=None, unit_scale=True, **options)

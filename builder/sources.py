@@ -1,14 +1,15 @@
 """Where replay logs lie: a tree of files in the bucket's layout, on any fsspec file system."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
+import xxhash
 
-from .errors import ReplayLogError, SourceError
+from .errors import ReplayLogError, SourceError, UnknownNameError
 from .games import GAMES, Game, find_game
 from .provenance import FILE_NAME as PROVENANCE_FILE
 from .provenance import Provenance
@@ -51,7 +52,9 @@ class Source:
         try:
             self.fs, root = fsspec.url_to_fs(url, **self.storage_options)
         except (ValueError, ImportError) as error:
-            raise SourceError(f"{without_credentials(url)}: not a source that can be opened ({error})") from None
+            raise SourceError(
+                f"{without_credentials(url)}: not a source that can be opened ({error})"
+            ) from None
         self._root = root.rstrip("/")
         if "dqn" in self._list(""):
             self._root += "/dqn"
@@ -67,7 +70,9 @@ class Source:
     @property
     def is_local(self) -> bool:
         """Whether reading a file twice costs next to nothing."""
-        return "file" in self.fs.protocol if isinstance(self.fs.protocol, tuple) else self.fs.protocol == "file"
+        return (
+            "file" in self.fs.protocol if isinstance(self.fs.protocol, tuple) else self.fs.protocol == "file"
+        )
 
     def games(self) -> list[Game]:
         """The games that it holds, in alphabetical order."""
@@ -85,13 +90,16 @@ class Source:
         """The files of one run.
 
         Raises:
-            SourceError: it does not hold the run, or the run holds no log files.
+            UnknownNameError: it does not hold the run.
+            SourceError: the run holds no log files.
         """
         runs = self.runs(game)
         folder = f"{self._game_folder(game)}/{run}"
         if run not in runs:
             found = ", ".join(map(str, runs)) or "none"
-            raise SourceError(f"{self.describe(folder)}: no such run of {game}; this source has runs: {found}")
+            raise UnknownNameError(
+                f"{self.describe(folder)}: no such run; this source has run {found} of {game}"
+            )
         if "replay_logs" in self._list(folder):
             folder += "/replay_logs"
         files = LogFiles(folder)
@@ -120,6 +128,21 @@ class Source:
     def open(self, path: str) -> BinaryIO:
         """Open a file below the root, to be read forwards."""
         return self.fs.open(f"{self._root}/{path}", "rb")
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file below the root; None if it is not there or the store does not say."""
+        try:
+            return self.fs.info(f"{self._root}/{path}").get("size")
+        except OSError:
+            return None
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Changes when a file of these runs is added, removed or replaced by another."""
+        folders = [f"{self._root}/{self.log_files(game, run).folder}" for run in runs]
+        entries = [entry for folder in folders for entry in self.fs.ls(folder, detail=True)]
+        known = ("name", "size", "mtime", "ETag", "etag", "md5Hash", "crc32c", "LastModified")
+        stamps = sorted(str([entry.get(key) for key in known]) for entry in entries)
+        return xxhash.xxh3_64_hexdigest("\n".join(stamps).encode())
 
     def describe(self, path: str) -> str:
         """The file's full name, for messages: without credentials."""
