@@ -15,9 +15,10 @@ import re
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import Message
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,7 +42,7 @@ class Request:
     method: str
     target: str
     """The path and query as sent, still quoted."""
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes = field(repr=False)
     """Empty for uploads to LFS, which go to disk."""
 
@@ -277,7 +278,7 @@ class HubServer:
             private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
             self.repos[repo_id] = Repo(repo_id, owner, private)
             self.repos[repo_id].append(
-                "main", "initial commit", {".gitattributes": self._store(GIT_ATTRIBUTES)}
+                "main", "initial commit", {".gitattributes": self.store(GIT_ATTRIBUTES)}
             )
         return Response(value=url)
 
@@ -370,7 +371,7 @@ class HubServer:
                 if digest.hexdigest() != sha256:
                     raise RefusalError(400, "the content is not what its SHA-256 says")
                 file.flush()
-                os.replace(file.name, self.objects / sha256)
+                Path(file.name).replace(self.objects / sha256)
             finally:
                 Path(file.name).unlink(missing_ok=True)
         return Response(value={})
@@ -381,7 +382,7 @@ class HubServer:
             raise RefusalError(404, "no such object")
         return Response(value={})
 
-    def _store(self, content: bytes) -> Entry:
+    def store(self, content: bytes) -> Entry:
         sha256 = hashlib.sha256(content).hexdigest()
         temporary = self.folder / f"{sha256}.{threading.get_ident()}"
         temporary.write_bytes(content)
@@ -413,7 +414,7 @@ class HubServer:
 
     def _change(self, files: dict[str, Entry], key: str, value: dict[str, Any]) -> None:
         if key == "file":
-            files[value["path"]] = self._store(base64.b64decode(value["content"]))
+            files[value["path"]] = self.store(base64.b64decode(value["content"]))
         elif key == "lfsFile":
             files[value["path"]] = self._stored(value["oid"])
         elif key in ("deletedFile", "deletedFolder"):
@@ -426,14 +427,19 @@ class HubServer:
 
     def _commits(self, request: Request, repo_id: str, revision: str) -> Response:
         repo = self._readable(request, repo_id)
-        history, commit = [], repo.find(revision)
-        while True:
-            history.append(
-                {"id": commit.id, "title": commit.title, "message": "", "date": commit.date, "authors": []}
-            )
-            if commit.parent is None:
-                return Response(value=history)
-            commit = repo.find(commit.parent)
+        history, following = [], revision
+        while following is not None:
+            commit = repo.find(following)
+            record = {
+                "id": commit.id,
+                "title": commit.title,
+                "date": commit.date,
+                "message": "",
+                "authors": [],
+            }
+            history.append(record)
+            following = commit.parent
+        return Response(value=history)
 
     # Listings and downloads.
 
@@ -606,7 +612,7 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         self.send(response)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = respond
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = respond  # noqa: N815
 
     def send(self, response: Response) -> None:
         length = response.length if response.file else len(response.body)
@@ -641,6 +647,8 @@ class _Server(ThreadingHTTPServer):
 @contextlib.contextmanager
 def running_hub(**options: Any) -> Iterator[HubServer]:
     """A server that stops and forgets everything when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True) as folder:
-        with HubServer(Path(folder), **options) as hub:
-            yield hub
+    with (
+        tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True) as folder,
+        HubServer(Path(folder), **options) as hub,
+    ):
+        yield hub

@@ -1,0 +1,164 @@
+"""A dataset repo that was built into a folder, read and checked against its own manifests."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import AtariReplayError, OutputError
+from .files import TEMPORARY_SUFFIX, sha256_of
+from .games import Game
+from .layout import CARD, MANIFEST, checkpoint_folder, episodes_table, manifest_file, steps_shard
+from .manifest import FileRecord, Manifest
+from .progress import progress_bar
+from .repo_folder import DATA_FOLDERS
+
+_EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
+
+
+@dataclass(frozen=True)
+class RepoFile(FileRecord):
+    """A file for a dataset repo, and where its bytes are."""
+
+    content: Path | bytes
+
+    @classmethod
+    def of_bytes(cls, path: str, content: bytes) -> "RepoFile":
+        """A small file that lies in memory."""
+        return cls(path, len(content), hashlib.sha256(content).hexdigest(), content)
+
+    def open(self) -> BinaryIO:
+        """The file's bytes, to be read from the start."""
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
+
+@dataclass(frozen=True)
+class BuiltCheckpoint:
+    """A checkpoint with its files, all of which are there."""
+
+    manifest: Manifest
+    manifest_file: RepoFile
+    data: tuple[RepoFile, ...]
+    """The step shards, then the episodes table."""
+
+    @cached_property
+    def game(self) -> Game:
+        """The game of the checkpoint."""
+        return self.manifest.find_game()
+
+    @property
+    def folder(self) -> str:
+        """Where the shards and the manifest lie in the repo."""
+        return checkpoint_folder(self.game, self.manifest.run, self.manifest.checkpoint)
+
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """Sorts by game, run and checkpoint."""
+        return (self.game.slug, self.manifest.run, self.manifest.checkpoint)
+
+
+def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
+    """The checkpoints that a built folder holds, in order, every file checked by size and SHA-256.
+
+    Raises:
+        OutputError: the folder is no dataset, its build has not finished, or a file is missing, damaged
+            or named by no manifest.
+    """
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: no such folder; {_EXPECTED}")
+    found = set(_files(folder))
+    if not found or not (folder / CARD).is_file():
+        raise OutputError(f"{folder}: {_EXPECTED}")
+    _refuse_unfinished(folder, found)
+    checkpoints = [_read(folder, path) for path in sorted(found) if path.endswith(f"/{MANIFEST}")]
+    named = {file.path for each in checkpoints for file in (*each.data, each.manifest_file)}
+    if stray := sorted(found - named):
+        raise OutputError(
+            f"{folder}: no manifest names {_some(stray)}; build those checkpoints again, or remove the files"
+        )
+    _check_content(folder, checkpoints)
+    return sorted(checkpoints, key=lambda each: each.order)
+
+
+def read_manifest(content: bytes, path: str, where: str) -> Manifest:
+    """A manifest that lies where it belongs and names only files that belong to its checkpoint.
+
+    Args:
+        content: the file's bytes.
+        path: where the file lies in the repo.
+        where: the repo's name for messages.
+
+    Raises:
+        OutputError: it is no manifest, or that of another place.
+    """
+    manifest = Manifest.from_json(content, f"{where}/{path}")
+    try:
+        game, run, checkpoint = manifest.find_game(), manifest.run, manifest.checkpoint
+        shards = len(manifest.shards)
+        named = [path, *(file.path for file in manifest.files())]
+        expected = [
+            manifest_file(game, run, checkpoint),
+            *(steps_shard(game, run, checkpoint, shard, shards) for shard in range(shards)),
+            episodes_table(game, run, checkpoint),
+        ]
+    except (AtariReplayError, TypeError, ValueError) as error:
+        raise OutputError(f"{where}/{path}: not a manifest of this dataset ({error})") from None
+    if named != expected or not (type(run) is type(checkpoint) is int):
+        raise OutputError(
+            f"{where}/{path}: names files that do not belong to this checkpoint; build it again"
+        )
+    return manifest
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Paths in the repo of all files under the data folders, except hidden ones."""
+    for top in DATA_FOLDERS:
+        for place, folders, names in os.walk(folder / top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if not name.startswith("."):
+                    yield (Path(place) / name).relative_to(folder).as_posix()
+
+
+def _refuse_unfinished(folder: Path, found: set[str]) -> None:
+    unfinished = {path for path in found if TEMPORARY_SUFFIX in path}
+    for path in found - unfinished:
+        if path.startswith("data/") and f"{path.rpartition('/')[0]}/{MANIFEST}" not in found:
+            unfinished.add(path.rpartition("/")[0])
+    if unfinished:
+        raise OutputError(
+            f"{folder}: the build has not finished ({_some(sorted(unfinished))}); run `build` again"
+        )
+
+
+def _read(folder: Path, path: str) -> BuiltCheckpoint:
+    content = (folder / path).read_bytes()
+    manifest = read_manifest(content, path, str(folder))
+    data = tuple(RepoFile(file.path, file.size, file.sha256, folder / file.path) for file in manifest.files())
+    digest = hashlib.sha256(content).hexdigest()
+    return BuiltCheckpoint(manifest, RepoFile(path, len(content), digest, folder / path), data)
+
+
+def _check_content(folder: Path, checkpoints: list[BuiltCheckpoint]) -> None:
+    files = [file for each in checkpoints for file in each.data]
+    for file in files:
+        path = folder / file.path
+        if not path.is_file():
+            raise OutputError(f"{path}: missing, though a manifest names it; build this checkpoint again")
+        if path.stat().st_size != file.size:
+            raise OutputError(f"{path}: {path.stat().st_size} bytes instead of {file.size}; build it again")
+    with progress_bar(description="checking", unit="B", total=sum(file.size for file in files)) as bar:
+        for file in files:
+            if sha256_of(folder / file.path) != file.sha256:
+                raise OutputError(
+                    f"{folder / file.path}: damaged (its SHA-256 differs); build this checkpoint again"
+                )
+            bar.update(file.size)
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

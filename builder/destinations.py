@@ -1,0 +1,115 @@
+"""What a place must offer for a dataset to be published there."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from .built_folder import RepoFile
+from .games import Game
+
+
+class DestinationChangedError(Exception):
+    """The destination is no longer as it was read: read it again and redo the change."""
+
+
+@dataclass(frozen=True)
+class CheckpointChange:
+    """What brings one checkpoint of the destination up to date."""
+
+    data: tuple[RepoFile, ...]
+    """Shards and episodes table that are missing or different there."""
+    deletions: tuple[str, ...]
+    """Files in the checkpoint's folder that its manifest does not name."""
+    manifest: RepoFile | None
+    """Comes after the data, so that a manifest vouches only for what is there."""
+
+    @property
+    def writes(self) -> tuple[RepoFile, ...]:
+        """All files that go up, the manifest last."""
+        return (*self.data, self.manifest) if self.manifest else self.data
+
+
+@dataclass(frozen=True)
+class Change:
+    """What brings a destination up to date."""
+
+    summary: str
+    """One line, for a commit."""
+    checkpoints: tuple[CheckpointChange, ...]
+    card: RepoFile | None
+    """Comes last, so that the card tells only of what is there."""
+    unchanged: int
+    """Files that are there already."""
+
+    @property
+    def writes(self) -> list[RepoFile]:
+        """All files that go up, in an order that is safe to stop in."""
+        writes = [file for each in self.checkpoints for file in each.writes]
+        return [*writes, self.card] if self.card else writes
+
+    @property
+    def deletions(self) -> list[str]:
+        """All files that are deleted."""
+        return [path for each in self.checkpoints for path in each.deletions]
+
+    @property
+    def bytes(self) -> int:
+        """What the files that go up amount to."""
+        return sum(file.size for file in self.writes)
+
+
+class Snapshot(ABC):
+    """What a destination holds of some games at one moment."""
+
+    @property
+    @abstractmethod
+    def paths(self) -> Collection[str]:
+        """All files of the games."""
+
+    @abstractmethod
+    def holds(self, file: RepoFile) -> bool:
+        """Whether a file is there with the same content."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes | None:
+        """The content of a small file; None if there is none."""
+
+    @abstractmethod
+    def apply(self, change: Change) -> str | None:
+        """Make the change, and return the commit where there are commits.
+
+        Raises:
+            DestinationChangedError: someone else has changed the destination since; nothing was changed.
+            OutputError: it cannot be done.
+        """
+
+
+class Destination(ABC):
+    """Where a dataset is published."""
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where users find it: a path or a URL."""
+
+    @property
+    def name_on_hub(self) -> str | None:
+        """`user/name` on the Hub; None elsewhere."""
+        return None
+
+    @abstractmethod
+    def check(self, source: Path) -> None:
+        """Refuse what cannot work before anything else is done, changing nothing.
+
+        Raises:
+            OutputError: the dataset in the folder `source` cannot be published here.
+        """
+
+    @abstractmethod
+    def snapshot(self, games: Collection[Game]) -> Snapshot:
+        """What is there now of the games; nothing is created.
+
+        Raises:
+            OutputError: it cannot be read.
+        """

@@ -1,0 +1,353 @@
+"""Publishing to a dataset repo on the Hugging Face Hub."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    DatasetInfo,
+    HfApi,
+    get_token,
+    hf_hub_url,
+)
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.hf_api import RepoFile as HubFile
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    build_hf_headers,
+    disable_progress_bars,
+    enable_progress_bars,
+    hf_raise_for_status,
+    http_backoff,
+    validate_repo_id,
+)
+
+from .built_folder import RepoFile
+from .destinations import Change, Destination, DestinationChangedError, Snapshot
+from .errors import OutputError
+from .games import Game
+from .progress import progress_bar
+from .repo_folder import DATA_FOLDERS
+
+DATASET = "dataset"
+MAIN = "main"
+BATCH_FILES = 64
+BATCH_BYTES = 2**28
+"""Files and bytes that are handed to the client at once: bounds its memory, and paces the progress bar."""
+
+_BUSY = (408, 429, 500, 502, 503, 504)
+# Of whichever HTTP library huggingface_hub uses; all that it raises descends from this.
+_HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class HubDestination(Destination):
+    """A dataset repo on the Hub, created if there is none.
+
+    Large files go up ahead, then one commit on top of the revision that was read puts all in place, so that
+    readers see either the old dataset or the new one.
+    """
+
+    repo_id: str
+    """`user/name`."""
+    revision: str = MAIN
+    """A branch, created from main if there is none."""
+    private: bool = False
+    """Create the repo as a private one; one that is public already is refused."""
+    token: str | None = field(default=None, repr=False)
+    """None takes the one from HF_TOKEN or `hf auth login`."""
+    endpoint: str | None = None
+    """None takes HF_ENDPOINT, or huggingface.co."""
+    tries: int = 5
+    """How often a request is sent that the Hub is too busy for."""
+
+    @property
+    def address(self) -> str:
+        """The repo's page."""
+        page = f"{self.api.endpoint}/datasets/{self.repo_id}"
+        return page if self.revision == MAIN else f"{page}/tree/{self.revision}"
+
+    @property
+    def name_on_hub(self) -> str:
+        """The repo's full name."""
+        return self.repo_id
+
+    @cached_property
+    def api(self) -> HfApi:
+        """The client."""
+        return HfApi(endpoint=self.endpoint, token=self.token)
+
+    def check(self, source: Path) -> None:
+        """Refuse an impossible name.
+
+        Raises:
+            OutputError: the repo cannot be called so.
+        """
+        try:
+            validate_repo_id(self.repo_id)
+        except ValueError as error:
+            raise OutputError(f"{self.repo_id!r} cannot be a repo's name: {error}") from None
+        if self.repo_id.count("/") != 1:
+            raise OutputError(f"{self.repo_id!r} is not a repo's full name: expected USER/NAME")
+
+    def snapshot(self, games: Collection[Game]) -> "HubSnapshot":
+        """What the branch holds of the games; of a branch that is missing, what main holds.
+
+        Raises:
+            OutputError: the Hub does not let us read, or the repo is public and must not be.
+        """
+        with self.explained():
+            info, has_branch = self._info(self.revision), True
+            if info is None:
+                info, has_branch = self._info(MAIN), False
+            if info is None or info.sha is None:
+                return HubSnapshot(self, None, False, {})
+            if self.private and info.private is False:
+                raise OutputError(
+                    f"{self.address} is public: make it private in its settings, or leave out private"
+                )
+            return HubSnapshot(self, info.sha, has_branch, dict(self._files(info.sha, games)))
+
+    def _info(self, revision: str) -> DatasetInfo | None:
+        try:
+            return self.retrying(
+                lambda: self.api.dataset_info(self.repo_id, revision=revision, expand=["sha", "private"])
+            )
+        except RevisionNotFoundError:
+            return None
+        except RepositoryNotFoundError as error:
+            # The Hub says 401 to those who show no token, whether the repo is private or missing.
+            if error.response.status_code == 404:
+                return None
+            raise
+
+    def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, HubFile]]:
+        for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
+            with contextlib.suppress(EntryNotFoundError):
+                for entry in self.api.list_repo_tree(
+                    self.repo_id, folder, recursive=True, revision=commit, repo_type=DATASET
+                ):
+                    if isinstance(entry, HubFile):
+                        yield entry.path, entry
+
+    def retrying(self, call: Callable[[], Result]) -> Result:
+        """What `call` returns, called again while the Hub is too busy or the network fails."""
+        for attempt in range(self.tries - 1):
+            try:
+                return call()
+            except (_HTTPError, json.JSONDecodeError) as error:
+                if isinstance(error, HfHubHTTPError) and error.response.status_code not in _BUSY:
+                    raise
+                wait = _wait_asked_for(error)
+                time.sleep(min(8.0, 0.5 * 2**attempt) if wait is None else wait)
+        return call()
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn the clients' errors into one that says what to do, and never shows the token.
+
+        Raises:
+            OutputError: instead of any error of the Hub's clients or of the network.
+        """
+        try:
+            yield
+        except (_HTTPError, OSError, ValueError, RuntimeError) as error:
+            message = self._explain(_root(error))
+            token = self.token or get_token()
+            raise OutputError(message.replace(token, "…") if token else message) from None
+
+    def _explain(self, error: BaseException) -> str:
+        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+        if status == 401 and (self.token or get_token()):
+            return (
+                f"{self.address}: the Hub does not accept the token; make a new one and run `hf auth login`"
+            )
+        if status == 401:
+            return f"{self.address}: the Hub wants a token; run `hf auth login`, or set HF_TOKEN"
+        if status == 403:
+            return f"{self.address}: the token may not write there; use one with write permission"
+        if isinstance(error, RepositoryNotFoundError):
+            return f"{self.address}: no such repo, or the token may not see it"
+        if status is not None and status not in _BUSY:
+            said = getattr(error, "server_message", None) or type(error).__name__
+            return f"{self.address}: the Hub refused ({status}: {said})"
+        if status is not None or isinstance(error, (_HTTPError, json.JSONDecodeError)):
+            reason = str(status or type(error).__name__)
+            return f"{self.address}: the Hub does not answer ({reason}); publish again to go on from here"
+        return f"{self.address}: publishing failed ({error})"
+
+
+@dataclass(frozen=True)
+class HubSnapshot(Snapshot):
+    """A revision of the repo, or its absence."""
+
+    destination: HubDestination
+    commit: str | None
+    """None if there is no repo yet."""
+    has_branch: bool
+    files: dict[str, HubFile]
+
+    @property
+    def paths(self) -> Collection[str]:
+        """All files of the games."""
+        return self.files.keys()
+
+    def holds(self, file: RepoFile) -> bool:
+        """Compares what the Hub knows of a file: SHA-256 if it lies in LFS, else git's name for it."""
+        held = self.files.get(file.path)
+        if held is None or held.size != file.size:
+            return False
+        return held.lfs.sha256 == file.sha256 if held.lfs else held.blob_id == _git_blob_id(file)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a small file; None if there is none.
+
+        Raises:
+            OutputError: the Hub does not let us read.
+        """
+        if self.commit is None:
+            return None
+        to = self.destination
+        url = hf_hub_url(to.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=to.api.endpoint)
+        with to.explained():
+            try:
+                response = http_backoff("GET", url, headers=build_hf_headers(token=to.token))
+                hf_raise_for_status(response)
+            except EntryNotFoundError:
+                return None
+            return response.content
+
+    def apply(self, change: Change) -> str | None:
+        """Upload the files, and make the change in one commit on top of the revision that was read.
+
+        Raises:
+            DestinationChangedError: the branch has moved on, or was created just now.
+            OutputError: the Hub does not let us write.
+        """
+        with self.destination.explained():
+            if self.commit is None or not self.has_branch:
+                self._create()
+                raise DestinationChangedError
+            if not change.writes and not change.deletions:
+                return self.commit
+            operations = [*self._upload(change), *map(CommitOperationDelete, change.deletions)]
+            return self._commit(operations, change.summary, self.commit)
+
+    def _create(self) -> None:
+        to = self.destination
+        if self.commit is None:
+            private = to.private or None
+            to.retrying(
+                lambda: to.api.create_repo(to.repo_id, repo_type=DATASET, private=private, exist_ok=True)
+            )
+        if to.revision != MAIN:
+            to.retrying(
+                lambda: to.api.create_branch(to.repo_id, branch=to.revision, repo_type=DATASET, exist_ok=True)
+            )
+
+    def _upload(self, change: Change) -> list[CommitOperationAdd]:
+        to, additions = self.destination, []
+        with (
+            _our_progress_bar_only(),
+            progress_bar(description="uploading", unit="B", total=change.bytes) as bar,
+        ):
+            for batch in _batches(change.writes):
+                batch_additions = [_addition(file) for file in batch]
+                to.api.preupload_lfs_files(
+                    to.repo_id, batch_additions, repo_type=DATASET, revision=to.revision
+                )
+                additions += batch_additions
+                bar.update(sum(file.size for file in batch))
+        return additions
+
+    def _commit(
+        self, operations: Sequence[CommitOperationAdd | CommitOperationDelete], summary: str, parent: str
+    ) -> str:
+        to = self.destination
+        try:
+            with _our_progress_bar_only():
+                info = to.retrying(
+                    lambda: to.api.create_commit(
+                        to.repo_id,
+                        operations,
+                        commit_message=summary,
+                        repo_type=DATASET,
+                        revision=to.revision,
+                        parent_commit=parent,
+                    )
+                )
+        except HfHubHTTPError as error:
+            if error.response.status_code == 412:
+                raise DestinationChangedError from None
+            raise
+        return info.oid
+
+
+def _addition(file: RepoFile) -> CommitOperationAdd:
+    addition = CommitOperationAdd(file.path, file.content)
+    # Known since the folder was checked; else the client would read each file once more.
+    addition.upload_info.sha256 = bytes.fromhex(file.sha256)
+    return addition
+
+
+def _batches(files: Sequence[RepoFile]) -> Iterator[list[RepoFile]]:
+    batch: list[RepoFile] = []
+    for file in files:
+        if len(batch) == BATCH_FILES or (
+            batch and sum(each.size for each in batch) + file.size > BATCH_BYTES
+        ):
+            yield batch
+            batch = []
+        batch.append(file)
+    if batch:
+        yield batch
+
+
+def _git_blob_id(file: RepoFile) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % file.size)
+    with file.open() as content:
+        while block := content.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _our_progress_bar_only() -> Iterator[None]:
+    """Instead of one bar of the client's for each file."""
+    were_disabled = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not were_disabled:
+            enable_progress_bars()
+
+
+def _root(error: BaseException) -> BaseException:
+    """What the client's uploads wrap in a RuntimeError."""
+    while isinstance(error, RuntimeError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _wait_asked_for(error: Exception) -> float | None:
+    """Seconds that a busy Hub asks us to wait."""
+    if not isinstance(error, HfHubHTTPError):
+        return None
+    asked = error.response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else None

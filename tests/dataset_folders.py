@@ -1,0 +1,157 @@
+"""Small dataset repos in folders, in the layout that `build` writes, with frames from real play."""
+
+import functools
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from atari_dqn_replay.builder.card import merge_card
+from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.features import episodes_features, steps_features
+from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.layout import episodes_table, manifest_file, steps_shard
+from atari_dqn_replay.builder.manifest import (
+    FileRecord,
+    Manifest,
+    ReturnSummary,
+    RowCounts,
+    ShardRecord,
+    StepCounts,
+)
+from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
+from numpy.typing import NDArray
+from PIL import Image
+
+STEPS = 24
+"""Of each checkpoint's one episode."""
+
+Contents = dict[str, bytes]
+"""Files by their path in the repo."""
+
+
+def build_dataset(
+    folder: Path,
+    game: str = "pong",
+    *,
+    runs: tuple[int, ...] = (1,),
+    checkpoints: tuple[int, ...] = (0, 1),
+    shards: int = 2,
+    seed: int = 0,
+    steps: int = STEPS,
+) -> Path:
+    """Write checkpoints, each an episode of `steps` steps, and the card; return the folder."""
+    for run in runs:
+        for checkpoint in checkpoints:
+            _write_checkpoint(folder, find_game(game), run, checkpoint, shards, seed, steps)
+    (folder / "README.md").write_text(merge_card(None, manifests(folder)))
+    return folder
+
+
+def manifests(folder: Path) -> list[Manifest]:
+    """All manifests of a folder."""
+    paths = sorted(folder.glob("data/*/*/*/manifest.json"))
+    return [Manifest.from_json(path.read_text(), str(path)) for path in paths]
+
+
+def contents(folder: Path) -> Contents:
+    """Everything that a folder holds."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@functools.cache
+def play(game: Game, seed: int, steps: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Frames and rewards of a random player's first steps."""
+    environment = AtariEnvironment(game, seed=seed)
+    actions = np.random.default_rng(seed).integers(len(environment.actions), size=steps)
+    frames, rewards = [environment.reset()], []
+    for action in actions:
+        frame, reward, _, _ = environment.step(int(action))
+        frames.append(frame)
+        rewards.append(reward)
+    return np.stack(frames[:-1]), np.asarray(rewards, np.float32)
+
+
+def frames_of(
+    game: str, run: int, checkpoint: int, *, seed: int = 0, steps: int = STEPS
+) -> NDArray[np.uint8]:
+    """The frames that a checkpoint holds."""
+    return play(find_game(game), seed + 100 * run + checkpoint, steps)[0]
+
+
+def _png(frame: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "PNG", compress_level=0)
+    return file.getvalue()
+
+
+def _write_checkpoint(
+    folder: Path, game: Game, run: int, checkpoint: int, shards: int, seed: int, steps: int
+) -> None:
+    frames, rewards = play(game, seed + 100 * run + checkpoint, steps)
+    rows = {
+        "observation": [{"bytes": _png(frame), "path": None} for frame in frames],
+        "action": np.arange(steps) % len(game.actions),
+        "reward": rewards,
+        "terminated": np.arange(steps) == steps - 1,
+        "truncated": np.zeros(steps, bool),
+        "return_to_go": np.cumsum(rewards[::-1])[::-1],
+        "checkpoint": np.full(steps, checkpoint),
+        "episode": np.zeros(steps, int),
+        "step": np.arange(steps),
+    }
+    table = pa.table(rows, schema=steps_features(game).arrow_schema)
+    bounds = [steps * shard // shards for shard in range(shards + 1)]
+    records = tuple(
+        _write(
+            folder,
+            steps_shard(game, run, checkpoint, shard, shards),
+            table.slice(bounds[shard], bounds[shard + 1] - bounds[shard]),
+        )
+        for shard in range(shards)
+    )
+    episode = {
+        "game": game.name,
+        "run": run,
+        "checkpoint": checkpoint,
+        "episode": 0,
+        "length": steps,
+        "return": float(rewards.sum()),
+        "terminated": True,
+        "truncated": False,
+        "complete": True,
+        "final_observation": None,
+        "file": records[0].path,
+        "first_row": 0,
+    }
+    episodes = pa.Table.from_pylist([episode], schema=episodes_features().arrow_schema)
+    returns = float(rewards.sum())
+    manifest = Manifest(
+        game=game.name,
+        run=run,
+        checkpoint=checkpoint,
+        partial=False,
+        capacity=steps,
+        provenance=Provenance(COLLECTED, {"policy": "random", "seed": seed}),
+        row_counts=RowCounts(steps, steps, 0, 0, 0),
+        step_counts=StepCounts(steps, 0, 0, 1, 1),
+        returns=ReturnSummary(returns, returns, returns),
+        sources=(FileRecord("none", 0, hashlib.sha256().hexdigest()),),
+        shards=records,
+        episodes_table=_write(folder, episodes_table(game, run, checkpoint), episodes),
+        earlier=None,
+        later=None,
+        digests={},
+    )
+    (folder / manifest_file(game, run, checkpoint)).write_text(manifest.to_json())
+
+
+def _write(folder: Path, path: str, table: pa.Table) -> ShardRecord:
+    place = folder / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, place, compression="zstd")
+    content = place.read_bytes()
+    return ShardRecord(path, len(content), hashlib.sha256(content).hexdigest(), table.num_rows)
