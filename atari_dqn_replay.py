@@ -1,8 +1,8 @@
 """The DQN Replay Dataset, from any surviving copy of it, as a Hugging Face dataset."""
 
+# pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
 # `__path__` makes this module a package with `builder` below it, both here and installed: so `builder`,
 # a common word, is never a top-level name, and a user's own builder.py clashes with nothing.
-# ruff: noqa: E402
 from pathlib import Path
 
 __path__ = [str(Path(__file__).parent)]
@@ -14,9 +14,6 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
-from datasets.builder import Key
-from datasets.exceptions import DatasetGenerationError
-
 from atari_dqn_replay.builder.configs import (
     EPISODES,
     all_config_names,
@@ -32,6 +29,8 @@ from atari_dqn_replay.builder.layout import split_name
 from atari_dqn_replay.builder.replay_log import ReplayLog, describe_numbers
 from atari_dqn_replay.builder.sources import Source
 from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
+from datasets.builder import Key
+from datasets.exceptions import DatasetGenerationError
 
 __all__ = [
     "GAMES",
@@ -67,7 +66,7 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         checkpoints: which checkpoints, instead of those of the view's quality.
     """
 
-    version: datasets.Version | str | None = datasets.Version("1.0.0")
+    version: datasets.Version | str | None = "1.0.0"
     source: str | None = None
     storage_options: Mapping[str, Any] | None = None
     runs: Sequence[int] | None = None
@@ -104,7 +103,7 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
 
 
 # ArrowBasedBuilder comes first for its way of moving tables instead of rows.
-class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
+class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):  # pyright: ignore
     """Steps or episodes of Atari play, straight from replay logs.
 
     Splits are the runs that the source has (`run_1` … `run_5`), shards are checkpoints. The same rows
@@ -133,6 +132,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
     ```
     """
 
+    config: AtariDQNReplayConfig
     BUILDER_CONFIG_CLASS = AtariDQNReplayConfig
     BUILDER_CONFIGS = [AtariDQNReplayConfig(name=name) for name in all_config_names()]  # noqa: RUF012
 
@@ -148,9 +148,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         **options: Any,
     ) -> None:
         if config_name is None:
-            raise UnknownNameError(
-                "which config? expected <game>-<view>, e.g. AtariDQNReplay('pong-expert', …)"
-            )
+            raise UnknownNameError("which config? e.g. AtariDQNReplay('pong-expert', source=…)")
         given = {
             "source": None if source is None else os.fspath(source),
             "runs": None if runs is None else tuple(runs),

@@ -65,7 +65,8 @@ class ArrayFile:
         if len(data) < rows * self._row_bytes:
             found = self._position + len(data) // self._row_bytes
             raise ReplayLogError(
-                f"{self.where}: ends after {found:,} of the {self.rows:,} rows that its header declares; copy it again"
+                f"{self.where}: ends after {found:,} of the {self.rows:,} rows that its header declares; "
+                f"copy it again"
             )
         self._position += rows
         return np.frombuffer(data, self._dtype).reshape(rows, *self._row_shape)
@@ -136,7 +137,7 @@ class ArrayFile:
             raise ReplayLogError(
                 f"{self.where}: is cut short (the gzip stream has no end); copy it again"
             ) from None
-        except (igzip.BadGzipFile, isal_zlib.error) as error:
+        except (igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues]
             raise ReplayLogError(f"{self.where}: is damaged ({error}); copy it again") from None
         except OSError as error:
             raise ReplayLogError(f"{self.where}: cannot be read ({error})") from None

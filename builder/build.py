@@ -118,7 +118,7 @@ def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
 
 
 def _is_done(unit: BuildUnit, out: Path) -> bool:
-    """Whether the folder has this checkpoint, made from files of the same sizes and with the same neighbours."""
+    """Whether the folder has the checkpoint, made from files of the same sizes with the same neighbours."""
     path = out / manifest_file(unit.log.game, unit.log.run, unit.checkpoint)
     try:
         manifest = Manifest.from_json(path.read_bytes(), str(path))
@@ -143,7 +143,7 @@ def _writing(out: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(out).free
             raise OutputError(
-                f"{out}: the disk is full ({free / 1e9:.2f} GB free); make room and run the same command again: "
-                f"it goes on with the checkpoint that it was writing"
+                f"{out}: the disk is full ({free / 1e9:.2f} GB free); make room and run the "
+                f"same command again: it goes on with the checkpoint that it was writing"
             ) from None
         raise OutputError(f"{out}: cannot be written ({error})") from None

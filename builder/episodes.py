@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .environment import TIME_LIMIT
 from .errors import ReplayLogError
 from .manifest import FileRecord, RowCounts, StepCounts
 from .play import FramesCursor, NumbersCursor
@@ -13,9 +14,6 @@ from .replay_log import Link, ReplayLog
 
 PADDING_ROWS = 3
 """Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
-
-TIME_LIMIT = 27_000
-"""Agent steps after which Dopamine ends an episode (108,000 frames)."""
 
 _MOST_BLACK_FRAMES = 64
 """How many black frames a game is thought to begin with at most."""
@@ -295,8 +293,9 @@ class _EpisodeStream:
         wrong = rows[(rows["action"] < 0) | (rows["action"] >= known)]
         if len(wrong):
             dump, action = int(wrong["dump"][0]), int(wrong["action"][0])
+            where = self._log.source.describe(self._log.files.path(dump, "action"))
             raise ReplayLogError(
-                f"{self._log.source.describe(self._log.files.path(dump, 'action'))}: holds action {action}, but "
+                f"{where}: holds action {action}, but "
                 f"{self._log.game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
             )
 
@@ -306,7 +305,7 @@ def _is_blank(numbers: np.ndarray) -> np.ndarray:
 
 
 def _is_lit(frames: np.ndarray) -> np.ndarray:
-    return frames.reshape(len(frames), -1).any(axis=1)
+    return np.asarray(frames.reshape(len(frames), -1).any(axis=1))
 
 
 def _leading(flags: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Frames as PNGs whose pixels are stored, not deflated: any PNG reader shows them, and zstd sees through them.
+"""Frames as PNGs whose pixels are stored, not deflated: any PNG reader shows them; zstd sees through them.
 
 Every 84×84 greyscale frame becomes 7,208 bytes of one layout, so a whole column is written and read with
 array slices. The layout is that of the PNG specification (ISO/IEC 15948), with one IDAT chunk that holds one

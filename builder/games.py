@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from .errors import UnknownNameError
 
 _NAMES = """
-AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk Bowling
-Boxing Breakout Carnival Centipede ChopperCommand CrazyClimber DemonAttack DoubleDunk ElevatorAction
-Enduro FishingDerby Freeway Frostbite Gopher Gravitar Hero IceHockey Jamesbond JourneyEscape Kangaroo
-Krull KungFuMaster MontezumaRevenge MsPacman NameThisGame Phoenix Pitfall Pong Pooyan PrivateEye Qbert
-Riverraid RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders StarGunner Tennis TimePilot
-Tutankham UpNDown Venture VideoPinball WizardOfWor YarsRevenge Zaxxon
-""".split()
+AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk
+Bowling Boxing Breakout Carnival Centipede ChopperCommand CrazyClimber DemonAttack DoubleDunk
+ElevatorAction Enduro FishingDerby Freeway Frostbite Gopher Gravitar Hero IceHockey Jamesbond
+JourneyEscape Kangaroo Krull KungFuMaster MontezumaRevenge MsPacman NameThisGame Phoenix Pitfall
+Pong Pooyan PrivateEye Qbert Riverraid RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders
+StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor YarsRevenge Zaxxon
+""".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ _BY_KEY = {_key(game.name): game for game in GAMES}
 
 
 def find_game(name: str) -> Game:
-    """The game called `name` in any convention: `MsPacman`, `ms-pacman`, `ms_pacman`, `MsPacmanNoFrameskip-v4`.
+    """The game of this name in any convention: `MsPacman`, `ms-pacman`, `MsPacmanNoFrameskip-v4`.
 
     Raises:
         UnknownNameError: no game has this name; the message suggests the nearest ones.

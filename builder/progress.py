@@ -1,20 +1,18 @@
 """Progress bars on stderr, off when it is not a terminal."""
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
-Item = TypeVar("Item")
-
 
 def progress_bar(
-    items: Iterable[Item] | None = None,
+    items: Iterable[Any] | None = None,
     *,
     description: str,
     unit: str,
     total: int | None = None,
     **options: Any,
-) -> "tqdm[Item]":
+) -> "tqdm[Any]":
     """A bar with rate and time left; `disable=None` is tqdm's word for "only on a terminal"."""
     return tqdm(items, desc=description, unit=unit, total=total, disable=None, unit_scale=True, **options)

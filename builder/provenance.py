@@ -41,5 +41,6 @@ class Provenance:
             return cls(origin=str(record["origin"]), details=dict(record["details"]))
         except (ValueError, KeyError, TypeError) as error:
             raise ReplayLogError(
-                f"{where}: not a provenance record ({error}); restore the file that was collected with the logs"
+                f"{where}: not a provenance record ({error}); "
+                f"restore the file that was collected with the logs"
             ) from None

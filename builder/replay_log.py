@@ -101,6 +101,11 @@ class ReplayLog:
         """Where the log came from, as it says itself."""
         return self.source.provenance(self.game, self.run)
 
+    @property
+    def capacity(self) -> int:
+        """Rows of the ring, as the first dump has it."""
+        return self._header(self.numbers[0])[0]
+
     def partial_numbers(self) -> list[int]:
         """The dumps made at the end of training: the last one, or none."""
         last = self.numbers[-1]
@@ -176,7 +181,7 @@ class ReplayLog:
     ) -> Iterator[dict[str, np.ndarray]]:
         """Rows of some arrays, in blocks of at most `block_rows`.
 
-        A file is checked to its end if this is the first time that it is read, before the last block is given.
+        A file that was not read before is checked to its end, before the last block is given.
         Another thread may set `stop` to end a long way to the first row with CancelledError.
         """
         files = {array: self.open(rows.dump, array) for array in arrays}
@@ -270,7 +275,7 @@ class ReplayLog:
         new, old = Rows(number, 0, cursor), Rows(number, cursor, capacity)
         if number == 0 and self._is_unwritten(old):
             return Dump(number, capacity, Link.START, True, _non_empty(new))
-        if before == number - 1 and before >= 0:
+        if before is not None and before == number - 1:
             if cursor == capacity - 1 and self._is_repeated(Rows(number, 0, capacity), before):
                 return Dump(number, capacity, Link.JOINED, True, (), repeated=capacity)
             if cursor < capacity - 1 and self._is_repeated(Rows(number, cursor, capacity - 1), before):

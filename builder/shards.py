@@ -112,8 +112,8 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         schema,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
-        use_dictionary=numbers,
-        write_statistics=numbers,
+        use_dictionary=numbers,  # pyright: ignore[reportArgumentType]
+        write_statistics=numbers,  # pyright: ignore[reportArgumentType]
         write_page_index=True,
         data_page_size=WHOLE_ROW_GROUP,
     )

@@ -63,8 +63,8 @@ class Source:
         }
         if not self._games:
             raise SourceError(
-                f"{without_credentials(url)}: holds no game's folder; expected <Game>/<run>/replay_logs, such as "
-                f"Pong/1/replay_logs, in it or in its folder dqn"
+                f"{without_credentials(url)}: holds no game's folder; expected <Game>/<run>/replay_logs, "
+                f"such as Pong/1/replay_logs, in it or in its folder dqn"
             )
 
     @property
@@ -110,7 +110,8 @@ class Source:
                 checkpoint[match["array"]] = f"{folder}/{name}"
         if not files.checkpoints:
             raise SourceError(
-                f"{self.describe(folder)}: holds no log files; expected names such as $store$_observation_ckpt.0.gz"
+                f"{self.describe(folder)}: holds no log files; expected names such as "
+                f"$store$_observation_ckpt.0.gz"
             )
         return files
 
