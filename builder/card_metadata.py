@@ -8,19 +8,23 @@ from typing import Any
 from .configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
 from .errors import OutputError
 from .features import episodes_features, steps_features
+from .frames import PNG_BYTES
 from .front_matter import FrontMatter
 from .games import Game
 from .layout import checkpoint_folder, episodes_table, split_name
 from .manifest import Manifest, ShardRecord
 from .provenance import COLLECTED
 
-ARROW_BYTES_PER_STEP = 7242
-"""A stored PNG of 84×84 pixels (7208 bytes) and the other columns, as `datasets` caches a step."""
+ARROW_BYTES_PER_STEP = PNG_BYTES + 34
+"""A frame and the other columns, as `datasets` caches a step."""
 
 ARROW_BYTES_PER_EPISODE = 128
 """An estimate: two of the columns are strings."""
 
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+
+BULKY_KEYS = ("configs", "dataset_info")
+"""They come last, so that a person finds the others."""
 
 _SETS = ("task_categories", "tags")
 """Keys whose values a person may add to."""
@@ -62,7 +66,7 @@ def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
     for name in (*QUALITIES, EPISODES):
         shown = {run: _shown(name, of_run) for run, of_run in runs.items()}
         view = View(ConfigName(game, name), shown)
-        filled = {run: shown[run] for run in shown if any(view.files(run))}
+        filled = {run: shown[run] for run in shown if view.rows(run)}
         if filled:
             views.append(View(view.config, filled))
     return views
@@ -200,7 +204,7 @@ def update_generated(front: FrontMatter, before: Mapping[str, Any], after: Mappi
     for key, value in after.items():
         present, old = front.get(key), before.get(key)
         if present == old:
-            front.set(key, value)
+            front.set(key, value, above=BULKY_KEYS)
         elif key in _SETS and isinstance(present, list):
             kept = [item for item in present if item in value or item not in (old or [])]
             front.set(key, kept + [item for item in value if item not in {*kept, *(old or [])}])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from .errors import OutputError
 from .games import GAMES, Game
@@ -12,7 +13,9 @@ USAGE = "usage"
 
 _GAMES = {f"game:{game.slug}": game for game in GAMES}
 _NAMES = "|".join([HEAD, USAGE, *_GAMES])
-_MARK = re.compile(rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*) -->$", re.MULTILINE)
+_MARK = re.compile(
+    rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*) -->$", re.MULTILINE
+)
 _GAP = "\n\n"
 
 
@@ -101,7 +104,7 @@ class CardText:
         return "".join(map(str, self._parts))
 
 
-def _is_game(part: str | Section) -> bool:
+def _is_game(part: str | Section) -> TypeGuard[Section]:
     return isinstance(part, Section) and part.game is not None
 
 
@@ -113,8 +116,9 @@ def _parse(text: str) -> Iterator[str | Section]:
         if begin["end"] or end is None or not end["end"] or end["name"] != begin["name"]:
             raise OutputError(f"README.md: the mark {begin[0]} has no partner; restore it first")
         if names.count(begin["name"]) > 1:
-            raise OutputError(f"README.md: the mark {begin[0]} occurs twice; remove one of the sections first")
+            raise OutputError(f"README.md: the mark {begin[0]} occurs twice; remove one section first")
         yield text[position : begin.start()]
-        yield Section(begin["name"], text[begin.end() : end.start()].strip("\n"), tuple(begin["origins"].split()))
+        body = text[begin.end() : end.start()].removeprefix("\n").removesuffix("\n")
+        yield Section(begin["name"], body, tuple(begin["origins"].split()))
         position = end.end()
     yield text[position:]

@@ -1,6 +1,7 @@
 """The YAML at the top of a README, edited key by key: what is not edited keeps its every byte."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import yaml
@@ -26,13 +27,14 @@ class FrontMatter:
     def __init__(self, text: str) -> None:
         text = text.rstrip("\n") + "\n" if text.strip() else ""
         try:
-            node = yaml.compose(text, Loader=_LOADER)
-            self._values: dict[str, Any] = yaml.load(text, Loader=_LOADER) or {}
+            loader = _LOADER(text)
+            node = loader.get_single_node()
+            self._values: dict[str, Any] = loader.construct_document(node) if node else {}
         except yaml.YAMLError as error:
             raise OutputError(f"README.md: its YAML cannot be read; mend it first ({error})") from None
         if node is not None and not isinstance(node, yaml.MappingNode):
             raise OutputError("README.md: its YAML is not a list of `key: value`; mend it first")
-        self._texts = _texts_of_keys(text, node) if node else {}
+        self._texts = _texts_of_keys(text, node, self._values) if node else {}
 
     @classmethod
     def split(cls, readme: str) -> tuple["FrontMatter", str]:
@@ -44,16 +46,25 @@ class FrontMatter:
         """The key's value, or None."""
         return self._values.get(key)
 
-    def set(self, key: str, value: Any) -> None:
-        """Give the key another value, or with None remove it; the same value leaves its text as it is."""
+    def set(self, key: str, value: Any, above: Collection[str] = ()) -> None:
+        """Give the key another value, or with None remove it; the same value leaves its text as it is.
+
+        A new key goes above the first of the keys `above`, or else to the end.
+        """
         if value == self.get(key):
             return
-        comments = _COMMENTS.match(self._texts.get(key, ""))
         if value is None:
             del self._values[key], self._texts[key]
+            return
+        self._values[key] = value
+        comments = _COMMENTS.match(self._texts.get(key, ""))
+        text = (comments[0] if comments else "") + _dump({key: value})
+        if key in self._texts:
+            self._texts[key] = text
         else:
-            self._values[key] = value
-            self._texts[key] = (comments[0] if comments else "") + _dump({key: value})
+            texts = list(self._texts.items())
+            place = next((place for place, (name, _) in enumerate(texts) if name in above), len(texts))
+            self._texts = dict([*texts[:place], (key, text), *texts[place:]])
 
     def __str__(self) -> str:
         return f"---\n{''.join(self._texts.values())}---\n"
@@ -63,14 +74,15 @@ def _dump(value: dict[str, Any]) -> str:
     return yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=2**20)
 
 
-def _texts_of_keys(text: str, node: yaml.MappingNode) -> dict[str, str]:
+def _texts_of_keys(text: str, node: yaml.MappingNode, values: dict[str, Any]) -> dict[str, str]:
     if node.flow_style:
-        return {key: _dump({key: value}) for key, value in yaml.load(text, Loader=_LOADER).items()}
+        return {key: _dump({key: value}) for key, value in values.items()}
     starts = [0]
     for key, _ in node.value[1:]:
         before = _COMMENTS_AT_END.search(text, starts[-1], key.start_mark.index)
         starts.append(before.start() if before else key.start_mark.index)
     names = [key.value for key, _ in node.value]
     return {
-        name: text[start:end] for name, start, end in zip(names, starts, [*starts[1:], len(text)], strict=True)
+        name: text[start:end]
+        for name, start, end in zip(names, starts, [*starts[1:], len(text)], strict=True)
     }
