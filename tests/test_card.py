@@ -1,6 +1,8 @@
 """The card of a dataset repo: what it says, that its examples run, and that merging loses nothing."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,8 @@ from atari_dqn_replay.builder.manifest import (
 )
 from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
 from datasets import load_dataset
-from huggingface_hub import DatasetCard
+from hub_server import HubServer
+from huggingface_hub import DatasetCard, HfApi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import real_frames
@@ -290,6 +293,44 @@ def test_the_stacking_example_stacks_within_an_episode(repo: Path) -> None:
         for age in range(min(step + 1, 4)):
             expected[step, 3 - age] = frames[step - age]
     assert (names["states"] == expected).all()
+
+
+ON_THE_HUB = """
+import re, sys
+from datasets import load_dataset
+card = open(sys.argv[1], encoding="utf-8").read()
+names = {}
+for example in re.findall(r"^```python\\n(.*?)^```$", card, re.DOTALL | re.MULTILINE):
+    exec(example, names)
+assert names["repo"] == "user/atari"
+for config in re.findall(r"^- config_name: (.*)$", card.partition("dataset_info:")[0], re.MULTILINE):
+    streamed = load_dataset("user/atari", config, streaming=True)
+    loaded = load_dataset("user/atari", config)
+    for split in loaded:
+        print(config, split, len(loaded[split]), sum(1 for _ in streamed[split]))
+"""
+
+
+def test_configs_and_examples_work_on_the_hub_too(hub: HubServer, tmp_path: Path) -> None:
+    folder = write_repo(tmp_path / "repo", [*PONG, *BREAKOUT], repo_id="user/atari")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("user/atari", repo_type="dataset")
+    api.upload_folder(repo_id="user/atari", repo_type="dataset", folder_path=folder)
+    run = subprocess.run(
+        [sys.executable, "-c", ON_THE_HUB, str(folder / "README.md")],
+        env={**hub.environment(), "PYTHONPATH": str(Path(__file__).parent.parent)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    counts = [line.split() for line in run.stdout.splitlines() if line.count(" ") == 3 and "run_" in line]
+    assert counts == [
+        [config, split["name"], str(split["num_examples"]), str(split["num_examples"])]
+        for config in config_names(card)
+        for split in info_of(card, config)["splits"]
+    ]
 
 
 def test_the_examples_name_the_repo() -> None:
