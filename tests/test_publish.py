@@ -4,10 +4,10 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -474,30 +474,37 @@ def test_what_will_not_fit_is_not_begun(tmp_path: Path) -> None:
         require_space(tmp_path / "new", 2 * shutil.disk_usage(tmp_path).free)
 
 
-def test_killed_and_run_again(tmp_path: Path) -> None:
-    built = build_dataset(tmp_path / "built", checkpoints=tuple(range(12)), shards=4, steps=200)
-    whole = tmp_path / "whole"
-    publish(built, FolderDestination(whole))
-    killed, files = tmp_path / "killed", 0
-    for seen in (1, 8, 20, 35):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PUBLISH, str(built), "folder", str(killed)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None and sum(path.is_file() for path in killed.rglob("*")) < seen:
-            time.sleep(0.001)
-        process.kill()
-        process.wait()
-        # Where there is a manifest, all that it names is there.
-        for manifest in manifests(killed):
-            assert all((killed / file.path).stat().st_size == file.size for file in manifest.files())
-        files = len(contents(killed))
-    assert 0 < files < len(contents(whole))
-    again = publish(built, FolderDestination(killed))
-    assert again.unchanged > 0
-    assert contents(killed) == contents(whole)
+# Kills the process at the n-th time that it is about to create, rename or remove a file of the destination.
+KILL = """
+import os, signal, sys
+left = [{n}]
+def watch(event, arguments):
+    if event in ("open", "os.rename", "os.remove") and "/published/" in str(arguments[0]):
+        if event != "open" or "w" in str(arguments[1]):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+"""
+
+
+@pytest.mark.parametrize("n", [4, 6, 8, 9, 14])
+def test_killed_and_run_again(n: int, pong: Path, tmp_path: Path) -> None:
+    # A checkpoint that is replaced by one with fewer shards, and a new one.
+    rebuilt = build_dataset(tmp_path / "rebuilt", checkpoints=(1, 2), shards=1, seed=7)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "published"
+    for folder in (undisturbed, killed):
+        publish(pong, FolderDestination(folder))
+    publish(rebuilt, FolderDestination(undisturbed))
+    run = run_publish(rebuilt, "folder", str(killed), prelude=KILL.format(n=n))
+    assert run.returncode == -signal.SIGKILL
+    assert contents(killed) != contents(undisturbed)
+    # Where there is a manifest, all that it names is there.
+    for manifest in manifests(killed):
+        for file in manifest.files():
+            assert hashlib.sha256((killed / file.path).read_bytes()).hexdigest() == file.sha256
+    publish(rebuilt, FolderDestination(killed))
+    assert contents(killed) == contents(undisturbed)
 
 
 def test_what_a_killed_publication_left_is_replaced(pong: Path, tmp_path: Path) -> None:
