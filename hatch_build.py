@@ -1,0 +1,23 @@
+"""Packs the flat repository into one package, so that no common word becomes a top-level import.
+
+An editable install keeps the flat shape; `atari_dqn_replay.py` sets `__path__`, so both import alike.
+"""
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PLACES = {
+    "atari_dqn_replay.py": "atari_dqn_replay/__init__.py",
+    "builder": "atari_dqn_replay/builder",
+    "cards": "atari_dqn_replay/cards",
+}
+
+
+class PackingHook(BuildHookInterface):
+    """Says where each part of the repository goes in a wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Leave editable builds as they are."""
+        if version == "standard":
+            build_data["force_include"].update(PLACES)
