@@ -48,14 +48,11 @@ class ArrayFile:
         with self._reading():
             self._raw = _HashingReader(source.open(path))
             self._stream = igzip.IGzipFile(fileobj=self._raw, mode="rb")
-            shape = self._read_header()
-        if shape == () == row_shape:
-            shape = (1,)
-        if len(shape) != 1 + len(row_shape) or shape[1:] != row_shape:
-            self.close()
-            expected = ", ".join(["rows", *map(str, row_shape)])
-            raise ReplayLogError(f"{self.where}: holds an array of shape {shape}, expected ({expected})")
-        self.rows: int = shape[0]
+            try:
+                self.rows = self._read_header()
+            except BaseException:
+                self.close()
+                raise
         self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
@@ -86,8 +83,8 @@ class ArrayFile:
         with self._reading():
             surplus = self._stream.read(1)
         if surplus:
-            raise ReplayLogError(
-                f"{self.where}: holds more than the {self.rows:,} rows that its header declares"
+            raise self._unexpected(
+                f"more than the {self.rows:,} rows that its header declares", "the array's end"
             )
         self.close()
         return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
@@ -97,30 +94,36 @@ class ArrayFile:
         self._stream.close()
         self._raw.close()
 
-    def _read_header(self) -> tuple[int, ...]:
-        magic = self._stream.peek(2)[:8]
-        if not magic.startswith(npy.MAGIC_PREFIX):
-            pickled = magic[:1] == b"\x80"
-            found = "a pickle, which is never loaded" if pickled else f"data that begins with {magic!r}"
-            raise ReplayLogError(f"{self.where}: holds {found}; expected a gzipped NumPy .npy array")
-        try:
+    def _read_header(self) -> int:
+        """How many rows the array has, once it is known to be the one expected."""
+        magic = self._stream.read(len(npy.MAGIC_PREFIX))
+        if magic != npy.MAGIC_PREFIX:
+            raise self._unexpected(_describe_start(magic), "a NumPy .npy array")
+        version = tuple(self._stream.read(2))
+        if version != (1, 0):
             # Version 1.0 bounds the header at 64 KiB; nothing that these logs hold needs a newer one.
-            if npy.read_magic(self._stream) != (1, 0):
-                raise ValueError("its version is not 1.0")
-            shape, fortran_order, dtype = npy.read_array_header_1_0(self._stream)
-        except ValueError as error:
-            raise ReplayLogError(
-                f"{self.where}: its .npy header cannot be read ({error}); copy it again"
-            ) from None
+            raise self._unexpected(f"an .npy array of version {'.'.join(map(str, version))}", "version 1.0")
+        length = self._stream.read(2)
+        header = length + self._stream.read(int.from_bytes(length, "little"))
+        try:
+            shape, fortran_order, dtype = npy.read_array_header_1_0(io.BytesIO(header))
+        except Exception as error:  # NumPy's parser raises errors of many kinds.
+            raise self._unexpected(f"an .npy header that cannot be read ({error})", "a valid one") from None
         if dtype.hasobject:
-            raise ReplayLogError(
-                f"{self.where}: holds pickled objects, which are never loaded; expected {self._dtype}"
-            )
+            raise self._unexpected("pickled objects, which are never loaded", f"{self._dtype} values")
         if dtype != self._dtype:
-            raise ReplayLogError(f"{self.where}: holds {dtype} values, expected {self._dtype}")
+            raise self._unexpected(f"{dtype} values", f"{self._dtype} values")
         if fortran_order and len(shape) > 1:
-            raise ReplayLogError(f"{self.where}: is stored in Fortran order, expected C order")
-        return shape
+            raise self._unexpected("an array in Fortran order", "C order")
+        rows, *row_shape = shape or (1,)
+        if tuple(row_shape) != self._row_shape or type(rows) is not int or not 0 <= rows < 1 << 63:
+            expected = ", ".join(["rows", *map(str, self._row_shape)])
+            raise self._unexpected(f"an array of shape {shape}", f"({expected})")
+        return rows
+
+    def _unexpected(self, found: str, expected: str) -> ReplayLogError:
+        shown = found if len(found) <= 200 else f"{found[:200]}…"
+        return ReplayLogError(f"{self.where}: holds {shown}, expected {expected}; copy it again")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -137,10 +140,17 @@ class ArrayFile:
             raise ReplayLogError(
                 f"{self.where}: is cut short (the gzip stream has no end); copy it again"
             ) from None
-        except (igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues]
+        except (igzip.BadGzipFile, isal_zlib.error, OverflowError) as error:  # pyright: ignore[reportGeneralTypeIssues]
             raise ReplayLogError(f"{self.where}: is damaged ({error}); copy it again") from None
         except OSError as error:
             raise ReplayLogError(f"{self.where}: cannot be read ({error})") from None
+
+
+def _describe_start(data: bytes) -> str:
+    """What a file is that begins with this, and is no array."""
+    if not data:
+        return "nothing"
+    return "a pickle, which is never loaded" if data[:1] == b"\x80" else f"data that begins with {data!r}"
 
 
 class _HashingReader(io.RawIOBase):
