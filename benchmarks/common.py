@@ -1,0 +1,212 @@
+"""What the benchmarks share: real play, replay logs made from it, children that are measured, tables."""
+
+import argparse
+import contextlib
+import itertools
+import multiprocessing
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from atari_dqn_replay.builder.environment import TIME_LIMIT, AtariEnvironment
+from atari_dqn_replay.builder.files import replacing
+from atari_dqn_replay.builder.games import Game
+from atari_dqn_replay.builder.progress import progress_bar
+from atari_dqn_replay.builder.provenance import COLLECTED, FILE_NAME, Provenance
+from atari_dqn_replay.builder.ring_buffer import RingBuffer
+from numpy.typing import NDArray
+
+GZIP_LEVEL = 9
+"""Python's default, with which the original files were written."""
+
+RUN = 1
+"""The run that a benchmark's log holds."""
+
+
+class Pursuit(NamedTuple):
+    """How to play well: keep the paddle at the ball. Addresses are places in the console's RAM."""
+
+    ball: int
+    paddle: int
+    larger: str
+    """The action that makes the paddle's coordinate larger."""
+    smaller: str
+
+
+PURSUITS = {
+    "Pong": Pursuit(ball=54, paddle=51, larger="LEFT", smaller="RIGHT"),
+    "Breakout": Pursuit(ball=99, paddle=72, larger="RIGHT", smaller="LEFT"),
+}
+
+SKILLS = (0.0, 0.5, 0.8)
+"""How often a player pursues the ball rather than acting at random; episodes take turns."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """Whole episodes, one after another: arrays of one row per step."""
+
+    observation: NDArray[np.uint8]
+    action: NDArray[np.int32]
+    reward: NDArray[np.float32]
+    terminal: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def episodes(self) -> list[range]:
+        """The rows of each episode."""
+        stops = [int(row) + 1 for row in np.flatnonzero(self.terminal)]
+        return [range(start, stop) for start, stop in itertools.pairwise([0, *stops])]
+
+
+def load_play(game: Game, steps: int, cache: Path) -> Play:
+    """At least `steps` steps of a game under the dataset's protocol, played once and kept in `cache`."""
+    folder = cache / f"play-{game.slug}-{steps}"
+    if not folder.exists():
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            for name, array in vars(_play(game, steps)).items():
+                np.save(temporary / f"{name}.npy", array)
+    return Play(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Play.__annotations__))
+
+
+def make_log(game: Game, rows: int, steps: int, cache: Path) -> Path:
+    """Two consecutive checkpoints of `rows` rows each, kept in `cache`; returns the source's root.
+
+    To play millions of steps takes an hour. So `steps` real ones are laid one after another until both
+    checkpoints are full, the episodes in another order each time. Neither gzip, whose window is 32 KB, nor
+    zstd, whose window here is at most a row group, sees so far back: they find no more likeness in it than in
+    as much play.
+    """
+    root = cache / f"log-{rows}-{steps}"
+    run = root / game.name / str(RUN)
+    if not run.exists():
+        play = load_play(game, steps, cache)
+        provenance = Provenance(COLLECTED, {"collector": "benchmarks/common.py", "policy": "random, pursuit"})
+        with replacing(run) as temporary:
+            _fill_log(play, temporary / "replay_logs", rows, f"log {game}")
+            (temporary / "replay_logs" / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
+    return root
+
+
+def log_folder(root: Path, game: Game) -> Path:
+    """Where the files of a log of `make_log` lie."""
+    return root / game.name / str(RUN) / "replay_logs"
+
+
+class Measured(NamedTuple):
+    """What a child process returned, and the most memory that it held."""
+
+    value: Any
+    peak_bytes: int
+
+
+def measure(function: Callable[..., Any], *arguments: Any, one_core: bool = False) -> Measured:
+    """Call a module's function in a process of its own, which may be held to one core."""
+    cores = os.sched_getaffinity(0)
+    if one_core:
+        os.sched_setaffinity(0, {min(cores)})
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+            return executor.submit(_measured, function, arguments).result()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def folder_bytes(folder: Path, pattern: str = "**/*") -> int:
+    """Bytes of the files below a folder."""
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print Markdown: the first column to the left, numbers to the right."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    print("\n".join(f"| {' | '.join(line)} |" for line in lines), flush=True)
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the arguments that all benchmarks take; the description is the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "atari-dqn-replay-benchmarks",
+        help="where played games and replay logs are kept for the next time (default: %(default)s)",
+    )
+    return parser
+
+
+@contextlib.contextmanager
+def scratch_folder(cache: Path) -> Iterator[Path]:
+    """A folder beside what is kept, so on the same disk, that is removed at the end."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        yield Path(folder)
+
+
+def _play(game: Game, steps: int) -> Play:
+    environment, random = AtariEnvironment(game), np.random.default_rng(0)
+    rows = steps + TIME_LIMIT
+    observation = np.empty((rows, 84, 84), np.uint8)
+    action, reward, terminal = np.empty(rows, np.int32), np.empty(rows, np.float32), np.zeros(rows, np.uint8)
+    skills = itertools.cycle(SKILLS)
+    row = 0
+    with progress_bar(total=steps, description=f"play {game}", unit=" steps") as bar:
+        while row < steps:
+            frame, skill, ended = environment.reset(), next(skills), False
+            while not ended:
+                observation[row], action[row] = frame, _choose(environment, game, skill, random)
+                frame, reward[row], terminated, truncated = environment.step(action[row])
+                terminal[row] = ended = terminated or truncated
+                row += 1
+                bar.update(1)
+    return Play(observation[:row], action[:row], reward[:row], terminal[:row])
+
+
+def _choose(environment: AtariEnvironment, game: Game, skill: float, random: np.random.Generator) -> int:
+    pursuit = PURSUITS.get(game.name)
+    if pursuit is None or random.random() >= skill:
+        return int(random.integers(len(environment.actions)))
+    ram = environment.ram
+    action = pursuit.larger if ram[pursuit.ball] > ram[pursuit.paddle] else pursuit.smaller
+    return environment.actions.index(action)
+
+
+def _fill_log(play: Play, folder: Path, rows: int, description: str) -> None:
+    ring = RingBuffer(folder, rows, compression=GZIP_LEVEL)
+    with progress_bar(total=2 * rows, description=description, unit=" rows") as bar:
+        for row in _shuffled_rows(play):
+            ring.add(
+                play.observation[row],
+                int(play.action[row]),
+                float(play.reward[row]),
+                bool(play.terminal[row]),
+            )
+            bar.update(1)
+            if ring.dumps == 2:
+                return
+
+
+def _shuffled_rows(play: Play) -> Iterator[int]:
+    """Rows of the episodes, without an end: all of them in one order, then all in another, …"""
+    episodes, random = play.episodes, np.random.default_rng(0)
+    while True:
+        for index in random.permutation(len(episodes)):
+            yield from episodes[index]
+
+
+def _measured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Measured:
+    value = function(*arguments)
+    # Not getrusage: its maximum is inherited from the parent.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return Measured(value, int(peak) * 1024)

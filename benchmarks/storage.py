@@ -1,0 +1,239 @@
+"""How small frames get, and how fast they are written and read, by zstd level, page size and row group.
+
+Frames of real play (whole episodes; of Pong and Breakout partly good play) go into Parquet files as stored
+PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs by
+Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
+source's. Rates are over all games, on one core, the best of --repeats: *write* from frames to file, *read* from
+file to frames, *one row* from opening the file to one frame, which takes its whole row group. The builder's
+layout is bold.
+
+pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
+that are the default.
+"""
+
+import gzip
+import io
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from atari_dqn_replay.builder.frames import IMAGE_TYPE, decode_frames, encode_frames
+from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.shards import WHOLE_ROW_GROUP, ZSTD_LEVEL
+from atari_dqn_replay.builder.steps import TABLE_ROWS
+from common import GZIP_LEVEL, argument_parser, load_play, measure, print_table, scratch_folder
+
+LEVELS = (3, 6, 9)
+PAGE_BYTES = (1 << 17, 1 << 20, WHOLE_ROW_GROUP)
+ROW_GROUPS = (1024, 2048, 4096)
+RANDOM_ROWS = 16
+"""Rows of each file that are read alone."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the Parquet file of stored PNGs is laid out."""
+
+    level: int
+    page_bytes: int
+    row_group: int
+    content_defined: bool = False
+    """Whether pages begin where the content says so, that the Hub may store equal ones once."""
+
+    def __str__(self) -> str:
+        pages = "one page" if self.page_bytes == WHOLE_ROW_GROUP else f"pages of {self.page_bytes >> 10} KiB"
+        chunking = ", content-defined" if self.content_defined else ""
+        text = f"zstd {self.level}, row groups of {self.row_group:,}, {pages}{chunking}"
+        return f"**{text}**" if self == BUILDERS_LAYOUT else text
+
+
+BUILDERS_LAYOUT = Layout(ZSTD_LEVEL, WHOLE_ROW_GROUP, TABLE_ROWS)
+
+
+def write_raw(frames: np.ndarray, path: Path) -> None:
+    """The array as it is."""
+    with path.open("wb") as file:
+        np.save(file, frames)
+
+
+def read_raw(path: Path) -> np.ndarray:
+    """All frames of `write_raw`."""
+    with path.open("rb") as file:
+        return np.load(file)
+
+
+def read_raw_row(path: Path, row: int) -> np.ndarray:
+    """One frame of `write_raw`."""
+    return np.array(np.load(path, mmap_mode="r")[row])
+
+
+def write_gzip(frames: np.ndarray, path: Path) -> None:
+    """As the source has them."""
+    with gzip.open(path, "wb", GZIP_LEVEL) as file:
+        np.save(file, frames)
+
+
+def read_gzip(path: Path) -> np.ndarray:
+    """All frames of `write_gzip`."""
+    with gzip.open(path) as file:
+        return np.load(io.BytesIO(file.read()))
+
+
+def write_pillow(frames: np.ndarray, path: Path) -> None:
+    """As `datasets` stores images on the Hub: PNG by Pillow, in Parquet without compression."""
+    features = datasets.Features({"observation": datasets.Image()})
+    datasets.Dataset.from_dict({"observation": list(frames)}, features).to_parquet(path)
+
+
+def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
+    """As the builder does."""
+    schema = pa.schema([("observation", IMAGE_TYPE)])
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=layout.level,
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_index=True,
+        data_page_size=layout.page_bytes,
+        write_batch_size=1024 if layout.page_bytes == WHOLE_ROW_GROUP else 32,
+        use_content_defined_chunking=layout.content_defined,
+    ) as writer:
+        for start in range(0, len(frames), layout.row_group):
+            column = encode_frames(frames[start : start + layout.row_group])
+            writer.write_table(pa.Table.from_arrays([column], schema=schema))
+
+
+def read_parquet(path: Path) -> np.ndarray:
+    """All frames of a Parquet file, row group by row group."""
+    with pq.ParquetFile(path) as file:
+        return np.concatenate([_read_group(file, group) for group in range(file.num_row_groups)])
+
+
+def read_parquet_row(path: Path, row: int) -> np.ndarray:
+    """One frame of a Parquet file: its row group is read, and it alone is decoded."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if row < rows:
+                return _read_group(file, group, row, 1)[0]
+            row -= rows
+    raise IndexError(row)
+
+
+def _read_group(file: pq.ParquetFile, group: int, start: int = 0, rows: int | None = None) -> np.ndarray:
+    return decode_frames(file.read_row_group(group, use_threads=False)["observation"].slice(start, rows))
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to store frames in a file."""
+
+    write: Callable[[np.ndarray, Path], None]
+    read: Callable[[Path], np.ndarray]
+    read_row: Callable[[Path, int], np.ndarray] | None
+    """None where a row cannot be read without those before it."""
+
+
+SOURCE = "`.npy` in gzip, as the source"
+
+
+def all_formats() -> dict[str, Format]:
+    """The references, the grid, and content-defined chunking at the builder's row group; by name."""
+    grid = itertools.starmap(Layout, itertools.product(LEVELS, PAGE_BYTES, ROW_GROUPS))
+    chunked = itertools.starmap(Layout, itertools.product(LEVELS, PAGE_BYTES, [TABLE_ROWS], [True]))
+    return {
+        "`.npy`": Format(write_raw, read_raw, read_raw_row),
+        SOURCE: Format(write_gzip, read_gzip, None),
+        "PNG by Pillow, as `push_to_hub`": Format(write_pillow, read_parquet, read_parquet_row),
+        **{
+            str(layout): Format(partial(write_stored, layout), read_parquet, read_parquet_row)
+            for layout in (*grid, *chunked)
+        },
+    }
+
+
+class Trial(NamedTuple):
+    """One format on one game's frames."""
+
+    bytes_per_frame: float
+    write_seconds: float
+    read_seconds: float
+    row_seconds: float
+
+
+Trials = dict[str, list[Trial]]
+"""For each format, one trial for each game."""
+
+
+def main() -> None:
+    """Try every format on every game."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--games", nargs="+", default=["pong", "breakout", "seaquest", "ms-pacman"])
+    parser.add_argument("--frames", type=int, default=20_480, help="of each game (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=2, help="the best counts (default: %(default)s)")
+    options = parser.parse_args()
+    games = [find_game(name) for name in options.games]
+    for game in games:
+        load_play(game, options.frames, options.cache)
+    arguments = (games, options.frames, options.repeats, options.cache)
+    trials: Trials = measure(try_formats, *arguments, one_core=True).value
+    rates = ("write, frames/s", "read, frames/s", "one row, ms")
+    heads = ["bytes per frame (of the source's)", *map(str, games), *rates]
+    print_table(heads, [_row(name, trials, options.frames) for name in trials])
+
+
+def try_formats(games: list[Game], frames: int, repeats: int, cache: Path) -> Trials:
+    """Every format on every game."""
+    datasets.disable_progress_bars()
+    formats = all_formats()
+    trials: Trials = {name: [] for name in formats}
+    with scratch_folder(cache) as folder:
+        for game in games:
+            observation = np.array(load_play(game, frames, cache).observation[:frames])
+            for name, format in formats.items():
+                tried = [_try_format(format, observation, folder / "frames") for _ in range(repeats)]
+                trials[name].append(Trial(*map(min, zip(*tried, strict=True))))
+    return trials
+
+
+def _try_format(format: Format, frames: np.ndarray, path: Path) -> Trial:
+    start = time.perf_counter()
+    format.write(frames, path)
+    written = time.perf_counter()
+    same = format.read(path)
+    read = time.perf_counter()
+    assert np.array_equal(same, frames)
+    rows = [int(row) for row in np.random.default_rng(0).integers(len(frames), size=RANDOM_ROWS)]
+    random_read = time.perf_counter()
+    found = [format.read_row(path, row) for row in rows] if format.read_row else frames[rows]
+    row_seconds = (time.perf_counter() - random_read) / len(rows)
+    assert np.array_equal(found, frames[rows])
+    return Trial(path.stat().st_size / len(frames), written - start, read - written, row_seconds)
+
+
+def _row(name: str, trials: Trials, frames: int) -> list[str]:
+    tried, source = trials[name], trials[SOURCE]
+    sizes = [
+        f"{trial.bytes_per_frame:,.0f} ({trial.bytes_per_frame / original.bytes_per_frame:.2f})"
+        for trial, original in zip(tried, source, strict=True)
+    ]
+    total = frames * len(tried)
+    write = f"{total / sum(trial.write_seconds for trial in tried):,.0f}"
+    read = f"{total / sum(trial.read_seconds for trial in tried):,.0f}"
+    row_seconds = sum(trial.row_seconds for trial in tried) / len(tried)
+    one_row = "–" if name == SOURCE else f"{row_seconds * 1e3:.1f}"
+    return [name, *sizes, write, read, one_row]
+
+
+if __name__ == "__main__":
+    main()
