@@ -1,11 +1,11 @@
 """How small frames get, and how fast they are written and read, by zstd level, page size and row group.
 
 Frames of real play (whole episodes; of Pong and Breakout partly good play) go into Parquet files as stored
-PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs by
-Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
-source's. Rates are over all games, on one core, the best of --repeats: *write* from frames to file, *read* from
-file to frames, *one row* from opening the file to one frame, which takes its whole row group. The builder's
-layout is bold.
+PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs
+by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
+source's. Rates are over all games, on one core, the best of --repeats: *write* from frames to file, *read*
+from file to frames, *one row* from opening the file to one frame, which takes its whole row group. The
+builder's layout is bold.
 
 pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
 that are the default.
