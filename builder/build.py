@@ -19,6 +19,7 @@ from .replay_log import ReplayLog
 from .repo_folder import check_repo_folder, read_manifests
 from .shards import write_checkpoint
 from .sources import Source
+from .summary import summary_table
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class BuildUnit:
 
     log: ReplayLog
     checkpoint: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the ring: what is to be read."""
+        return self.log.capacity
 
     def __str__(self) -> str:
         return f"{self.log.game} run {self.log.run} checkpoint {self.checkpoint}"
@@ -38,6 +44,11 @@ class BuildPlan:
 
     to_build: list[BuildUnit]
     done: list[BuildUnit]
+
+    def __str__(self) -> str:
+        lines = [f"would build {unit}: {unit.rows:,} rows" for unit in self.to_build]
+        total = f"{len(self.to_build)} checkpoints to build, {sum(unit.rows for unit in self.to_build):,} rows"
+        return "\n".join([*lines, f"{total}; {len(self.done)} are done"])
 
 
 def plan_build(
@@ -76,8 +87,21 @@ def plan_build(
     return plan
 
 
-def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> list[Manifest]:
-    """Build what the plan lacks, and render the card; returns the manifests of all that was planned.
+@dataclass(frozen=True)
+class BuildReport:
+    """What a folder holds of the games that were built; its text is what the command line prints."""
+
+    out: Path
+    manifests: tuple[Manifest, ...]
+    built: int
+    """Checkpoints that this build made; the others were there."""
+
+    def __str__(self) -> str:
+        return f"{summary_table(self.manifests)}\n{self.built} checkpoints built: {self.out}"
+
+
+def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> BuildReport:
+    """Build what the plan lacks, and render the card.
 
     Killed at any moment and run again, it goes on with the next checkpoint, and the result is the same.
 
@@ -95,11 +119,11 @@ def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> list[Man
         if text != existing:
             with replacing(card) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-    return manifests
+    return BuildReport(out, tuple(manifests), len(plan.to_build))
 
 
 def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
-    total = sum(unit.log.dump(unit.checkpoint).capacity for unit in units)
+    total = sum(unit.rows for unit in units)
     reader: RunReader | None = None
     with progress_bar(total=total, description="build", unit=" rows") as bar:
         for unit in units:

@@ -89,3 +89,148 @@ def _demo(options: argparse.Namespace) -> None:
     from .demo import run_demo
 
     print(run_demo(options.out))
+
+
+def _add_collect(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "collect",
+        _collect,
+        "play a game and write replay logs in the layout of the DQN Replay Dataset",
+        "collect pong --out logs --policy player --checkpoints 11 --checkpoint-size 5000\n"
+        "collect seaquest --out logs --run 2 --seed 2",
+    )
+    parser.add_argument("game", metavar="GAME", help="in any spelling: pong, MsPacman, ms-pacman")
+    parser.add_argument("--out", type=Path, required=True, metavar="LOGS", help="root folder of the logs")
+    parser.add_argument(
+        "--policy",
+        choices=("random", "player"),
+        default="random",
+        help="uniform random, or a hand-written player whose share of random actions falls over the "
+        "checkpoints (default: %(default)s)",
+    )
+    parser.add_argument("--checkpoints", type=int, default=50, metavar="N", help="full laps to log (default: 50)")
+    parser.add_argument(
+        "--checkpoint-size",
+        type=int,
+        default=10_000,
+        metavar="C",
+        help="rows of the replay buffer; 1,000,000 in the original, which takes 7 GB of memory (default: 10000)",
+    )
+    parser.add_argument("--run", type=int, default=1, metavar="R", help="number of the run (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the play (default: 0)")
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from .collect import collect
+    from .games import find_game
+
+    print(
+        collect(
+            find_game(options.game),
+            options.out,
+            policy=options.policy,
+            checkpoints=options.checkpoints,
+            checkpoint_size=options.checkpoint_size,
+            run=options.run,
+            seed=options.seed,
+        )
+    )
+
+
+def _add_inspect(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "inspect",
+        _inspect,
+        "tell what a source holds: games, runs, checkpoints, missing files, holes, bytes",
+        "inspect mirror/dqn\ninspect gs://my-mirror/dqn",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="a folder, or a URL that fsspec knows")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from .inspection import inspect_source, inspection_table
+    from .sources import Source
+
+    print(inspection_table(list(inspect_source(Source(options.source)))))
+
+
+def _add_build(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "build",
+        _build,
+        "write a dataset repo into a folder, straight from replay logs",
+        "build pong breakout --source mirror/dqn --out dataset\n"
+        "build all --source mirror/dqn --out dataset --runs 1-2 --checkpoints 0,9,49",
+    )
+    parser.add_argument("games", nargs="+", metavar="GAME", help="games in any spelling, or `all` of the source")
+    parser.add_argument("--source", required=True, help="a folder, or a URL that fsspec knows")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the dataset goes")
+    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
+    parser.add_argument(
+        "--checkpoints", type=_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
+    )
+    _add_license(parser)
+    _add_dry_run(parser)
+
+
+def _build(options: argparse.Namespace) -> None:
+    from .build import build, plan_build
+    from .sources import Source, named_games
+
+    source = Source(options.source)
+    plan = plan_build(
+        source,
+        named_games(source, options.games),
+        options.out,
+        runs=options.runs,
+        checkpoints=options.checkpoints,
+    )
+    print(plan if options.dry_run else build(plan, options.out, license=options.license))
+
+
+def _add_publish(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "publish",
+        _publish,
+        "put a built dataset into another folder or on the Hugging Face Hub",
+        "publish dataset --to /data/atari\n"
+        "publish dataset --repo-id me/atari-dqn-replay --private --dry-run\n"
+        "publish dataset --repo-id me/atari-dqn-replay",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a dataset as `build` writes it")
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--to", type=Path, metavar="FOLDER2", help="another folder")
+    to.add_argument("--repo-id", metavar="USER/NAME", help="a dataset repo on the Hub, created if there is none")
+    parser.add_argument("--private", action="store_true", help="create the repo as a private one")
+    parser.add_argument("--revision", default="main", help="branch on the Hub (default: %(default)s)")
+    _add_license(parser)
+    _add_dry_run(parser)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from .folder_destination import FolderDestination
+    from .hub_destination import HubDestination
+    from .publish import publish
+
+    destination = (
+        FolderDestination(options.to)
+        if options.to
+        else HubDestination(options.repo_id, revision=options.revision, private=options.private)
+    )
+    print(publish(options.folder, destination, dry_run=options.dry_run, license=options.license))
+
+
+def _add_license(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--license", help="to state on the card, as the Hub spells it, e.g. cc-by-4.0")
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -92,11 +92,12 @@ def publish(
     """
     destination.check(folder)
     checkpoints = read_built_folder(folder)
+    built_card = (folder / CARD).read_bytes()
     games = list(dict.fromkeys(each.game for each in checkpoints))
     published: Change | None = None
     for attempt in range(ATTEMPTS):
         snapshot = destination.snapshot(games)
-        change = plan_change(checkpoints, snapshot, destination, license)
+        change = plan_change(checkpoints, built_card, snapshot, destination, license)
         commit = None
         try:
             if not dry_run:
@@ -113,9 +114,15 @@ def publish(
 
 
 def plan_change(
-    checkpoints: Sequence[BuiltCheckpoint], snapshot: Snapshot, destination: Destination, license: str | None
+    checkpoints: Sequence[BuiltCheckpoint],
+    built_card: bytes,
+    snapshot: Snapshot,
+    destination: Destination,
+    license: str | None,
 ) -> Change:
     """What brings the destination, as the snapshot shows it, up to date with the checkpoints.
+
+    Where it has no card yet, it gets that of the built folder, with what people wrote there.
 
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
@@ -128,7 +135,7 @@ def plan_change(
     manifests = [each.manifest for each in checkpoints] + _other_manifests(checkpoints, snapshot, destination)
     manifests.sort(key=lambda manifest: (manifest.find_game().slug, manifest.run, manifest.checkpoint))
     present = snapshot.read(CARD)
-    card = _card(present, manifests, destination, license)
+    card = _card(built_card if present is None else present, manifests, destination, license)
     writes = sum(len(each.writes) for each in changes)
     games = ", ".join(dict.fromkeys(each.game.slug for each in checkpoints))
     return Change(
@@ -140,10 +147,10 @@ def plan_change(
 
 
 def _card(
-    present: bytes | None, manifests: Sequence[Manifest], destination: Destination, license: str | None
+    present: bytes, manifests: Sequence[Manifest], destination: Destination, license: str | None
 ) -> bytes:
     try:
-        text = None if present is None else present.decode()
+        text = present.decode()
     except UnicodeDecodeError:
         raise OutputError(f"{destination.address}: its {CARD} is not UTF-8 text; mend it first") from None
     return merge_card(text, manifests, license=license, repo_id=destination.name_on_hub).encode()

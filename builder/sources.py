@@ -1,7 +1,7 @@
 """Where replay logs lie: a tree of files in the bucket's layout, on any fsspec file system."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
@@ -175,6 +175,10 @@ def without_credentials(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def game_names(source: Source, names: list[str]) -> list[Game]:
-    """The games a user named, or all that the source holds for `all`."""
-    return source.games() if names == ["all"] else [find_game(name) for name in names]
+def named_games(source: Source, names: Sequence[str]) -> list[Game]:
+    """The games that a user named, each once, or for `all` those that the source holds.
+
+    Raises:
+        UnknownNameError: there is no such game.
+    """
+    return source.games() if list(names) == ["all"] else list(dict.fromkeys(map(find_game, names)))

@@ -524,3 +524,12 @@ def test_checking_reads_each_checkpoint_in_order(tmp_path: Path) -> None:
     assert [each.order for each in read_built_folder(built)] == [
         ("pong", run, checkpoint) for run in (1, 2) for checkpoint in (9, 10)
     ]
+
+
+def test_text_added_to_a_built_card_goes_along(pong: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "built"
+    shutil.copytree(pong, copy)
+    card = copy / "README.md"
+    card.write_text(card.read_text() + "\n## How we use it\n\nWith care.\n")
+    publish(copy, FolderDestination(tmp_path / "published"))
+    assert "With care." in (tmp_path / "published" / "README.md").read_text()
