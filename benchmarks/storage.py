@@ -3,9 +3,9 @@
 Frames of real play (whole episodes; of Pong and Breakout partly good play) go into Parquet files as stored
 PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs
 by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
-source's. Rates are over all games, on one core, the best of --repeats: *write* from frames to file, *read*
-from file to frames, *one row* from opening the file to one frame, which takes its whole row group. The
-builder's layout is bold.
+source's. Rates are over all games, per second of one core's time, the best of --repeats: *write* from
+frames to file, *read* from file to frames, *one row* from opening the file to one frame, which takes its
+whole row group. The builder's layout is bold.
 
 pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
 that are the default.
@@ -15,7 +15,7 @@ import gzip
 import io
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,6 @@ from atari_dqn_replay.builder.shards import WHOLE_ROW_GROUP, ZSTD_LEVEL
 from atari_dqn_replay.builder.steps import TABLE_ROWS
 from common import GZIP_LEVEL, argument_parser, load_play, measure, print_table, scratch_folder
 
-LEVELS = (3, 6, 9)
 PAGE_BYTES = (1 << 17, 1 << 20, WHOLE_ROW_GROUP)
 ROW_GROUPS = (1024, 2048, 4096)
 RANDOM_ROWS = 16
@@ -147,10 +146,10 @@ class Format:
 SOURCE = "`.npy` in gzip, as the source"
 
 
-def all_formats() -> dict[str, Format]:
+def all_formats(levels: Sequence[int]) -> dict[str, Format]:
     """The references, the grid, and content-defined chunking at the builder's row group; by name."""
-    grid = itertools.starmap(Layout, itertools.product(LEVELS, PAGE_BYTES, ROW_GROUPS))
-    chunked = itertools.starmap(Layout, itertools.product(LEVELS, PAGE_BYTES, [TABLE_ROWS], [True]))
+    grid = itertools.starmap(Layout, itertools.product(levels, PAGE_BYTES, ROW_GROUPS))
+    chunked = itertools.starmap(Layout, itertools.product(levels, PAGE_BYTES, [TABLE_ROWS], [True]))
     return {
         "`.npy`": Format(write_raw, read_raw, read_raw_row),
         SOURCE: Format(write_gzip, read_gzip, None),
@@ -180,22 +179,23 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--games", nargs="+", default=["pong", "breakout", "seaquest", "ms-pacman"])
     parser.add_argument("--frames", type=int, default=20_480, help="of each game (default: %(default)s)")
+    parser.add_argument("--levels", type=int, nargs="+", default=[3, 6, 9], help="of zstd (default: 3 6 9)")
     parser.add_argument("--repeats", type=int, default=2, help="the best counts (default: %(default)s)")
     options = parser.parse_args()
     games = [find_game(name) for name in options.games]
     for game in games:
         load_play(game, options.frames, options.cache)
-    arguments = (games, options.frames, options.repeats, options.cache)
+    arguments = (games, options.frames, options.levels, options.repeats, options.cache)
     trials: Trials = measure(try_formats, *arguments, one_core=True).value
     rates = ("write, frames/s", "read, frames/s", "one row, ms")
     heads = ["bytes per frame (of the source's)", *map(str, games), *rates]
     print_table(heads, [_row(name, trials, options.frames) for name in trials])
 
 
-def try_formats(games: list[Game], frames: int, repeats: int, cache: Path) -> Trials:
+def try_formats(games: list[Game], frames: int, levels: list[int], repeats: int, cache: Path) -> Trials:
     """Every format on every game."""
     datasets.disable_progress_bars()
-    formats = all_formats()
+    formats = all_formats(levels)
     trials: Trials = {name: [] for name in formats}
     with scratch_folder(cache) as folder:
         for game in games:
@@ -207,16 +207,16 @@ def try_formats(games: list[Game], frames: int, repeats: int, cache: Path) -> Tr
 
 
 def _try_format(format: Format, frames: np.ndarray, path: Path) -> Trial:
-    start = time.perf_counter()
+    start = time.process_time()
     format.write(frames, path)
-    written = time.perf_counter()
+    written = time.process_time()
     same = format.read(path)
-    read = time.perf_counter()
+    read = time.process_time()
     assert np.array_equal(same, frames)
     rows = [int(row) for row in np.random.default_rng(0).integers(len(frames), size=RANDOM_ROWS)]
-    random_read = time.perf_counter()
+    random_read = time.process_time()
     found = [format.read_row(path, row) for row in rows] if format.read_row else frames[rows]
-    row_seconds = (time.perf_counter() - random_read) / len(rows)
+    row_seconds = (time.process_time() - random_read) / len(rows)
     assert np.array_equal(found, frames[rows])
     return Trial(path.stat().st_size / len(frames), written - start, read - written, row_seconds)
 
