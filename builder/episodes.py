@@ -10,10 +10,7 @@ from .environment import TIME_LIMIT
 from .errors import ReplayLogError
 from .manifest import FileRecord, RowCounts, StepCounts
 from .play import FramesCursor, NumbersCursor
-from .replay_log import Link, ReplayLog
-
-PADDING_ROWS = 3
-"""Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
+from .replay_log import PADDING_ROWS, Link, ReplayLog
 
 _MOST_BLACK_FRAMES = 64
 """How many black frames a game is thought to begin with at most."""

@@ -28,6 +28,9 @@ ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "terminal": (np.uint8, ()),
 }
 SCALARS = ("action", "reward", "terminal")
+PADDING_ROWS = 3
+"""Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
+
 BLOCK_ROWS = 1024
 """Rows that are held at a time: 7 MB of frames."""
 
@@ -217,7 +220,7 @@ class ReplayLog:
             file.close()
             add_count, record = read_number(self.source, self.files.path(number, "add_count"))
             where = self.source.describe(record.path)
-            if file.rows < 2:
+            if file.rows < PADDING_ROWS + 2:
                 raise ReplayLogError(f"{file.where}: a ring of {file.rows} rows is no replay log")
             if add_count < 0 or (add_count >= file.rows and add_count % file.rows != file.rows - 1):
                 raise ReplayLogError(
@@ -273,20 +276,26 @@ class ReplayLog:
     def _describe_partial(self, number: int, capacity: int, cursor: int, before: int | None) -> Dump:
         """The dump at the end of training: rows before the cursor are new, those after it one lap older."""
         new, old = Rows(number, 0, cursor), Rows(number, cursor, capacity)
-        if number == 0 and self._is_unwritten(old):
+        # With the cursor on the last row, it was made right after the dump before it, of the same ring.
+        is_first = before is None and number == (1 if cursor == capacity - 1 else 0)
+        # A log begins with padding; if it does not, earlier laps were never dumped.
+        begins = is_first and self._is_zero(Rows(number, 0, PADDING_ROWS))
+        if begins and self._is_zero(old):
             return Dump(number, capacity, Link.START, True, _non_empty(new))
         if before is not None and before == number - 1:
             if cursor == capacity - 1 and self._is_repeated(Rows(number, 0, capacity), before):
-                return Dump(number, capacity, Link.JOINED, True, (), repeated=capacity)
+                return Dump(
+                    number, capacity, Link.JOINED, True, (), repeated=capacity - self.dump(before).stale
+                )
             if cursor < capacity - 1 and self._is_repeated(Rows(number, cursor, capacity - 1), before):
                 last = Rows(number, capacity - 1, capacity)
                 played = (last, *_non_empty(new))
                 return Dump(number, capacity, Link.JOINED, True, played, repeated=capacity - 1 - cursor)
         # The lap before was never dumped or its file is missing: what is left of it is here.
-        link = Link.START if number == 0 and cursor == 0 else Link.CUT
+        link = Link.START if begins and cursor == 0 else Link.CUT
         return Dump(number, capacity, link, True, (old, *_non_empty(new)))
 
-    def _is_unwritten(self, rows: Rows) -> bool:
+    def _is_zero(self, rows: Rows) -> bool:
         return not any(array.any() for block in self.blocks(rows, tuple(ARRAYS)) for array in block.values())
 
     def _is_repeated(self, rows: Rows, before: int) -> bool:
