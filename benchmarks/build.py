@@ -79,6 +79,7 @@ def run_builder(logs: Path, game: Game, folder: Path) -> float:
 
 def run_torchrl(logs: Path, game: Game, folder: Path) -> float:
     """Seconds that TorchRL takes for checkpoint 0."""
+    os.environ["RL_LOGGING_LEVEL"] = "ERROR"  # it logs to stdout, where the table goes
     from torchrl.data.datasets import AtariDQNExperienceReplay  # pyright: ignore[reportMissingImports]
 
     gsutil = folder / "bin" / "gsutil"

@@ -12,10 +12,9 @@ that are the default.
 """
 
 import gzip
-import io
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,14 +58,12 @@ BUILDERS_LAYOUT = Layout(ZSTD_LEVEL, WHOLE_ROW_GROUP, TABLE_ROWS)
 
 def write_raw(frames: np.ndarray, path: Path) -> None:
     """The array as it is."""
-    with path.open("wb") as file:
-        np.save(file, frames)
+    np.save(path, frames)
 
 
-def read_raw(path: Path) -> np.ndarray:
-    """All frames of `write_raw`."""
-    with path.open("rb") as file:
-        return np.load(file)
+def read_raw(path: Path) -> Iterator[np.ndarray]:
+    """The frames of `write_raw`, as one block."""
+    yield np.load(path)
 
 
 def read_raw_row(path: Path, row: int) -> np.ndarray:
@@ -80,10 +77,10 @@ def write_gzip(frames: np.ndarray, path: Path) -> None:
         np.save(file, frames)
 
 
-def read_gzip(path: Path) -> np.ndarray:
-    """All frames of `write_gzip`."""
+def read_gzip(path: Path) -> Iterator[np.ndarray]:
+    """The frames of `write_gzip`, as one block."""
     with gzip.open(path) as file:
-        return np.load(io.BytesIO(file.read()))
+        yield np.load(file)
 
 
 def write_pillow(frames: np.ndarray, path: Path) -> None:
@@ -112,10 +109,11 @@ def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
             writer.write_table(pa.Table.from_arrays([column], schema=schema))
 
 
-def read_parquet(path: Path) -> np.ndarray:
-    """All frames of a Parquet file, row group by row group."""
+def read_parquet(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a Parquet file, row group by row group."""
     with pq.ParquetFile(path) as file:
-        return np.concatenate([_read_group(file, group) for group in range(file.num_row_groups)])
+        for group in range(file.num_row_groups):
+            yield _read_group(file, group)
 
 
 def read_parquet_row(path: Path, row: int) -> np.ndarray:
@@ -138,7 +136,7 @@ class Format:
     """A way to store frames in a file."""
 
     write: Callable[[np.ndarray, Path], None]
-    read: Callable[[Path], np.ndarray]
+    read: Callable[[Path], Iterator[np.ndarray]]
     read_row: Callable[[Path, int], np.ndarray] | None
     """None where a row cannot be read without those before it."""
 
@@ -201,7 +199,7 @@ def try_formats(games: list[Game], frames: int, levels: list[int], repeats: int,
         for game in games:
             observation = np.array(load_play(game, frames, cache).observation[:frames])
             for name, format in formats.items():
-                tried = [_try_format(format, observation, folder / "frames") for _ in range(repeats)]
+                tried = [_try_format(format, observation, folder / "frames.npy") for _ in range(repeats)]
                 trials[name].append(Trial(*map(min, zip(*tried, strict=True))))
     return trials
 
@@ -210,9 +208,10 @@ def _try_format(format: Format, frames: np.ndarray, path: Path) -> Trial:
     start = time.process_time()
     format.write(frames, path)
     written = time.process_time()
-    same = format.read(path)
+    for _ in format.read(path):
+        pass
     read = time.process_time()
-    assert np.array_equal(same, frames)
+    assert np.array_equal(np.concatenate(list(format.read(path))), frames)
     rows = [int(row) for row in np.random.default_rng(0).integers(len(frames), size=RANDOM_ROWS)]
     random_read = time.process_time()
     found = [format.read_row(path, row) for row in rows] if format.read_row else frames[rows]
