@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import math
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -16,6 +17,13 @@ from numpy.lib import format as npy
 from .errors import ReplayLogError
 from .manifest import FileRecord
 from .sources import Source
+
+_HEADER = re.compile(
+    r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
+    r"'shape':\s*\((?P<shape>(?:\d{1,18}L?(?:,\s?|(?=\))))*)\)\s*,?\s*\}\s*"
+)
+"""As NumPy writes it, whose own reader is not for threads: it calls Python's parser, and in Python 3.11 two
+threads that parse at once may get a SystemError."""
 
 SKIP_BYTES = 1 << 20
 """Rows that are skipped are inflated in pieces of this size."""
@@ -103,20 +111,23 @@ class ArrayFile:
         if version != (1, 0):
             # Version 1.0 bounds the header at 64 KiB; nothing that these logs hold needs a newer one.
             raise self._unexpected(f"an .npy array of version {'.'.join(map(str, version))}", "version 1.0")
-        length = self._stream.read(2)
-        header = length + self._stream.read(int.from_bytes(length, "little"))
-        try:
-            shape, fortran_order, dtype = npy.read_array_header_1_0(io.BytesIO(header))
-        except Exception as error:  # NumPy's parser raises errors of many kinds.
-            raise self._unexpected(f"an .npy header that cannot be read ({error})", "a valid one") from None
-        if dtype.hasobject:
+        length = int.from_bytes(self._stream.read(2), "little")
+        text = self._stream.read(length).decode("latin1")
+        header = _HEADER.fullmatch(text)
+        if header is None or len(text) < length:
+            raise self._unexpected(f"an .npy header that cannot be read ({text!r})", "one as NumPy writes it")
+        found = header["dtype"]
+        with contextlib.suppress(TypeError):
+            found = np.dtype(found)
+        if found == np.dtype(object):
             raise self._unexpected("pickled objects, which are never loaded", f"{self._dtype} values")
-        if dtype != self._dtype:
-            raise self._unexpected(f"{dtype} values", f"{self._dtype} values")
-        if fortran_order and len(shape) > 1:
+        if found != self._dtype:
+            raise self._unexpected(f"{found} values", f"{self._dtype} values")
+        shape = tuple(map(int, re.findall(r"\d+", header["shape"])))
+        if header["fortran"] == "True" and len(shape) > 1:
             raise self._unexpected("an array in Fortran order", "C order")
         rows, *row_shape = shape or (1,)
-        if tuple(row_shape) != self._row_shape or type(rows) is not int or not 0 <= rows < 1 << 63:
+        if tuple(row_shape) != self._row_shape:
             expected = ", ".join(["rows", *map(str, self._row_shape)])
             raise self._unexpected(f"an array of shape {shape}", f"({expected})")
         return rows
@@ -134,7 +145,7 @@ class ArrayFile:
             raise
         except FileNotFoundError:
             raise ReplayLogError(
-                f"{self.where}: no such file; the checkpoint's other files need it"
+                f"{self.where}: no such file, but the checkpoint's other files are there; copy it as well"
             ) from None
         except EOFError:
             raise ReplayLogError(
@@ -143,7 +154,10 @@ class ArrayFile:
         except (igzip.BadGzipFile, isal_zlib.error, OverflowError) as error:  # pyright: ignore[reportGeneralTypeIssues]
             raise ReplayLogError(f"{self.where}: is damaged ({error}); copy it again") from None
         except OSError as error:
-            raise ReplayLogError(f"{self.where}: cannot be read ({error})") from None
+            reason = error.strerror or error
+            raise ReplayLogError(
+                f"{self.where}: cannot be read ({reason}); check that it is a file that you may read"
+            ) from None
 
 
 def _describe_start(data: bytes) -> str:
@@ -185,6 +199,6 @@ def read_number(source: Source, path: str) -> tuple[int, FileRecord]:
     file = ArrayFile(source, path, np.int64, ())
     if file.rows != 1:
         file.close()
-        raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one")
+        raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one; copy it again")
     number = int(file.read(1)[0])
     return number, file.finish()

@@ -171,7 +171,8 @@ class ReplayLog:
         if file.rows != capacity:
             file.close()
             raise ReplayLogError(
-                f"{file.where}: holds {file.rows:,} rows, but the checkpoint's observations are {capacity:,}"
+                f"{file.where}: holds {file.rows:,} rows, but the checkpoint's observations are "
+                f"{capacity:,}; copy the checkpoint's files again"
             )
         return file
 
@@ -221,11 +222,14 @@ class ReplayLog:
             add_count, record = read_number(self.source, self.files.path(number, "add_count"))
             where = self.source.describe(record.path)
             if file.rows < PADDING_ROWS + 2:
-                raise ReplayLogError(f"{file.where}: a ring of {file.rows} rows is no replay log")
+                raise ReplayLogError(
+                    f"{file.where}: holds {file.rows} rows, expected a ring of at least {PADDING_ROWS + 2}; "
+                    f"copy it again"
+                )
             if add_count < 0 or (add_count >= file.rows and add_count % file.rows != file.rows - 1):
                 raise ReplayLogError(
                     f"{where}: add_count is {add_count:,}; a ring of {file.rows:,} rows is dumped at "
-                    f"{file.rows - 1:,} modulo {file.rows:,}, or with a smaller count at the end of training"
+                    f"{file.rows - 1:,} modulo {file.rows:,}, or with less at training's end; copy it again"
                 )
             self._records[record.path] = record
             self._headers[number] = (file.rows, add_count)
@@ -265,12 +269,12 @@ class ReplayLog:
         if capacity != earlier_capacity:
             raise ReplayLogError(
                 f"{where}: its ring has {capacity:,} rows, that of checkpoint {before} {earlier_capacity:,}; "
-                f"they are of different runs"
+                f"they are of different runs, so copy each run into a folder of its own"
             )
         if self._is_partial(before) or (not self._is_partial(number) and add_count <= earlier_count):
             raise ReplayLogError(
                 f"{where}: add_count is {add_count:,} after {earlier_count:,} in checkpoint {before}; "
-                f"files of different runs, or in another order than they were written"
+                f"they are of different runs or were renamed, so copy the run again"
             )
 
     def _describe_partial(self, number: int, capacity: int, cursor: int, before: int | None) -> Dump:
