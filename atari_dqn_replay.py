@@ -29,6 +29,9 @@ from atari_dqn_replay.builder.layout import split_name
 from atari_dqn_replay.builder.replay_log import ReplayLog, describe_numbers
 from atari_dqn_replay.builder.sources import Source
 from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
+from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
+from atari_dqn_replay.replay_reader.preprocessing import Preprocessing
+from atari_dqn_replay.replay_reader.transitions import Transitions
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
@@ -37,7 +40,10 @@ __all__ = [
     "AtariDQNReplay",
     "AtariDQNReplayConfig",
     "AtariReplayError",
+    "EpisodeFilter",
     "Game",
+    "Preprocessing",
+    "Transitions",
     "decode_frames",
     "find_game",
 ]

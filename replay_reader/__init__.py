@@ -1,0 +1,1 @@
+"""Uses the dataset: stacked transitions, sequences and episodes for training, shuffled and resumable."""

@@ -1,0 +1,81 @@
+"""What is done to a batch after it is gathered: pictures, actions and rewards as a model wants them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from .errors import DatasetError
+
+Batch = dict[str, np.ndarray]
+
+FULL_ACTIONS = """
+NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE
+UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
+""".split()  # noqa: SIM905
+"""ALE's 18 actions in its order (`ale_py.Action`)."""
+
+PICTURES = ("observation", "next_observation")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Options that agents and models ask for; the default leaves everything as stored."""
+
+    size: tuple[int, int] | None = None
+    """Height and width to resize to, by area interpolation."""
+    rgb: bool = False
+    """Repeat grey three times: a channel axis of 3 after each stack's (…, 3, height, width)."""
+    channels_last: bool = False
+    """Stack or colours as the last axis (…, height, width, channels) instead of before height."""
+    dtype: Literal["uint8", "float32"] = "uint8"
+    """float32 is divided by 255."""
+    full_action_space: bool = False
+    """Numbers among ALE's 18 actions instead of the game's minimal set."""
+    clip_reward: bool = False
+    """Rewards to their sign, as DQN does; only of readers with single-step rewards."""
+    action_numbers: tuple[int, ...] | None = None
+    """For each of the game's actions its number among the 18; set by `bind`."""
+
+    def bind(self, action_names: Sequence[str]) -> "Preprocessing":
+        """The same for a game with these actions.
+
+        Raises:
+            DatasetError: an action has no place among ALE's 18, or an option is impossible.
+        """
+        if self.dtype not in ("uint8", "float32"):
+            raise DatasetError(f"dtype {self.dtype!r}: expected 'uint8' or 'float32'")
+        if not self.full_action_space:
+            return self
+        unknown = [name for name in action_names if name not in FULL_ACTIONS]
+        if unknown:
+            raise DatasetError(f"action {unknown[0]!r} is none of ALE's 18 actions")
+        return replace(self, action_numbers=tuple(FULL_ACTIONS.index(name) for name in action_names))
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with its pictures, actions and rewards changed."""
+        changed = {name: self._picture(value) if name in PICTURES else value for name, value in batch.items()}
+        if self.action_numbers is not None:
+            changed["action"] = np.asarray(self.action_numbers, np.int64)[batch["action"]]
+        if self.clip_reward:
+            changed["reward"] = np.sign(batch["reward"])
+        return changed
+
+    def _picture(self, frames: np.ndarray) -> np.ndarray:
+        if self.size is not None:
+            frames = _resize(frames, self.size)
+        if self.rgb:
+            frames = np.repeat(frames[..., None, :, :], 3, axis=-3)
+        if self.channels_last:
+            frames = np.moveaxis(frames, -3, -1)
+        return frames if self.dtype == "uint8" else frames.astype(np.float32) / np.float32(255)
+
+
+def _resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    import cv2
+
+    height, width = size
+    flat = frames.reshape(-1, *frames.shape[-2:])
+    resized = np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in flat])
+    return resized.reshape(*frames.shape[:-2], height, width)

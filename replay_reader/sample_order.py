@@ -1,0 +1,93 @@
+"""The order of samples in an epoch: a pure function of block sizes, seed and epoch.
+
+Samples lie in blocks of neighbouring steps. Each block is given a place in a random order of the blocks, and
+each of its samples a random time within half a pool's width of that place; samples come in order of their
+times. So at any time the samples of about `pool` blocks are mixed, in even proportions, and a block is
+needed only from `first_slice` to `last_slice`. Time goes in slices of 1: as many samples as a block has.
+
+The order does not depend on who asks for which part of it: any worker can find any batch.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+
+class SampleOrder:
+    """The order of one epoch.
+
+    Args:
+        sizes: samples in each block.
+        pool: how many blocks are mixed; 1 keeps the samples of a block together.
+        seed: of everything random.
+        epoch: every epoch has another order.
+        shuffle: False gives the samples as they lie.
+    """
+
+    def __init__(self, sizes: np.ndarray, *, pool: int, seed: int, epoch: int, shuffle: bool) -> None:
+        self._sizes = np.asarray(sizes, np.int64)
+        self._seed, self._epoch, self._shuffle = seed, epoch, shuffle
+        self._half = max(1, pool // 2) if shuffle else 0
+        self._order = np.flatnonzero(self._sizes)
+        if shuffle:
+            np.random.default_rng([seed, epoch]).shuffle(self._order)
+        self._times_of: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self.slices = len(self._order)
+        """How many slices of time there are; the last ones may be empty."""
+        self.samples = int(self._sizes.sum())
+
+    def live_places(self, time: int) -> range:
+        """The places in the block order whose blocks have samples in slice `time`, and maybe others."""
+        if not self._shuffle:
+            return range(time, min(time + 1, self.slices))
+        return range(max(0, time - self._half), min(self.slices, time + self._half + 1))
+
+    def block_at(self, place: int) -> int:
+        """The block at a place of the block order."""
+        return int(self._order[place])
+
+    def slice(self, time: int) -> tuple[np.ndarray, np.ndarray]:
+        """The samples of slice `time` in order: their blocks, and their numbers within the block."""
+        blocks, numbers, times = [], [], []
+        for place in self.live_places(time):
+            of_block, order = self._times(place)
+            start, stop = np.searchsorted(of_block, [time, time + 1])
+            blocks.append(np.full(stop - start, self._order[place]))
+            numbers.append(order[start:stop])
+            times.append(of_block[start:stop])
+        if not blocks:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        order = np.argsort(np.concatenate(times), kind="stable")
+        return np.concatenate(blocks)[order], np.concatenate(numbers)[order]
+
+    def samples_before(self, time: int) -> int:
+        """How many samples come before slice `time`."""
+        live = self.live_places(time) if time < self.slices else range(self.slices, self.slices)
+        before = int(self._sizes[self._order[: live.start]].sum())
+        return before + sum(int(np.searchsorted(self._times(place)[0], time)) for place in live)
+
+    def slice_of(self, sample: int) -> int:
+        """The slice that holds the sample at this position of the epoch."""
+        low, high = 0, max(0, self.slices - 1)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.samples_before(middle) <= sample else (low, middle - 1)
+        return low
+
+    def _times(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """A block's times in order, and the numbers of the samples that they belong to."""
+        if place not in self._times_of:
+            self._times_of[place] = self._draw_times(place)
+            if len(self._times_of) > 4 * self._half + 4:
+                self._times_of.popitem(last=False)
+        return self._times_of[place]
+
+    def _draw_times(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        size = int(self._sizes[self._order[place]])
+        if not self._shuffle:
+            return place + np.arange(size) / size, np.arange(size)
+        start, stop = max(0, place - self._half), min(self.slices, place + self._half + 1)
+        random = np.random.default_rng([self._seed, self._epoch, int(self._order[place]) + 1])
+        times = np.minimum(random.uniform(start, stop, size), np.nextafter(stop, start))
+        order = np.argsort(times, kind="stable")
+        return times[order], order

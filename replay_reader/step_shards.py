@@ -1,0 +1,122 @@
+"""Tables of steps that can be read from any row on: Parquet files, local or not, and prepared datasets."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import datasets
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from ..builder.errors import AtariReplayError
+from ..builder.frames import decode_frames
+from .errors import DatasetError
+
+Columns = dict[str, np.ndarray]
+
+
+class StepShard(ABC):
+    """Steps in order of play, by row."""
+
+    name: str
+    """For messages."""
+    rows: int
+    schema: pa.Schema
+
+    @abstractmethod
+    def read_table_rows(self, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+        """Rows start … stop - 1 of some columns."""
+
+    def read(self, start: int, stop: int, columns: Sequence[str]) -> Columns:
+        """Rows start … stop - 1: an array for each column; observations of shape (n, 84, 84), uint8.
+
+        Raises:
+            DatasetError: the file is damaged, or a frame is no 84×84 greyscale image.
+        """
+        table = self.read_table_rows(start, stop, columns)
+        try:
+            return {name: _to_numpy(name, table[name]) for name in columns}
+        except DatasetError:
+            raise
+        except AtariReplayError as error:
+            raise DatasetError(f"{self.name}: rows {start:,} to {stop - 1:,}: {error}") from None
+
+    def read_numbers(self, columns: Sequence[str]) -> Columns:
+        """All rows of some columns that are no images."""
+        return self.read(0, self.rows, columns)
+
+
+class ParquetShard(StepShard):
+    """A Parquet file at a path or URL. Its row groups are read one by one, on any thread."""
+
+    def __init__(self, url: str, *, token: str | bool | None = None) -> None:
+        self.name = url
+        options = {"token": token} if url.startswith("hf://") and token is not None else {}
+        self._fs, self._path = fsspec.url_to_fs(url, **options)
+        with _reading(self.name), self._open() as file:
+            self._metadata = pq.read_metadata(file)
+            self.schema = self._metadata.schema.to_arrow_schema()
+        counts = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
+        self._bounds = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        self.rows = int(self._bounds[-1])
+
+    def read_table(self, columns: Sequence[str]) -> pa.Table:
+        """All rows of some columns."""
+        return self.read_table_rows(0, self.rows, columns)
+
+    def read_table_rows(self, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+        """Rows start … stop - 1 of some columns."""
+        first = int(np.searchsorted(self._bounds, start, "right")) - 1
+        last = int(np.searchsorted(self._bounds, stop, "left"))
+        with _reading(self.name), self._open() as file:
+            parquet = pq.ParquetFile(file, metadata=self._metadata, pre_buffer=not self._is_local)
+            groups = range(max(first, 0), last)
+            table = parquet.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+        return table.slice(start - int(self._bounds[groups.start]), stop - start)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._fs, LocalFileSystem)
+
+    def _open(self) -> Any:
+        # The cache that fsspec would put in between copies what pyarrow asks for in the right pieces already.
+        return pa.OSFile(self._path) if self._is_local else self._fs.open(self._path, cache_type="none")
+
+
+class ArrowShard(StepShard):
+    """A prepared `Dataset`, whose Arrow table is mapped from disk."""
+
+    def __init__(self, dataset: datasets.Dataset) -> None:
+        if dataset._indices is not None:
+            raise DatasetError(
+                "this Dataset was shuffled, filtered or selected from; give one as load_dataset made it, "
+                "since frames are stacked from neighbouring rows"
+            )
+        self.name = f"Dataset {dataset.info.config_name or ''}".strip()
+        self._table = dataset.data.table
+        self.rows = len(dataset)
+        self.schema = dataset.features.arrow_schema
+
+    def read_table_rows(self, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+        """Rows start … stop - 1 of some columns."""
+        return self._table.select(list(columns)).slice(start, stop - start)
+
+
+def _to_numpy(name: str, column: pa.ChunkedArray) -> np.ndarray:
+    return decode_frames(column) if name == "observation" else column.to_numpy()
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DatasetError(f"{name}: no such file") from None
+    except (pa.ArrowInvalid, pa.ArrowException) as error:
+        raise DatasetError(f"{name}: is damaged or cut short ({error}); fetch or build it again") from None
+    except OSError as error:
+        raise DatasetError(f"{name}: cannot be read ({error})") from None

@@ -1,0 +1,143 @@
+"""Batches of transitions: stacked observations, n-step returns, and what comes next."""
+
+from typing import Any
+
+import numpy as np
+
+from .batches import Batches, Dataset
+from .block_pool import BlockPool
+from .episode_filter import EpisodeFilter
+from .errors import DatasetError
+from .preprocessing import Batch, Preprocessing
+from .stacking import check_stack, take_stacks
+
+
+class Transitions(Batches):
+    """Batches of transitions, each step of the selection once per epoch.
+
+    A batch is a dict of arrays, B samples each:
+
+    | key | shape, dtype | |
+    |---|---|---|
+    | observation | (B, frame_stack, 84, 84) uint8 | oldest frame first; zeros before the episode's start |
+    | action | (B,) int64 | |
+    | reward | (B,) float32 | the sum of gamma^k · reward over the steps taken, at most n_step |
+    | next_observation | like observation | after those steps; zeros where the episode is over |
+    | terminated | (B,) bool | the game ended the episode within n_step steps |
+    | truncated | (B,) bool | the time limit or the end of the log cut it off within n_step steps |
+    | discount | (B,) float32 | what the value of next_observation counts: gamma^steps, or 0 |
+
+    Bootstrapping: after a termination there is nothing to come, so `discount` is 0. At a truncation play would
+    have gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped from. Only
+    the very last step of a truncated episode has no next observation (no log stores it): there `discount` is 0
+    without `terminated`, and a loss that should not learn a value of zero leaves such samples out.
+
+    Args:
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
+        config_name: `<game>-<quality>`, of a folder or a repo.
+        split: `run_1` …, of a folder or a repo.
+        batch_size: samples in a batch.
+        frame_stack: frames in an observation.
+        n_step: steps summed in a reward.
+        gamma: discount per step.
+        shuffle: mix samples from all over the selection; False gives them in order of play.
+        seed: of the order.
+        drop_last: leave out a last batch that is not full.
+        episodes: which episodes; all if None.
+        preprocessing: what to change in a batch.
+        memory: bytes of frames held; more of it mixes better. Every worker of a DataLoader has its own.
+        rank: which of `world_size` processes this is.
+        world_size: how many share the batches.
+        catalog_options: `revision` and `token`, of a repo.
+
+    Raises:
+        AtariReplayError: there is no such dataset, config or split, or an option is impossible.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay import Transitions
+    >>> batches = Transitions("me/atari-dqn-replay", "pong-expert", split="run_1", batch_size=32)
+    >>> next(iter(batches))["observation"].shape
+    (32, 4, 84, 84)
+    ```
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config_name: str | None = None,
+        split: str | None = None,
+        *,
+        batch_size: int = 32,
+        frame_stack: int = 4,
+        n_step: int = 1,
+        gamma: float = 0.99,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+        episodes: EpisodeFilter | None = None,
+        preprocessing: Preprocessing | None = None,
+        memory: int = 1 << 30,
+        rank: int = 0,
+        world_size: int = 1,
+        **catalog_options: Any,
+    ) -> None:
+        check_stack(frame_stack)
+        if n_step < 1:
+            raise DatasetError(f"n_step={n_step}: expected 1 or more")
+        self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
+        super().__init__(
+            dataset,
+            config_name,
+            split,
+            batch_size=batch_size,
+            before=frame_stack - 1,
+            after=n_step,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            episodes=episodes,
+            preprocessing=preprocessing,
+            memory=memory,
+            rank=rank,
+            world_size=world_size,
+            catalog_options=catalog_options,
+        )
+
+    def anchors(self, block: int) -> np.ndarray:
+        """Every step of the selected episodes."""
+        return self.catalog.rows_within(
+            self._blocks[block].shard, self._blocks[block].start, self._blocks[block].stop
+        )
+
+    def gather(self, pool: BlockPool, rows: np.ndarray) -> Batch:
+        """The transitions that begin in these rows."""
+        step, remaining, terminates = pool.step[rows], pool.remaining[rows], pool.terminates[rows]
+        ends = remaining <= self._n_step
+        # A truncated episode is bootstrapped from its last observation; from there itself, one step is left.
+        most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
+        taken = np.minimum(self._n_step, most)
+        exists = taken < remaining
+        stacks = take_stacks(
+            pool,
+            np.concatenate([rows, rows + taken]),
+            np.concatenate([step, step + taken]),
+            self._frame_stack,
+            np.concatenate([np.ones(len(rows), bool), exists]),
+        )
+        return {
+            "observation": stacks[: len(rows)],
+            "action": pool.action[rows],
+            "reward": self._sum_rewards(pool, rows, taken),
+            "next_observation": stacks[len(rows) :],
+            "terminated": ends & terminates,
+            "truncated": ends & ~terminates,
+            "discount": np.where(exists, np.float32(self._gamma) ** taken, 0).astype(np.float32),
+        }
+
+    def _sum_rewards(self, pool: BlockPool, rows: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        steps = np.arange(self._n_step)
+        within = steps < taken[:, None]
+        rewards = np.where(within, pool.reward[np.where(within, rows[:, None] + steps, 0)], 0)
+        return (rewards * self._gamma**steps).sum(axis=1).astype(np.float32)
