@@ -177,7 +177,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         name = parse_config_name(self.config.name)
         features = episodes_features() if name.view == EPISODES else steps_features(name.game)
         return datasets.DatasetInfo(
-            description=f"Play of {name.game} by DQN agents, from logs in the layout of the DQN Replay Dataset.",
+            description=f"Play of {name.game}, from logs in the layout of the DQN Replay Dataset.",
             features=features,
             citation=CITATION,
         )

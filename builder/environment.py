@@ -1,10 +1,11 @@
 """An Atari game as the DQN Replay Dataset's agents met it."""
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UnknownNameError
 from .games import Game
 
 FRAME_SKIP = 4
@@ -41,7 +42,7 @@ class AtariEnvironment:
 
     def __init__(self, game: Game, *, seed: int = 0, time_limit: int = TIME_LIMIT) -> None:
         import cv2
-        from ale_py import ALEInterface, LoggerMode, roms
+        from ale_py import ALEInterface, LoggerMode
 
         self.actions = game.actions
         """Names of the minimal action set; `step` takes a place in it."""
@@ -52,8 +53,7 @@ class AtariEnvironment:
         self._ale = ALEInterface()
         self._ale.setInt("random_seed", seed)
         self._ale.setFloat("repeat_action_probability", STICKY_ACTION_PROBABILITY)
-        rom: Any = roms.get_rom_path(game.rom_id)
-        self._ale.loadROM(rom)
+        self._ale.loadROM(rom_of(game))
         self._action_set = self._ale.getMinimalActionSet()
         self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
         self._ram = np.zeros(self._ale.getRAMSize(), np.uint8)
@@ -103,3 +103,17 @@ class AtariEnvironment:
     def _observation(self) -> NDArray[np.uint8]:
         np.maximum(self._screens[0], self._screens[1], out=self._screens[0])
         return self._resize(self._screens[0], (FRAME_SIZE, FRAME_SIZE), interpolation=self._area)
+
+
+def rom_of(game: Game) -> Path:
+    """The ROM that ale-py ships for `game`.
+
+    Raises:
+        UnknownNameError: it ships none.
+    """
+    from ale_py import roms
+
+    path = roms.get_rom_path(game.rom_id)
+    if path is None:
+        raise UnknownNameError(f"ale-py ships no ROM for {game.rom_id!r}; install ale-py 0.11 or newer")
+    return Path(path)

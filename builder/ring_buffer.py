@@ -98,13 +98,13 @@ class RingBuffer:
         if self._episode_starts:
             for _ in range(STACK_SIZE - 1):
                 self._write(0, 0, 0.0, False)
-        self._write(observation, action, min(max(reward, -1.0), 1.0), terminal)
+        self._write(observation, action, clip(reward), terminal)
         self._episode_starts = terminal
         if self.cursor == self.capacity - 1:
             self._dump()
 
     def finish(self) -> None:
-        """End the log as the logger did after training: `add_count` becomes the cursor, and the ring is dumped.
+        """End the log as the logger did after training: set `add_count` to the cursor and dump the ring.
 
         Raises:
             OSError: a file cannot be written.
@@ -139,6 +139,11 @@ class RingBuffer:
     def _invalid_range(self) -> NDArray[np.int64]:
         around_cursor = np.arange(-UPDATE_HORIZON, STACK_SIZE)
         return (self.cursor + around_cursor) % self.capacity
+
+
+def clip(reward: float) -> float:
+    """The reward as it is logged."""
+    return min(max(reward, -1.0), 1.0)
 
 
 def write_array(path: Path, array: NDArray[np.generic], compression: int = COMPRESSION) -> None:

@@ -131,8 +131,6 @@ class BlockPool:
         remaining = of_row["length"] - step
         if (steps != step)[(step >= 0) & (remaining > 0)].any():
             name = self._catalog.shards[block.shard].name
-            raise DatasetError(
-                f"{name}: its episodes do not lie where the episodes table says; build it again"
-            )
+            raise DatasetError(f"{name}: episodes lie elsewhere than the episodes table says; build it again")
         self.step[rows], self.remaining[rows] = step, remaining
         self.terminates[rows] = of_row["terminated"]

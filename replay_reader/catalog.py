@@ -222,8 +222,6 @@ def _episodes_of_shards(shards: Sequence[StepShard]) -> np.ndarray:
             part["complete"] = part["terminated"] | columns["truncated"][ends - 1]
         expected = np.arange(shard.rows) - np.repeat(starts, ends - starts)
         if not (columns["step"] == expected).all():
-            raise DatasetError(
-                f"{shard.name}: its steps are not in order of play; do not shuffle before reading"
-            )
+            raise DatasetError(f"{shard.name}: steps are not in order of play; do not shuffle before reading")
         parts.append(part)
     return np.concatenate(parts) if parts else np.empty(0, EPISODE_FIELDS)

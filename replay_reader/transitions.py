@@ -27,10 +27,10 @@ class Transitions(Batches):
     | truncated | (B,) bool | the time limit or the end of the log cut it off within n_step steps |
     | discount | (B,) float32 | what the value of next_observation counts: gamma^steps, or 0 |
 
-    Bootstrapping: after a termination there is nothing to come, so `discount` is 0. At a truncation play would
-    have gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped from. Only
-    the very last step of a truncated episode has no next observation (no log stores it): there `discount` is 0
-    without `terminated`, and a loss that should not learn a value of zero leaves such samples out.
+    Bootstrapping: after a termination there is nothing to come, so `discount` is 0. At a truncation play
+    would have gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped
+    from. Only the very last step of a truncated episode has no next observation (no log stores it): there
+    `discount` is 0 without `terminated`, and a loss that should not learn a value of zero leaves it out.
 
     Args:
         dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
