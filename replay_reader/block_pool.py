@@ -89,7 +89,7 @@ class BlockPool:
         return True
 
     def origin(self, block: int) -> int:
-        """The row of the arrays where row 0 of the block's shard would lie; waits until the block is there."""
+        """The row of the arrays where row 0 of the block's shard would lie, once the block is there."""
         self.prefetch(block)
         if block in self._loading:
             self._loading.pop(block).result()

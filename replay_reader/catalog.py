@@ -199,7 +199,7 @@ def _check_coverage(shards: Sequence[StepShard], episodes: np.ndarray) -> None:
     for shard, described in zip(shards, rows, strict=True):
         if shard.rows != described:
             raise DatasetError(
-                f"{shard.name}: has {shard.rows:,} rows, but the episodes tables describe {int(described):,}; "
+                f"{shard.name}: has {shard.rows:,} rows, the episodes tables describe {int(described):,}; "
                 f"fetch or build this checkpoint again"
             )
 
