@@ -1,0 +1,319 @@
+"""Newly played replay logs: an agent plays a game, and it is logged as the original was."""
+
+import hashlib
+import multiprocessing
+import re
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .environment import (
+    FRAME_SIZE,
+    FRAME_SKIP,
+    STICKY_ACTION_PROBABILITY,
+    TIME_LIMIT,
+    AtariEnvironment,
+    rom_of,
+)
+from .errors import AtariReplayError, OutputError
+from .files import replacing
+from .games import Game
+from .players import STRETCH, Agent, random_shares
+from .progress import progress_bar
+from .provenance import COLLECTED, FILE_NAME, Provenance
+from .ring_buffer import STACK_SIZE, RingBuffer, clip
+
+SMALLEST_CHECKPOINT = 10
+"""Rows; in less there is no room for a last file that is only partly new."""
+
+LONGEST_ADD = STACK_SIZE
+"""Rows that adding one transition can write, padding included."""
+
+UNCOMPARED = ("collector",)
+"""Details of a log that may differ from the settings in hand when both are the same collection."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One log to collect; the arguments of `collect`."""
+
+    game: Game
+    out: Path
+    policy: str = "random"
+    checkpoints: int = 50
+    checkpoint_size: int = 10_000
+    run: int = 1
+    seed: int = 0
+    record: Path | None = None
+    time_limit: int = TIME_LIMIT
+
+    @property
+    def folder(self) -> Path:
+        """Where the log goes: `<out>/<Game>/<run>/replay_logs`, as in the bucket."""
+        return self.out / self.game.name / str(self.run) / "replay_logs"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What came of a job."""
+
+    job: Job
+    transitions: int = 0
+    """That were played, padding not counted; 0 if the log was there already."""
+    returns: dict[int, list[float]] = field(default_factory=dict)
+    """For each checkpoint: returns, as logged, of the episodes that began in it and came to an end."""
+    already_there: bool = False
+    """The same log was complete before; nothing was done."""
+
+    def __str__(self) -> str:
+        if self.already_there:
+            return f"{self.job.folder}: already there, collected with the same settings"
+        lines = [
+            f"checkpoint {number}: {len(returns)} episodes, mean return {np.mean(returns):.1f}"
+            for number, returns in sorted(self.returns.items())
+        ]
+        head = f"{self.job.folder}: {self.job.checkpoints} checkpoints of {self.job.checkpoint_size:,} rows"
+        return "\n".join([f"{head} and a partial one, {self.transitions:,} transitions", *lines])
+
+
+def collect(
+    game: Game,
+    out: Path,
+    *,
+    policy: str = "random",
+    checkpoints: int = 50,
+    checkpoint_size: int = 10_000,
+    run: int = 1,
+    seed: int = 0,
+    record: Path | None = None,
+    time_limit: int = TIME_LIMIT,
+) -> Collected:
+    """Play a game and log it in the layout and by the rules of the DQN Replay Dataset.
+
+    The agent plays until `checkpoints` laps were dumped (a lap that the rules skip is played and lost, and
+    does not count), and on into the next lap: to the first end of an episode after a quarter of it, or, if
+    there is none, to a few rows before its end. Then comes the last dump, which is partial. So an episode
+    that began in the last full checkpoint is logged whole if it is shorter than a lap. The same arguments
+    give the same bytes.
+
+    The log's folder appears when the log is complete; until then it is called `replay_logs.incomplete`, and
+    a rerun starts from the beginning. It holds `provenance.json` as well, which says that this is not the
+    original dataset. If the very same log is there already, nothing is done.
+
+    Args:
+        game: which one.
+        out: root folder of the logs; the log goes to `<out>/<Game>/<run>/replay_logs`.
+        policy: `random`, uniformly; or `player`, see `players.Agent` and `players.random_shares`.
+        checkpoints: laps to dump, besides the last, partial one.
+        checkpoint_size: rows of the ring, about 7 KB of memory each; 1,000,000 in the original.
+        run: number of the run; each run plays differently.
+        seed: of all that chance decides.
+        record: an `.npz` for what was played, in order and without padding: observation (n, 84, 84) uint8,
+            action (n,) int32, reward (n,) float32, clipped, and terminal (n,) bool. All of it is held in
+            memory, so this is for small logs.
+        time_limit: agent steps after which an episode is cut off.
+
+    Raises:
+        UnknownNameError: no such policy, or no player for this game.
+        OutputError: a number is too small; the folder holds something else; or it cannot be written.
+    """
+    return _collect(
+        Job(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit),
+        show_progress=True,
+    )
+
+
+def collect_many(jobs: Sequence[Job], workers: int = 1) -> list[Collected]:
+    """Run several jobs, each as `collect` does, up to `workers` at once in processes of their own.
+
+    Raises:
+        AtariReplayError: what `collect` raises, of the first job that failed; jobs that had not begun are
+            not begun.
+    """
+    if workers <= 1 or len(jobs) <= 1:
+        return [_collect(job, show_progress=True) for job in jobs]
+    for job in jobs:
+        _check(job)
+    # A forked child would inherit the locks of whatever threads the caller's libraries run.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context) as pool:
+        futures = [pool.submit(_collect, job, show_progress=False) for job in jobs]
+        try:
+            bar = progress_bar(futures, description="collect", unit="log")
+            return [future.result() for future in bar]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _collect(job: Job, *, show_progress: bool) -> Collected:
+    _check(job)
+    stream = _Stream(job)
+    provenance = Provenance(COLLECTED, _details(job))
+    if _is_there(job, provenance) and (job.record is None or job.record.exists()):
+        return Collected(job, already_there=True)
+    try:
+        with replacing(job.folder) as folder:
+            folder.mkdir()
+            (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
+            stream.play_into(RingBuffer(folder, job.checkpoint_size), show_progress=show_progress)
+            if job.record is not None:
+                stream.save_record(job.record)
+    except OSError as error:
+        raise OutputError(f"cannot write the log {job.folder}: {error}") from error
+    return Collected(job, stream.transitions, stream.returns)
+
+
+def _check(job: Job) -> None:
+    if re.match(r"[a-z][a-z0-9+]+:/", str(job.out)):  # a Path makes one slash of a URL's two
+        raise OutputError(f"{job.out}: logs are collected into a local folder; copy them from there")
+    for name, value, least in (
+        ("checkpoints", job.checkpoints, 1),
+        ("checkpoint size", job.checkpoint_size, SMALLEST_CHECKPOINT),
+        ("run", job.run, 1),
+        ("seed", job.seed, 0),
+        ("time limit", job.time_limit, 1),
+    ):
+        if value < least:
+            raise OutputError(f"{name} {value} is too small: expected {least} or more")
+
+
+def _is_there(job: Job, provenance: Provenance) -> bool:
+    """Whether the very same log is complete.
+
+    Raises:
+        OutputError: something else is in its place.
+    """
+    if not job.folder.exists() or (job.folder.is_dir() and not any(job.folder.iterdir())):
+        return False
+    advice = "choose another --out or --run, or remove it"
+    try:
+        text = (job.folder / FILE_NAME).read_text(encoding="utf-8")
+        there = Provenance.from_json(text, str(job.folder / FILE_NAME))
+    except (OSError, ValueError, AtariReplayError):
+        raise OutputError(f"{job.folder} holds something that was not collected here: {advice}") from None
+    keys = {*there.details, *provenance.details}.difference(UNCOMPARED)
+    differing = sorted(key for key in keys if there.details.get(key) != provenance.details.get(key))
+    if differing:
+        raise OutputError(f"{job.folder} holds a log with other settings ({', '.join(differing)}): {advice}")
+    return True
+
+
+def _details(job: Job) -> dict[str, Any]:
+    schedule = "all actions at random"
+    if job.policy == "player":
+        shares = random_shares(job.policy, job.checkpoints)
+        schedule = (
+            f"share of random play {shares[0]:g} in checkpoint 0, falling evenly to {shares[-1]:g} in "
+            f"checkpoint {job.checkpoints - 1}, in stretches of {STRETCH} steps"
+        )
+    return {
+        "collector": f"atari-dqn-replay {_own_version()}",
+        "game": job.game.name,
+        "run": job.run,
+        "seed": job.seed,
+        "policy": {"random": "uniform random", "player": f"hand-written player of {job.game}"}[job.policy],
+        "schedule": schedule,
+        "checkpoints": job.checkpoints,
+        "checkpoint_size": job.checkpoint_size,
+        "ale_py": version("ale-py"),
+        "rom_md5": hashlib.md5(rom_of(job.game).read_bytes(), usedforsecurity=False).hexdigest(),
+        "reward_clipping": [-1, 1],
+        "protocol": {
+            "sticky_action_probability": STICKY_ACTION_PROBABILITY,
+            "frame_skip": FRAME_SKIP,
+            "frame_pooling": "maximum of the last two frames",
+            "observation": f"{FRAME_SIZE}x{FRAME_SIZE} grey, area interpolation",
+            "time_limit_steps": job.time_limit,
+            "terminal_on_life_loss": False,
+            "no_op_starts": False,
+        },
+    }
+
+
+def _own_version() -> str:
+    try:
+        return version("atari-dqn-replay")
+    except PackageNotFoundError:
+        return "(source tree)"
+
+
+class _Stream:
+    """One agent's play, from its first step to the last that is logged."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        console, agent = np.random.SeedSequence([job.seed, job.run]).spawn(2)
+        seed = int(console.generate_state(1)[0] >> 1)
+        self._environment = AtariEnvironment(job.game, seed=seed, time_limit=job.time_limit)
+        self._agent = Agent(job.game, job.policy, np.random.default_rng(agent))
+        self._shares = random_shares(job.policy, job.checkpoints)
+        self._observation = self._environment.reset()
+        self._is_between_episodes = True
+        self._began_in = 0
+        self._return = 0.0
+        self._record: list[tuple[NDArray[np.uint8], int, float, bool]] = []
+        self.transitions = 0
+        self.returns: dict[int, list[float]] = {}
+
+    def play_into(self, ring: RingBuffer, *, show_progress: bool) -> None:
+        """Play until the log is complete."""
+        what = f"collect {self._job.game.slug} run {self._job.run}"
+        total = self._job.checkpoints * ring.capacity
+        with (
+            progress_bar(description=what, unit="row", total=total) if show_progress else nullcontext() as bar
+        ):
+            while not self._is_complete(ring):
+                before = ring.add_count
+                self._step(ring)
+                if bar is not None:
+                    bar.update(ring.add_count - before)
+        ring.finish()
+
+    def save_record(self, path: Path) -> None:
+        """Write what was played, as `collect` describes it."""
+        observation, action, reward, terminal = zip(*self._record, strict=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                observation=np.stack(observation),
+                action=np.array(action, np.int32),
+                reward=np.array(reward, np.float32),
+                terminal=np.array(terminal, bool),
+            )
+
+    def _step(self, ring: RingBuffer) -> None:
+        if self._is_between_episodes:
+            self._began_in, self._return = ring.dumps, 0.0
+        share = self._shares[min(ring.dumps, len(self._shares) - 1)]
+        action = self._agent.act(self._environment, share)
+        observation, reward, terminated, truncated = self._environment.step(action)
+        terminal = terminated or truncated
+        ring.add(self._observation, action, reward, terminal)
+        if self._job.record is not None:
+            self._record.append((self._observation, action, clip(reward), terminal))
+        self.transitions += 1
+        self._return += clip(reward)
+        if terminal:
+            self.returns.setdefault(self._began_in, []).append(self._return)
+        self._observation = self._environment.reset() if terminal else observation
+        self._is_between_episodes = terminal
+
+    def _is_complete(self, ring: RingBuffer) -> bool:
+        wanted, size = self._job.checkpoints, ring.capacity
+        if ring.dumps < wanted and ring.add_count > (2 * wanted + 100) * size:
+            raise OutputError(
+                f"checkpoint size {size:,} fits the episodes of {self._job.game} so badly that padding skips "
+                f"most checkpoints: choose another size"
+            )
+        if ring.dumps < wanted or ring.cursor == size - 1:  # in the last row, a full dump was made just now
+            return False
+        ends_here = self._is_between_episodes and ring.cursor >= size // 4
+        return ends_here or ring.cursor >= size - 1 - LONGEST_ADD
