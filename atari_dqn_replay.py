@@ -20,14 +20,14 @@ from atari_dqn_replay.builder.configs import (
     parse_config_name,
     select_checkpoints,
 )
-from atari_dqn_replay.builder.episodes import Checkpoint, RunReader
 from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.features import episodes_features, steps_features
 from atari_dqn_replay.builder.frames import decode_frames
 from atari_dqn_replay.builder.games import GAMES, Game, find_game
 from atari_dqn_replay.builder.layout import split_name
-from atari_dqn_replay.builder.replay_log import ReplayLog, describe_numbers
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.run import Checkpoint, Run, RunReader, describe_numbers
+from atari_dqn_replay.builder.source import Source
+from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
 from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
 from atari_dqn_replay.replay_reader.preprocessing import Preprocessing
@@ -86,10 +86,10 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         """
         if self.source is None:
             raise SourceError(f"{self.name}: say where the replay logs are, e.g. source='path/to/dqn'")
-        return Source(self.source, self.storage_options)
+        return open_source(self.source, self.storage_options)
 
-    def open_logs(self) -> list[ReplayLog]:
-        """The logs of the runs asked for.
+    def open_runs(self) -> list[Run]:
+        """The runs asked for.
 
         Raises:
             SourceError: the source has no such game.
@@ -97,13 +97,13 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         """
         source, game = self.open_source(), parse_config_name(self.name).game
         runs = source.runs(game) if self.runs is None else self.runs
-        return [ReplayLog(source, game, run) for run in runs]
+        return [source.open_run(game, run) for run in runs]
 
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Names the cache folder: a source that changes gets another one."""
         if self.source is not None:
-            logs = self.open_logs()
-            stamp = logs[0].source.fingerprint(logs[0].game, [log.run for log in logs]) if logs else ""
+            source, game = self.open_source(), parse_config_name(self.name).game
+            stamp = source.fingerprint(game, source.runs(game) if self.runs is None else self.runs)
             config_kwargs = {**config_kwargs, "fingerprint": stamp, "storage_options": None}
         return super().create_config_id(config_kwargs, custom_features)
 
@@ -175,7 +175,11 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
 
     def _info(self) -> datasets.DatasetInfo:
         name = parse_config_name(self.config.name)
-        features = episodes_features() if name.view == EPISODES else steps_features(name.game)
+        features = episodes_features()
+        if name.view != EPISODES:
+            runs = self.config.open_runs() if self.config.source is not None else []
+            unclipped = any(run.has_unclipped_reward for run in runs)
+            features = steps_features(name.game, unclipped_reward=unclipped)
         return datasets.DatasetInfo(
             description=f"Play of {name.game}, from logs in the layout of the DQN Replay Dataset.",
             features=features,
@@ -184,29 +188,27 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         splits = []
-        for log in self.config.open_logs():
-            checkpoints = self._select_checkpoints(log)
+        runs = self.config.open_runs()
+        for run in runs:
+            checkpoints = self._select_checkpoints(run)
             if checkpoints:
-                given = {"run": log.run, "checkpoints": checkpoints}
-                splits.append(datasets.SplitGenerator(split_name(log.run), gen_kwargs=given))
+                given = {"run": run.number, "checkpoints": checkpoints}
+                splits.append(datasets.SplitGenerator(split_name(run.number), gen_kwargs=given))
         if not splits:
-            source = self.config.open_source()
+            found = [f"run {run.number}: checkpoints {describe_numbers(run.checkpoints)}" for run in runs]
             raise UnknownNameError(
-                f"{self.config.name}: no run has such a checkpoint at {source.describe('')} "
-                f"(it has {', '.join(self._describe_log(log) for log in self.config.open_logs())})"
+                f"{self.config.name}: no run has such a checkpoint at {self.config.open_source().describe()} "
+                f"(it has {', '.join(found)})"
             )
         return splits
 
-    def _select_checkpoints(self, log: ReplayLog) -> list[int]:
+    def _select_checkpoints(self, run: Run) -> list[int]:
         if self.config.checkpoints is not None:
             for number in self.config.checkpoints:
-                log.require(number)
+                run.require(number)
             return sorted(set(self.config.checkpoints))
         view = parse_config_name(self.config.name).view
-        return select_checkpoints(view, log.complete_numbers(), log.partial_numbers())
-
-    def _describe_log(self, log: ReplayLog) -> str:
-        return f"run {log.run}: checkpoints {describe_numbers(log.numbers)}"
+        return select_checkpoints(view, run.complete_checkpoints(), run.partial_checkpoints())
 
     def _generate_shards(self, run: int, checkpoints: list[int]) -> Iterator[str]:
         for number in checkpoints:
@@ -235,7 +237,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         assert self.info.features is not None
         schema = self.info.features.arrow_schema
         if parse_config_name(self.config.name).view == EPISODES:
-            rows = EpisodeRows(checkpoint.log.game, checkpoint.log.run, checkpoint.number)
+            rows = EpisodeRows(checkpoint.run.game, checkpoint.run.number, checkpoint.number)
             for episode in checkpoint.episodes():
                 rows.add(episode)
             yield rows.table(schema)
@@ -251,11 +253,11 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             return reader
         if reader is not None:
             reader.close()
-        (log,) = [log for log in self.config.open_logs() if log.run == run]
-        return RunReader(log)
+        game = parse_config_name(self.config.name).game
+        return self.config.open_source().open_run(game, run).reader()
 
     def _keep_reader(self, reader: RunReader, run: int, number: int) -> None:
-        if reader.next_number in self._select_checkpoints(reader.log):
+        if reader.next_number in self._select_checkpoints(reader.run):
             self._readers[os.getpid(), run] = reader
         else:
             reader.close()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.games import Game, find_game
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.sources import open_source
 from common import (
     RUN,
     argument_parser,
@@ -73,7 +73,7 @@ def run_builder(logs: Path, game: Game, folder: Path) -> float:
     """Seconds to build checkpoint 0 as a user does."""
     start = time.perf_counter()
     out = folder / "out"
-    build(plan_build(Source(str(logs)), [game], out, runs=[RUN], checkpoints=[0]), out)
+    build(plan_build(open_source(str(logs)), [game], out, runs=[RUN], checkpoints=[0]), out)
     return time.perf_counter() - start
 
 

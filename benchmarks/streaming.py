@@ -19,7 +19,7 @@ import numpy as np
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.games import Game, find_game
 from atari_dqn_replay.builder.layout import split_name
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.sources import open_source
 from common import RUN, argument_parser, make_log, measure, print_table, scratch_folder
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
@@ -52,7 +52,7 @@ def main() -> None:
 
 def build_folder(logs: Path, game: Game, folder: Path) -> None:
     """Checkpoint 0 as a dataset repo."""
-    build(plan_build(Source(str(logs)), [game], folder, runs=[RUN], checkpoints=[0]), folder)
+    build(plan_build(open_source(str(logs)), [game], folder, runs=[RUN], checkpoints=[0]), folder)
 
 
 def stream_tables(folder: Path, game: Game, batch_size: int) -> float:

@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from .errors import ReplayLogError
 from .manifest import FileRecord
-from .sources import Source
+from .store import Store
 
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
@@ -36,7 +36,7 @@ class ArrayFile:
     read is proved only by `finish`.
 
     Args:
-        source: where the file lies.
+        store: where the file lies.
         path: its path there.
         dtype: what the rows must be.
         row_shape: shape of one row, `()` for numbers.
@@ -45,16 +45,14 @@ class ArrayFile:
         ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or another array.
     """
 
-    def __init__(
-        self, source: Source, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]
-    ) -> None:
+    def __init__(self, store: Store, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
         self.path = path
-        self.where = source.describe(path)
+        self.where = store.describe(path)
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
         self._row_bytes = self._dtype.itemsize * math.prod(row_shape)
         with self._reading():
-            self._raw = _HashingReader(source.open(path))
+            self._raw = _HashingReader(store.open(path))
             self._stream = igzip.IGzipFile(fileobj=self._raw, mode="rb")
             try:
                 self.rows = self._read_header()
@@ -190,13 +188,13 @@ class _HashingReader(io.RawIOBase):
         super().close()
 
 
-def read_number(source: Source, path: str) -> tuple[int, FileRecord]:
+def read_number(store: Store, path: str) -> tuple[int, FileRecord]:
     """The whole number that a file such as `add_count_ckpt.0.gz` holds, and the file's record.
 
     Raises:
         ReplayLogError: the file is missing, damaged, or something else.
     """
-    file = ArrayFile(source, path, np.int64, ())
+    file = ArrayFile(store, path, np.int64, ())
     if file.rows != 1:
         file.close()
         raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one; copy it again")

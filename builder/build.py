@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .card import merge_card
-from .episodes import RunReader
 from .errors import OutputError, SourceError
 from .files import replacing
 from .games import Game
 from .layout import CARD, manifest_file
 from .manifest import Manifest
 from .progress import progress_bar
-from .replay_log import ReplayLog
 from .repo_folder import check_repo_folder, read_manifests
+from .run import Run, RunReader
 from .shards import write_checkpoint
-from .sources import Source
+from .source import Source
 from .summary import summary_table
 
 
@@ -26,16 +25,16 @@ from .summary import summary_table
 class BuildUnit:
     """One checkpoint of a run, to be built."""
 
-    log: ReplayLog
+    run: Run
     checkpoint: int
 
     @property
     def rows(self) -> int:
-        """Rows of the ring: what is to be read."""
-        return self.log.capacity
+        """About what is to be read."""
+        return self.run.rows(self.checkpoint)
 
     def __str__(self) -> str:
-        return f"{self.log.game} run {self.log.run} checkpoint {self.checkpoint}"
+        return f"{self.run.game} run {self.run.number} checkpoint {self.checkpoint}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class BuildPlan:
 
     def __str__(self) -> str:
         lines = [f"would build {unit}: {unit.rows:,} rows" for unit in self.to_build]
-        total = f"{len(self.to_build)} checkpoints to build, {sum(unit.rows for unit in self.to_build):,} rows"
+        total = (
+            f"{len(self.to_build)} checkpoints to build, {sum(unit.rows for unit in self.to_build):,} rows"
+        )
         return "\n".join([*lines, f"{total}; {len(self.done)} are done"])
 
 
@@ -76,14 +77,14 @@ def plan_build(
     check_repo_folder(out)
     plan = BuildPlan([], [])
     for game in games:
-        for run in source.runs(game) if runs is None else runs:
-            log = ReplayLog(source, game, run)
-            for number in log.numbers if checkpoints is None else checkpoints:
-                log.require(number)
-                unit = BuildUnit(log, number)
+        for number in source.runs(game) if runs is None else runs:
+            run = source.open_run(game, number)
+            for checkpoint in run.checkpoints if checkpoints is None else checkpoints:
+                run.require(checkpoint)
+                unit = BuildUnit(run, checkpoint)
                 (plan.done if _is_done(unit, out) else plan.to_build).append(unit)
     if not plan.to_build and not plan.done:
-        raise SourceError(f"{source.describe('')}: holds no runs of {', '.join(map(str, games))}")
+        raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
 
 
@@ -111,7 +112,7 @@ def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> BuildRep
     """
     with _writing(out):
         _build_units(plan.to_build, out)
-        games = {unit.log.game for unit in (*plan.to_build, *plan.done)}
+        games = {unit.run.game for unit in (*plan.to_build, *plan.done)}
         manifests = [manifest for game in sorted(games, key=str) for manifest in read_manifests(out, game)]
         card = out / CARD
         existing = card.read_text(encoding="utf-8") if card.exists() else None
@@ -128,12 +129,12 @@ def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
     with progress_bar(total=total, description="build", unit=" rows") as bar:
         for unit in units:
             bar.set_postfix_str(str(unit))
-            if reader is None or reader.log is not unit.log:
+            if reader is None or reader.run is not unit.run:
                 if reader is not None:
                     reader.close()
-                reader = RunReader(unit.log)
+                reader = unit.run.reader()
             try:
-                write_checkpoint(reader.checkpoint(unit.checkpoint), out, unit.log.provenance, bar.update)
+                write_checkpoint(reader.checkpoint(unit.checkpoint), out, bar.update)
             except BaseException:
                 reader.close()
                 raise
@@ -143,14 +144,16 @@ def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
 
 def _is_done(unit: BuildUnit, out: Path) -> bool:
     """Whether the folder has the checkpoint, made from files of the same sizes with the same neighbours."""
-    path = out / manifest_file(unit.log.game, unit.log.run, unit.checkpoint)
+    run = unit.run
+    path = out / manifest_file(run.game, run.number, unit.checkpoint)
     try:
         manifest = Manifest.from_json(path.read_bytes(), str(path))
     except (FileNotFoundError, OutputError):
         return False
+    sizes = run.file_sizes()
     return (
-        (manifest.earlier, manifest.later) == unit.log.neighbours(unit.checkpoint)
-        and all(unit.log.source.size(record.path) == record.size for record in manifest.sources)
+        (manifest.earlier, manifest.later) == run.neighbours(unit.checkpoint)
+        and all(sizes.get(record.path) == record.size for record in manifest.sources)
         and all(_has_size(out / record.path, record.size) for record in manifest.files())
     )
 

@@ -48,7 +48,7 @@ def _version() -> str:
         return "not installed"
 
 
-def _add(commands: "argparse._SubParsersAction", name: str, command: Command, summary: str, examples: str):  # noqa: ANN202
+def _add(commands: "argparse._SubParsersAction", name: str, command: Command, summary: str, examples: str):
     parser = commands.add_parser(
         name,
         help=summary,
@@ -81,7 +81,10 @@ def _add_demo(commands: "argparse._SubParsersAction") -> None:
         "demo\ndemo --out my-demo",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("atari-dqn-replay-demo"), help="folder to work in (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("atari-dqn-replay-demo"),
+        help="folder to work in (default: %(default)s)",
     )
 
 
@@ -109,13 +112,13 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
         help="uniform random, or a hand-written player whose share of random actions falls over the "
         "checkpoints (default: %(default)s)",
     )
-    parser.add_argument("--checkpoints", type=int, default=50, metavar="N", help="full laps to log (default: 50)")
+    parser.add_argument("--checkpoints", type=int, default=50, metavar="N", help="full laps (default: 50)")
     parser.add_argument(
         "--checkpoint-size",
         type=int,
         default=10_000,
         metavar="C",
-        help="rows of the replay buffer; 1,000,000 in the original, which takes 7 GB of memory (default: 10000)",
+        help="rows of the ring, 7 KB of memory each; 1,000,000 in the original (default: 10000)",
     )
     parser.add_argument("--run", type=int, default=1, metavar="R", help="number of the run (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the play (default: 0)")
@@ -151,9 +154,9 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
 
 def _inspect(options: argparse.Namespace) -> None:
     from .inspection import inspect_source, inspection_table
-    from .sources import Source
+    from .sources import open_source
 
-    print(inspection_table(list(inspect_source(Source(options.source)))))
+    print(inspection_table(list(inspect_source(open_source(options.source)))))
 
 
 def _add_build(commands: "argparse._SubParsersAction") -> None:
@@ -165,7 +168,7 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
         "build pong breakout --source mirror/dqn --out dataset\n"
         "build all --source mirror/dqn --out dataset --runs 1-2 --checkpoints 0,9,49",
     )
-    parser.add_argument("games", nargs="+", metavar="GAME", help="games in any spelling, or `all` of the source")
+    parser.add_argument("games", nargs="+", metavar="GAME", help="in any spelling, or `all`")
     parser.add_argument("--source", required=True, help="a folder, or a URL that fsspec knows")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the dataset goes")
     parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
@@ -178,9 +181,9 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 
 def _build(options: argparse.Namespace) -> None:
     from .build import build, plan_build
-    from .sources import Source, named_games
+    from .sources import named_games, open_source
 
-    source = Source(options.source)
+    source = open_source(options.source)
     plan = plan_build(
         source,
         named_games(source, options.games),
@@ -204,7 +207,7 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a dataset as `build` writes it")
     to = parser.add_mutually_exclusive_group(required=True)
     to.add_argument("--to", type=Path, metavar="FOLDER2", help="another folder")
-    to.add_argument("--repo-id", metavar="USER/NAME", help="a dataset repo on the Hub, created if there is none")
+    to.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub, created if need be")
     parser.add_argument("--private", action="store_true", help="create the repo as a private one")
     parser.add_argument("--revision", default="main", help="branch on the Hub (default: %(default)s)")
     _add_license(parser)

@@ -8,58 +8,81 @@ import numpy as np
 
 from .environment import TIME_LIMIT
 from .errors import ReplayLogError
+from .games import Game
 from .manifest import FileRecord, RowCounts, StepCounts
 from .play import FramesCursor, NumbersCursor
-from .replay_log import PADDING_ROWS, Link, ReplayLog
+from .provenance import Provenance
+from .replay_log import LOG_ARRAYS, PADDING_ROWS, Link, ReplayLog
+from .run import Checkpoint, Episode, Run, RunReader, describe_numbers
 
 _MOST_BLACK_FRAMES = 64
 """How many black frames a game is thought to begin with at most."""
 
 
-@dataclass(frozen=True)
-class Episode:
-    """One episode, or what is left of it. Its frames are read as `blocks` is used, and only once.
+class LoggedRun(Run):
+    """A run whose ring-buffer dumps are there."""
 
-    Arrays have shape (length,).
-    """
-
-    checkpoint: int
-    """The dump that holds its first transition."""
-    number: int
-    """0, 1, … within the checkpoint, in order of play."""
-    action: np.ndarray
-    """int32, as logged."""
-    reward: np.ndarray
-    """float32, as logged."""
-    terminated: bool
-    truncated: bool
-    """Ended by the time limit; of an episode whose beginning is missing this cannot be known."""
-    complete: bool
-    """Began at a reset, and was ended by the game or the time limit."""
-    joined: bool
-    """Goes on into later dumps."""
-    frames: Iterator[np.ndarray]
-    """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
-
-    def __len__(self) -> int:
-        return len(self.action)
+    def __init__(self, game: Game, number: int, log: ReplayLog, provenance: Provenance) -> None:
+        self.game = game
+        self.number = number
+        self.log = log
+        self.where = log.store.describe(log.files.folder)
+        self.checkpoints = log.numbers
+        self._provenance = provenance
 
     @property
-    def return_to_go(self) -> np.ndarray:
-        """float32: the undiscounted sum of rewards from each step to the end."""
-        return np.cumsum(self.reward[::-1], dtype=np.float64)[::-1].astype(np.float32)
+    def provenance(self) -> Provenance:
+        """The record beside the logs, if there is one."""
+        return self._provenance
+
+    def partial_checkpoints(self) -> list[int]:
+        """The dump made at the end of training: the last one, or none."""
+        return self.log.partial_numbers()
+
+    def rows(self, checkpoint: int) -> int:
+        """The ring's."""
+        return self.log.capacity
+
+    def capacity(self) -> int:
+        """Rows of the ring, as the first dump has it."""
+        return self.log.capacity
+
+    def file_sizes(self) -> dict[str, int | None]:
+        """Bytes of the log's files."""
+        paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
+        return {path: self.log.store.size(path) for path in paths}
+
+    def remarks(self) -> list[str]:
+        """Missing files, missing checkpoints, and laps that were never dumped."""
+        missing = [
+            f"checkpoint {number} lacks {', '.join(lacks)}"
+            for number, files in self.log.files.checkpoints.items()
+            if (lacks := [array for array in LOG_ARRAYS if array not in files])
+        ]
+        return missing or list(self._holes())
+
+    def reader(self) -> "LogReader":
+        """A new reader."""
+        return LogReader(self)
+
+    def _holes(self) -> Iterator[str]:
+        missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
+        if missing:
+            yield f"no checkpoint {describe_numbers(missing)}"
+        for number in self.complete_checkpoints():
+            if self.log.dump(number).link is Link.SKIPPED:
+                yield f"a lap before checkpoint {number} was never dumped"
+        for number in self.partial_checkpoints():
+            yield f"checkpoint {number} is the final, partial dump"
 
 
-class Checkpoint:
-    """The episodes that began in one dump of a log.
+class LoggedCheckpoint(Checkpoint):
+    """The episodes that began in one dump of a log."""
 
-    The same rows come in the same order however the work is divided; the counts are there once
-    `episodes` has been used up.
-    """
-
-    def __init__(self, log: ReplayLog, number: int, stream: "_EpisodeStream") -> None:
-        self.log = log
+    def __init__(self, run: LoggedRun, number: int, stream: "_EpisodeStream") -> None:
+        self.run = run
         self.number = number
+        self._log = run.log
         self._stream = stream
         self._steps = 0
         self._episodes = 0
@@ -83,7 +106,7 @@ class Checkpoint:
     @property
     def row_counts(self) -> RowCounts:
         """What became of the dump's rows."""
-        dump, tally = self.log.dump(self.number), self._stream.tallies[self.number]
+        dump, tally = self._log.dump(self.number), self._stream.tallies[self.number]
         return RowCounts(dump.capacity, tally.transitions, tally.padding, dump.stale, dump.repeated)
 
     @property
@@ -100,53 +123,43 @@ class Checkpoint:
 
     def sources(self) -> tuple[FileRecord, ...]:
         """Every file whose rows are among the steps, or were looked at for them."""
-        return tuple(record for number in sorted(self._dumps_read) for record in self.log.records(number))
+        return tuple(record for number in sorted(self._dumps_read) for record in self._log.records(number))
 
     def _check_accounts(self) -> None:
         rows, steps = self.row_counts, self.step_counts
         accounted = rows.transitions + rows.padding + rows.stale + rows.repeated
         expected_steps = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
         if rows.rows_read != accounted or steps.steps != expected_steps:
-            where = self.log.source.describe(self.log.files.path(self.number, "observation"))
+            where = self._log.where(self.number, "observation")
             raise ReplayLogError(
                 f"{where}: rows are not accounted for: {rows}, {steps}. This is a fault of atari-dqn-replay; "
                 f"please report it with these numbers"
             )
 
 
-class RunReader:
-    """Reads the checkpoints of a run; going on from one to the next, it reads nothing twice."""
+class LogReader(RunReader):
+    """Reads the checkpoints of a logged run."""
 
-    def __init__(self, log: ReplayLog) -> None:
-        self.log = log
+    def __init__(self, run: LoggedRun) -> None:
+        self.run = run
+        self._run = run
         self._stream: _EpisodeStream | None = None
-        self.next_number: int | None = None
-        """The checkpoint that comes after the last one asked for."""
 
-    def checkpoint(self, number: int) -> Checkpoint:
-        """A checkpoint, to be used up before the next is asked for.
-
-        Raises:
-            UnknownNameError: the run has no such checkpoint.
-            ReplayLogError: a file that it needs is missing or damaged.
-        """
-        self.log.require(number)
-        goes_on = self._stream is not None and number == self.next_number and self._is_joined(number)
-        if not goes_on:
+    def checkpoint(self, number: int) -> LoggedCheckpoint:
+        """A checkpoint, to be used up before the next is asked for."""
+        self._run.require(number)
+        log = self._run.log
+        if self._stream is None or number != self.next_number or log.dump(number).link is not Link.JOINED:
             self.close()
-            self._stream = _EpisodeStream(self.log, number)
-        _, self.next_number = self.log.neighbours(number)
-        assert self._stream is not None
-        return Checkpoint(self.log, number, self._stream)
+            self._stream = _EpisodeStream(self._run, number)
+        self.next_number = log.later(number)
+        return LoggedCheckpoint(self._run, number, self._stream)
 
     def close(self) -> None:
         """Let go of files and threads."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-    def _is_joined(self, number: int) -> bool:
-        return self.log.dump(number).link is Link.JOINED
 
 
 @dataclass
@@ -162,11 +175,11 @@ class _Tally:
 class _EpisodeStream:
     """The episodes of a stretch of play, from those that begin in its first dump on."""
 
-    def __init__(self, log: ReplayLog, first: int) -> None:
-        self._log = log
+    def __init__(self, run: LoggedRun, first: int) -> None:
+        self._game, self._log = run.game, run.log
         self._first = first
-        self._numbers = NumbersCursor(log, first)
-        self._frames = FramesCursor(log, first)
+        self._numbers = NumbersCursor(self._log, first)
+        self._frames = FramesCursor(self._log, first)
         self._unread = 0
         """Frames of the last episode that nobody has read yet."""
         self._at_reset = True
@@ -176,7 +189,7 @@ class _EpisodeStream:
         self.carried: dict[int, int] = defaultdict(int)
         """For each dump, how many transitions of its episodes lie in later ones."""
         self.dumps_of_episode: set[int] = set()
-        self._begin(log.dump(first).link)
+        self._begin(self._log.dump(first).link)
 
     def next_episode(self, dump: int, number: int) -> Episode | None:
         """The next episode if its first transition lies in `dump`; it is given this number."""
@@ -195,7 +208,7 @@ class _EpisodeStream:
 
     def _begin(self, link: Link) -> None:
         if link is Link.JOINED:
-            before, _ = self._log.neighbours(self._first)
+            before = self._log.earlier(self._first)
             if before is not None and not self._log.ends_with_terminal(before):
                 self._skip_rest_of_episode()
         elif link is Link.SKIPPED:
@@ -286,14 +299,14 @@ class _EpisodeStream:
             frames.close()
 
     def _check_actions(self, rows: np.ndarray) -> None:
-        known = len(self._log.game.actions)
+        known = len(self._game.actions)
         wrong = rows[(rows["action"] < 0) | (rows["action"] >= known)]
         if len(wrong):
             dump, action = int(wrong["dump"][0]), int(wrong["action"][0])
-            where = self._log.source.describe(self._log.files.path(dump, "action"))
+            where = self._log.where(dump, "action")
             raise ReplayLogError(
                 f"{where}: holds action {action}, but "
-                f"{self._log.game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
+                f"{self._game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
             )
 
 

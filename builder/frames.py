@@ -99,11 +99,12 @@ def _image_column(pngs: np.ndarray) -> pa.StructArray:
 
 
 def _decode_chunk(chunk: pa.Array) -> np.ndarray:
-    data = chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
-    if chunk.null_count or data.null_count:
-        raise AtariReplayError("the column of observations has rows without an image")
+    is_struct = pa.types.is_struct(chunk.type) and chunk.type.get_field_index("bytes") >= 0
+    data = chunk.field("bytes") if is_struct else chunk
     if not pa.types.is_binary(data.type):
         raise AtariReplayError(f"expected a column of images (struct of bytes and path), got {chunk.type}")
+    if chunk.null_count or data.null_count:
+        raise AtariReplayError("the column of observations has rows without an image")
     offsets = np.frombuffer(data.buffers()[1], np.int32)[data.offset : data.offset + len(data) + 1]
     if len(data) and (np.diff(offsets) == PNG_BYTES).all():
         values = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
@@ -121,11 +122,11 @@ def _decode_with_pillow(png: bytes) -> np.ndarray:
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(png))
+        image = Image.open(io.BytesIO(png), formats=["PNG"])
         if image.size != (WIDTH, HEIGHT) or image.mode != "L":
             raise AtariReplayError(
                 f"expected an 84×84 greyscale image, got {image.size} in mode {image.mode}"
             )
         return np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise AtariReplayError(f"an observation is not an image that can be read ({error})") from None

@@ -77,8 +77,8 @@ class Manifest:
     checkpoint: int
     partial: bool
     """The final dump of a run, made at the end of training: not a full lap."""
-    capacity: int
-    """Rows of the replay buffer, C."""
+    capacity: int | None
+    """Rows of the replay buffer, C, where the source is one."""
     provenance: Provenance
     row_counts: RowCounts
     step_counts: StepCounts

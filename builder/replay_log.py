@@ -9,16 +9,14 @@ logging wrapper around it.
 import enum
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .array_file import ArrayFile, read_number
-from .errors import ReplayLogError, UnknownNameError
-from .games import Game
+from .errors import ReplayLogError
 from .manifest import FileRecord
-from .provenance import Provenance
-from .sources import LOG_ARRAYS, Source
+from .store import Store
 
 FRAME_SHAPE = (84, 84)
 ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
@@ -33,6 +31,23 @@ PADDING_ROWS = 3
 
 BLOCK_ROWS = 1024
 """Rows that are held at a time: 7 MB of frames."""
+
+
+LOG_ARRAYS = (*ARRAYS, "add_count")
+"""What a checkpoint must have; `invalid_range` follows from add_count and is not read."""
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """The files of one run: for each checkpoint's number, the path of each array below the store's root."""
+
+    folder: str
+    checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def path(self, number: int, array: str) -> str:
+        """Where an array is, or would be if it were there."""
+        prefix = "" if array == "add_count" else "$store$_"
+        return self.checkpoints[number].get(array, f"{self.folder}/{prefix}{array}_ckpt.{number}.gz")
 
 
 class Link(enum.Enum):
@@ -80,29 +95,18 @@ class ReplayLog:
     """The dumps of one run.
 
     Args:
-        source: where the log lies.
-        game: the game that was played.
-        run: which of its runs.
-
-    Raises:
-        SourceError: the source has no such run.
+        store: where the log lies.
+        files: which of its files.
     """
 
-    def __init__(self, source: Source, game: Game, run: int) -> None:
-        self.source = source
-        self.game = game
-        self.run = run
-        self.files = source.log_files(game, run)
-        self.numbers = sorted(self.files.checkpoints)
+    def __init__(self, store: Store, files: LogFiles) -> None:
+        self.store = store
+        self.files = files
+        self.numbers = sorted(files.checkpoints)
         self._headers: dict[int, tuple[int, int]] = {}
         self._dumps: dict[int, Dump] = {}
         self._records: dict[str, FileRecord] = {}
         self._lock = threading.RLock()
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where the log came from, as it says itself."""
-        return self.source.provenance(self.game, self.run)
 
     @property
     def capacity(self) -> int:
@@ -114,27 +118,17 @@ class ReplayLog:
         last = self.numbers[-1]
         return [last] if self._is_partial(last) else []
 
-    def complete_numbers(self) -> list[int]:
-        """The dumps of a full ring."""
-        return [number for number in self.numbers if number not in self.partial_numbers()]
+    def earlier(self, number: int) -> int | None:
+        """The dump before this one that is there."""
+        return max((other for other in self.numbers if other < number), default=None)
 
-    def require(self, number: int) -> None:
-        """Check that there is such a checkpoint.
+    def later(self, number: int) -> int | None:
+        """The dump after this one that is there."""
+        return min((other for other in self.numbers if other > number), default=None)
 
-        Raises:
-            UnknownNameError: there is none; the message lists what there is.
-        """
-        if number not in self.files.checkpoints:
-            where = self.source.describe(self.files.folder)
-            raise UnknownNameError(
-                f"{where}: no checkpoint {number} of {self.game}; it has {describe_numbers(self.numbers)}"
-            )
-
-    def neighbours(self, number: int) -> tuple[int | None, int | None]:
-        """The checkpoints before and after this one that the source has."""
-        earlier = [other for other in self.numbers if other < number]
-        later = [other for other in self.numbers if other > number]
-        return (earlier[-1] if earlier else None), (later[0] if later else None)
+    def where(self, number: int, array: str) -> str:
+        """An array's full name, for messages."""
+        return self.store.describe(self.files.path(number, array))
 
     def dump(self, number: int) -> Dump:
         """What a checkpoint's files hold.
@@ -149,7 +143,7 @@ class ReplayLog:
 
     def next_joined(self, number: int) -> Dump | None:
         """The dump that goes on where this one ends, if there is one."""
-        _, later = self.neighbours(number)
+        later = self.later(number)
         dump = None if later is None else self.dump(later)
         return dump if dump is not None and dump.link is Link.JOINED else None
 
@@ -166,7 +160,7 @@ class ReplayLog:
             ReplayLogError: it is missing, damaged, another array, or of another length than the observations.
         """
         dtype, shape = ARRAYS[array]
-        file = ArrayFile(self.source, self.files.path(number, array), dtype, shape)
+        file = ArrayFile(self.store, self.files.path(number, array), dtype, shape)
         capacity, _ = self._headers.get(number, (file.rows, 0))
         if file.rows != capacity:
             file.close()
@@ -219,8 +213,8 @@ class ReplayLog:
         if number not in self._headers:
             file = self.open(number, "observation")
             file.close()
-            add_count, record = read_number(self.source, self.files.path(number, "add_count"))
-            where = self.source.describe(record.path)
+            add_count, record = read_number(self.store, self.files.path(number, "add_count"))
+            where = self.store.describe(record.path)
             if file.rows < PADDING_ROWS + 2:
                 raise ReplayLogError(
                     f"{file.where}: holds {file.rows} rows, expected a ring of at least {PADDING_ROWS + 2}; "
@@ -243,7 +237,7 @@ class ReplayLog:
     def _describe(self, number: int) -> Dump:
         capacity, add_count = self._header(number)
         partial = self._is_partial(number)
-        before, _ = self.neighbours(number)
+        before = self.earlier(number)
         if before is not None:
             self._check_order(before, number)
         if partial:
@@ -265,7 +259,7 @@ class ReplayLog:
     def _check_order(self, before: int, number: int) -> None:
         capacity, add_count = self._header(number)
         earlier_capacity, earlier_count = self._header(before)
-        where = self.source.describe(self.files.path(number, "add_count"))
+        where = self.where(number, "add_count")
         if capacity != earlier_capacity:
             raise ReplayLogError(
                 f"{where}: its ring has {capacity:,} rows, that of checkpoint {before} {earlier_capacity:,}; "
@@ -315,14 +309,3 @@ class ReplayLog:
 
 def _non_empty(rows: Rows) -> tuple[Rows, ...]:
     return (rows,) if len(rows) else ()
-
-
-def describe_numbers(numbers: list[int]) -> str:
-    """Numbers as people write them: `0-3, 7`."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][-1] + 1:
-            spans[-1] = [spans[-1][0], number]
-        else:
-            spans.append([number])
-    return ", ".join("-".join(map(str, span)) for span in spans) or "none"

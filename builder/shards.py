@@ -7,12 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .episodes import Checkpoint, Episode
 from .features import episodes_features, steps_features
 from .files import replacing, sha256_of
 from .layout import MANIFEST, checkpoint_folder, episodes_table, steps_shard
 from .manifest import Manifest, ReturnSummary, ShardRecord
-from .provenance import Provenance
+from .run import Checkpoint, Episode
 from .steps import Columns, Digests, EpisodeRows, episode_columns, even_blocks, steps_table
 
 ZSTD_LEVEL = 9
@@ -23,7 +22,6 @@ WHOLE_ROW_GROUP = 1 << 30
 def write_checkpoint(
     checkpoint: Checkpoint,
     out: Path,
-    provenance: Provenance,
     progress: Callable[[int], object] = lambda steps: None,
 ) -> Manifest:
     """Write a checkpoint's steps, its episodes and its manifest into a dataset repo's folder.
@@ -33,18 +31,17 @@ def write_checkpoint(
     Args:
         checkpoint: read to its end.
         out: the repo's root.
-        provenance: of the log.
         progress: called with the number of steps done since the last call.
 
     Raises:
-        ReplayLogError: a file of the log is damaged; nothing is left behind.
+        SourceError: a file of the source is damaged; nothing is left behind.
     """
-    log, number = checkpoint.log, checkpoint.number
-    place = (log.game, log.run, number)
+    run, number = checkpoint.run, checkpoint.number
+    place = (run.game, run.number, number)
     folder = out / checkpoint_folder(*place)
     with replacing(folder) as temporary:
         temporary.mkdir(parents=True)
-        schema = steps_features(log.game).arrow_schema
+        schema = steps_features(run.game, unclipped_reward=run.has_unclipped_reward).arrow_schema
         digests, rows = Digests(schema.names), EpisodeRows(*place)
         unnamed = _write_shards(checkpoint.episodes(), temporary, schema, digests, rows, progress)
         shards = []
@@ -53,7 +50,7 @@ def write_checkpoint(
             path = path.rename(temporary / Path(name).name)
             shards.append(_record(path, name, count))
         table = _write_episodes(rows, out, episodes_table(*place))
-        manifest = _manifest(checkpoint, provenance, rows, tuple(shards), table, digests)
+        manifest = _manifest(checkpoint, rows, tuple(shards), table, digests)
         (temporary / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
@@ -115,6 +112,7 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         use_dictionary=numbers,  # pyright: ignore[reportArgumentType]
         write_statistics=numbers,  # pyright: ignore[reportArgumentType]
         write_page_index=True,
+        write_page_checksum=True,
         data_page_size=WHOLE_ROW_GROUP,
     )
 
@@ -133,26 +131,24 @@ def _record(path: Path, name: str, rows: int) -> ShardRecord:
 
 def _manifest(
     checkpoint: Checkpoint,
-    provenance: Provenance,
     rows: EpisodeRows,
     shards: tuple[ShardRecord, ...],
     table: ShardRecord,
     digests: Digests,
 ) -> Manifest:
-    log, number = checkpoint.log, checkpoint.number
-    dump = log.dump(number)
-    earlier, later = log.neighbours(number)
+    run, number = checkpoint.run, checkpoint.number
+    earlier, later = run.neighbours(number)
     returns = rows.complete_returns()
     summary = ReturnSummary(None, None, None)
     if returns:
         summary = ReturnSummary(sum(returns) / len(returns), min(returns), max(returns))
     return Manifest(
-        game=log.game.name,
-        run=log.run,
+        game=run.game.name,
+        run=run.number,
         checkpoint=number,
-        partial=dump.partial,
-        capacity=dump.capacity,
-        provenance=provenance,
+        partial=number in run.partial_checkpoints(),
+        capacity=run.capacity(),
+        provenance=run.provenance,
         row_counts=checkpoint.row_counts,
         step_counts=checkpoint.step_counts,
         returns=summary,

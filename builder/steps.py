@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from .episodes import Episode
 from .frames import encode_frames
 from .games import Game
 from .layout import steps_shard
+from .run import Episode
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: for each column an array of shape (n, …)."""
@@ -27,10 +27,12 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
         stop = start + len(frames)
         ends = np.zeros(len(frames), bool)
         ends[-1] = stop == len(episode)
+        unclipped = episode.unclipped_reward
         yield {
             "observation": frames,
             "action": episode.action[start:stop].astype(np.int64),
             "reward": episode.reward[start:stop],
+            **({} if unclipped is None else {"unclipped_reward": unclipped[start:stop]}),
             "terminated": ends & episode.terminated,
             "truncated": ends & episode.truncated,
             "return_to_go": return_to_go[start:stop],
@@ -122,7 +124,7 @@ class EpisodeRows:
                 "terminated": episode.terminated,
                 "truncated": episode.truncated,
                 "complete": episode.complete,
-                "final_observation": None,
+                "final_observation": _image(episode.final_observation),
                 "first_row": self._first_row,
             }
         )
@@ -141,6 +143,10 @@ class EpisodeRows:
     def complete_returns(self) -> list[float]:
         """Returns of the complete episodes."""
         return [row["return"] for row in self._rows if row["complete"]]
+
+
+def _image(frame: np.ndarray | None) -> dict[str, Any] | None:
+    return None if frame is None else encode_frames(frame[None])[0].as_py()
 
 
 def _joined(pieces: list[Columns]) -> Columns:

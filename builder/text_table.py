@@ -12,7 +12,9 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[place]) for row in [list(headings), *cells]) for place in range(len(headings))]
-    right = [all(isinstance(row[place], int | float | None) for row in rows) for place in range(len(headings))]
+    right = [
+        all(isinstance(row[place], int | float | None) for row in rows) for place in range(len(headings))
+    ]
     lines = [
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)

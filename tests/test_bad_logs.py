@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from atari_dqn_replay.builder.array_file import ArrayFile
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.episodes import Episode, RunReader
 from atari_dqn_replay.builder.errors import AtariReplayError, ReplayLogError
 from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.replay_log import ReplayLog
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.run import Episode
+from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.store import Store
 from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,12 +67,12 @@ def arrays(episode: Episode) -> list[bytes]:
 
 def read_all(source: str | Path) -> list[tuple[Any, ...]]:
     """Every step of the log, with its place."""
-    log = ReplayLog(Source(str(source)), PONG, 1)
-    reader = RunReader(log)
+    run = open_source(str(source)).open_run(PONG, 1)
+    reader = run.reader()
     try:
         return [
             (number, episode.number, episode.terminated, *arrays(episode))
-            for number in log.numbers
+            for number in run.checkpoints
             for episode in reader.checkpoint(number).episodes()
         ]
     finally:
@@ -98,7 +98,7 @@ def prepare_with_two_processes(source: str | Path, out: Path) -> None:
 
 
 def build_folder(source: str | Path, out: Path, **options: Any) -> None:
-    build(plan_build(Source(str(source)), [PONG], out, **options), out)
+    build(plan_build(open_source(str(source)), [PONG], out, **options), out)
 
 
 WAYS = [stream, prepare, build_folder]
@@ -374,7 +374,7 @@ def test_files_of_rings_of_other_sizes_are_not_one_run(
 def test_no_flipped_bit_of_a_file_goes_unnoticed(sound: Played, root: Path) -> None:
     """Each bit of a file in turn: an error, or the same rows where gzip's header has room for notes."""
     path = path_of(root, ACTION, 1)
-    data, source = path.read_bytes(), Source(str(root))
+    data, store = path.read_bytes(), Store(str(root))
     relative = str(path.relative_to(root))
     original = load(path).tobytes()
     refused = 0
@@ -382,7 +382,7 @@ def test_no_flipped_bit_of_a_file_goes_unnoticed(sound: Played, root: Path) -> N
         for bit in range(8):
             path.write_bytes(flipped(data, place, bit))
             try:
-                file = ArrayFile(source, relative, np.int32, ())
+                file = ArrayFile(store, relative, np.int32, ())
                 rows = file.read(file.rows)
                 file.finish()
             except ReplayLogError as error:
@@ -439,7 +439,7 @@ def test_whatever_a_file_holds_only_one_kind_of_error_comes_out(sound: Played, c
     path = sound.root / "Pong" / "fuzzed.gz"
     path.write_bytes(content)
     try:
-        file = ArrayFile(Source(str(sound.root)), "Pong/fuzzed.gz", np.int32, ())
+        file = ArrayFile(Store(str(sound.root)), "Pong/fuzzed.gz", np.int32, ())
         file.read(min(50, file.rows))
         file.finish()
     except ReplayLogError as error:
@@ -524,7 +524,7 @@ def test_a_build_of_an_unknown_name_makes_nothing(
     game: str, options: dict[str, Any], says: str, sound: Played, tmp_path: Path
 ) -> None:
     with pytest.raises(AtariReplayError) as error:
-        plan_build(Source(str(sound.root)), [find_game(game)], tmp_path / "out", **options)
+        plan_build(open_source(str(sound.root)), [find_game(game)], tmp_path / "out", **options)
     assert says in str(error.value)
     assert not (tmp_path / "out").exists()
 

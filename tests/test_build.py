@@ -18,7 +18,7 @@ from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, UnknownNameError
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.manifest import Manifest
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start
 
@@ -30,7 +30,7 @@ BREAKOUT = find_game("breakout")
 
 
 def build_folder(out: Path, source: Path = THREE_LAPS, **selection: Any) -> list[Manifest]:
-    return list(build(plan_build(Source(str(source)), [BREAKOUT], out, **selection), out).manifests)
+    return list(build(plan_build(open_source(str(source)), [BREAKOUT], out, **selection), out).manifests)
 
 
 def digest_of_tree(folder: Path) -> dict[str, str]:
@@ -130,7 +130,7 @@ def test_every_row_of_the_source_is_accounted_for(built: Path) -> None:
 
 def test_a_second_build_has_nothing_to_do(built: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
-    plan = plan_build(Source(str(THREE_LAPS)), [BREAKOUT], built)
+    plan = plan_build(open_source(str(THREE_LAPS)), [BREAKOUT], built)
     assert (len(plan.to_build), len(plan.done)) == (0, 4)
     build(plan, built)
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
@@ -178,7 +178,7 @@ def test_a_changed_or_grown_source_is_built_again(tmp_path: Path) -> None:
     build_folder(out, source)
     for path, content in later:
         path.write_bytes(content)
-    plan = plan_build(Source(str(source)), [BREAKOUT], out)
+    plan = plan_build(open_source(str(source)), [BREAKOUT], out)
     assert [unit.checkpoint for unit in plan.to_build] == [2, 3], "the last episode of 2 goes on in 3"
     build(plan, out)
     build_folder(tmp_path / "at-once", source)

@@ -19,12 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.episodes import Checkpoint, Episode, RunReader
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.manifest import RowCounts, StepCounts
-from atari_dqn_replay.builder.replay_log import ReplayLog
 from atari_dqn_replay.builder.repo_folder import read_manifests
-from atari_dqn_replay.builder.sources import Source
+from atari_dqn_replay.builder.run import Checkpoint, Episode, Run
+from atari_dqn_replay.builder.sources import open_source
 from datasets.distributed import split_dataset_by_node
 from fsspec.implementations.local import LocalFileSystem
 from hypothesis import assume, given, settings
@@ -248,8 +247,8 @@ class Read:
         return (episode.checkpoint, episode.number, *flags, *(array.tobytes() for array in arrays))
 
 
-def open_log(root: Path | str, game: str = "Pong", run: int = 1) -> ReplayLog:
-    return ReplayLog(Source(str(root)), find_game(game), run)
+def open_run(root: Path | str, game: str = "Pong", run: int = 1) -> Run:
+    return open_source(str(root)).open_run(find_game(game), run)
 
 
 def read_checkpoint(checkpoint: Checkpoint) -> list[Read]:
@@ -259,13 +258,13 @@ def read_checkpoint(checkpoint: Checkpoint) -> list[Read]:
     ]
 
 
-def read_checkpoints(log: ReplayLog, numbers: Sequence[int] | None = None) -> dict[int, list[Read]]:
+def read_checkpoints(run: Run, numbers: Sequence[int] | None = None) -> dict[int, list[Read]]:
     """Checkpoints read one after the other by one reader."""
-    reader = RunReader(log)
+    reader = run.reader()
     try:
         return {
             number: read_checkpoint(reader.checkpoint(number))
-            for number in (log.numbers if numbers is None else numbers)
+            for number in (run.checkpoints if numbers is None else numbers)
         }
     finally:
         reader.close()
@@ -279,10 +278,10 @@ def assert_recovered(tape: Tape) -> Expected:
     """All that the files hold comes back, in order and once, and every row is accounted for."""
     played = tape.played
     expected = tape.expected()
-    log = open_log(played.root, played.game.name, played.run)
-    reader = RunReader(log)
+    run = open_run(played.root, played.game.name, played.run)
+    reader = run.reader()
     read: list[Read] = []
-    for number in log.numbers:
+    for number in run.checkpoints:
         checkpoint = reader.checkpoint(number)
         read += read_checkpoint(checkpoint)
         assert checkpoint.row_counts == expected.rows[number]
@@ -393,7 +392,8 @@ def fixture(name: str) -> Tape:
     arrays = np.load(DATA / name / "played.npz")
     root = DATA / name / "dqn"
     files = sorted(int(path.name.split(".")[1]) for path in root.rglob("add_count_ckpt.*.gz"))
-    capacity = open_log(root, "Breakout").dump(0).capacity
+    capacity = open_run(root, "Breakout").capacity()
+    assert capacity is not None
     played = Played(root, find_game("Breakout"), 1, capacity, **arrays, stored=(), files=tuple(files))
     return Tape(played, finished=True)
 
@@ -558,7 +558,7 @@ def test_a_checkpoint_is_the_same_in_whatever_order_checkpoints_are_read(
     assume(tape.windows)
 
     def read(numbers: Sequence[int]) -> dict[int, Any]:
-        reader = RunReader(open_log(tape.played.root, tape.played.game.name))
+        reader = open_run(tape.played.root, tape.played.game.name).reader()
         found = {number: everything(reader.checkpoint(number)) for number in numbers}
         reader.close()
         return found
@@ -650,7 +650,7 @@ def test_prepares_the_steps_in_order_of_play(pong: Tape, tmp_path: Path, num_pro
 
 
 def test_builds_the_steps_in_order_of_play(pong: Tape, tmp_path: Path) -> None:
-    source, game = Source(str(pong.played.root)), pong.played.game
+    source, game = open_source(str(pong.played.root)), pong.played.game
     build(plan_build(source, [game], tmp_path), tmp_path)
     manifests = read_manifests(tmp_path, game)
     shards = [tmp_path / shard.path for manifest in manifests for shard in manifest.shards]
@@ -749,7 +749,7 @@ def test_going_on_to_the_next_checkpoint_reads_nothing_twice_that_need_not_be(tm
     assert log.files == tuple(range(files))
 
     CountingFileSystem.counts.clear()
-    read = read_checkpoints(open_log(f"counting://{tmp_path}"))
+    read = read_checkpoints(open_run(f"counting://{tmp_path}"))
     assert sum(len(each.frames) for episodes in read.values() for each in episodes) == len(noise)
     for number in log.files:
         name = f"$store$_observation_ckpt.{number}.gz"
@@ -773,7 +773,7 @@ def test_memory_does_not_grow_with_the_size_of_a_checkpoint(tmp_path: Path) -> N
             np.arange(count) % 1000 == 999,
             capacity=capacity,
         )
-        reader = RunReader(open_log(log.root))
+        reader = open_run(log.root).reader()
         tracemalloc.start()
         try:
             steps = [
@@ -809,7 +809,7 @@ def test_an_episode_of_27000_steps_was_stopped_by_the_time_limit(tmp_path: Path)
         terminal,
         capacity=12_000,
     )
-    reader = RunReader(open_log(log.root))
+    reader = open_run(log.root).reader()
     episodes = [episode for number in log.files for episode in reader.checkpoint(number).episodes()]
     reader.close()
     assert [len(episode) for episode in episodes] == lengths

@@ -1,0 +1,178 @@
+"""What every source gives of a run: its checkpoints, and their whole episodes in order of play."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import UnknownNameError
+from .games import Game
+from .manifest import FileRecord, RowCounts, StepCounts
+from .provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode, or what is left of it. Its frames are read as `frames` is used, and only once.
+
+    Arrays have shape (length,).
+    """
+
+    checkpoint: int
+    """The one in which it began."""
+    number: int
+    """0, 1, … within the checkpoint, in order of play."""
+    action: np.ndarray
+    """int32, as logged."""
+    reward: np.ndarray
+    """float32, as logged."""
+    terminated: bool
+    truncated: bool
+    """Ended by the time limit; of an episode whose beginning is missing this cannot be known."""
+    complete: bool
+    """Began at a reset, and was ended by the game or the time limit."""
+    joined: bool
+    """Goes on in later checkpoints' files."""
+    frames: Iterator[np.ndarray]
+    """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
+    unclipped_reward: np.ndarray | None = None
+    """float32; where the source has it."""
+    final_observation: np.ndarray | None = None
+    """(84, 84) uint8: what was seen after the last step; where the source has it."""
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def return_to_go(self) -> np.ndarray:
+        """float32: the undiscounted sum of rewards from each step to the end."""
+        return np.cumsum(self.reward[::-1], dtype=np.float64)[::-1].astype(np.float32)
+
+
+class Checkpoint(ABC):
+    """The episodes that began in one checkpoint of a run.
+
+    The same rows come in the same order however the work is divided. The counts and the sources are there
+    once `episodes` has been used up.
+    """
+
+    run: "Run"
+    number: int
+
+    @abstractmethod
+    def episodes(self) -> Iterator[Episode]:
+        """The episodes in order of play; the frames of each are to be read before the next.
+
+        Raises:
+            SourceError: a file is damaged, or a row of the source is not accounted for.
+        """
+
+    @property
+    @abstractmethod
+    def row_counts(self) -> RowCounts:
+        """What became of the rows of the checkpoint's files."""
+
+    @property
+    @abstractmethod
+    def step_counts(self) -> StepCounts:
+        """How the files' transitions became the checkpoint's steps."""
+
+    @abstractmethod
+    def sources(self) -> tuple[FileRecord, ...]:
+        """Every file whose rows are among the steps, or were looked at for them."""
+
+
+class RunReader(ABC):
+    """Reads the checkpoints of a run; going on from one to the next, it reads nothing twice."""
+
+    run: "Run"
+    next_number: int | None = None
+    """The checkpoint that comes after the last one asked for."""
+
+    @abstractmethod
+    def checkpoint(self, number: int) -> Checkpoint:
+        """A checkpoint, to be used up before the next is asked for.
+
+        Raises:
+            UnknownNameError: the run has no such checkpoint.
+            SourceError: a file that it needs is missing or damaged.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and threads."""
+
+
+class Run(ABC):
+    """One run of one game, as a source holds it."""
+
+    game: Game
+    number: int
+    """1 to 5 in the original."""
+    where: str
+    """The run's folder, for messages."""
+    checkpoints: Sequence[int]
+    """Numbers of the checkpoints that are there, ascending."""
+    has_unclipped_reward = False
+
+    @property
+    @abstractmethod
+    def provenance(self) -> Provenance:
+        """Where the data came from, as it says itself."""
+
+    @abstractmethod
+    def partial_checkpoints(self) -> list[int]:
+        """Those made at the end of training from less than a full ring."""
+
+    @abstractmethod
+    def rows(self, checkpoint: int) -> int:
+        """Rows to be read for a checkpoint, about; known without reading it."""
+
+    @abstractmethod
+    def capacity(self) -> int | None:
+        """Rows of the replay buffer, if the source has such."""
+
+    @abstractmethod
+    def file_sizes(self) -> dict[str, int | None]:
+        """Bytes of each file of the run, by its path below the source's root."""
+
+    @abstractmethod
+    def remarks(self) -> list[str]:
+        """What is missing or odd, as far as it shows without reading frames."""
+
+    @abstractmethod
+    def reader(self) -> RunReader:
+        """A new reader."""
+
+    def complete_checkpoints(self) -> list[int]:
+        """Those that are not partial."""
+        partial = self.partial_checkpoints()
+        return [number for number in self.checkpoints if number not in partial]
+
+    def require(self, checkpoint: int) -> None:
+        """Check that there is such a checkpoint.
+
+        Raises:
+            UnknownNameError: there is none; the message lists what there is.
+        """
+        if checkpoint not in self.checkpoints:
+            found = describe_numbers(self.checkpoints)
+            raise UnknownNameError(f"{self.where}: no checkpoint {checkpoint} of {self.game}; it has {found}")
+
+    def neighbours(self, checkpoint: int) -> tuple[int | None, int | None]:
+        """The checkpoints before and after this one that the source has."""
+        earlier = [other for other in self.checkpoints if other < checkpoint]
+        later = [other for other in self.checkpoints if other > checkpoint]
+        return (earlier[-1] if earlier else None), (later[0] if later else None)
+
+
+def describe_numbers(numbers: Sequence[int]) -> str:
+    """Numbers as people write them: `0-3, 7`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans) or "none"

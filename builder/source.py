@@ -1,0 +1,43 @@
+"""A source: a place that holds runs of games, in whatever form."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from .games import Game
+from .run import Run
+
+
+class Source(ABC):
+    """Runs of games that can be read, whatever their form.
+
+    Constructors raise SourceError where a place holds nothing of their form.
+    """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Where it is, for messages: without credentials."""
+
+    @abstractmethod
+    def games(self) -> list[Game]:
+        """The games that it holds, in alphabetical order."""
+
+    @abstractmethod
+    def runs(self, game: Game) -> list[int]:
+        """The runs of a game that it holds.
+
+        Raises:
+            SourceError: it does not hold the game.
+        """
+
+    @abstractmethod
+    def open_run(self, game: Game, run: int) -> Run:
+        """One run.
+
+        Raises:
+            SourceError: it does not hold the game, or the run holds no data.
+            UnknownNameError: it does not hold the run.
+        """
+
+    @abstractmethod
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Changes when a file of these runs is added, removed or replaced by another."""
