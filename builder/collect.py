@@ -3,11 +3,11 @@
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -124,36 +124,56 @@ def collect(
         UnknownNameError: no such policy, or no player for this game.
         OutputError: a number is too small; the folder holds something else; or it cannot be written.
     """
-    return _collect(
-        Job(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit),
-        show_progress=True,
-    )
+    return _collect_here(Job(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit))
 
 
 def collect_many(jobs: Sequence[Job], workers: int = 1) -> list[Collected]:
     """Run several jobs, each as `collect` does, up to `workers` at once in processes of their own.
 
     Raises:
-        AtariReplayError: what `collect` raises, of the first job that failed; jobs that had not begun are
-            not begun.
+        AtariReplayError: what `collect` raises, of the first job that failed; the others are stopped, and
+            leave nothing behind unless they are complete.
     """
     if workers <= 1 or len(jobs) <= 1:
-        return [_collect(job, show_progress=True) for job in jobs]
-    for job in jobs:
-        _check(job)
+        return [_collect_here(job) for job in jobs]
     # A forked child would inherit the locks of whatever threads the caller's libraries run.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context) as pool:
-        futures = [pool.submit(_collect, job, show_progress=False) for job in jobs]
+    stop = context.Event()
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _begin_worker, (stop,)) as pool:
+        futures = [pool.submit(_collect_in_worker, job) for job in jobs]
         try:
-            bar = progress_bar(futures, description="collect", unit="log")
-            return [future.result() for future in bar]
+            return [future.result() for future in progress_bar(futures, description="collect", unit="log")]
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
-def _collect(job: Job, *, show_progress: bool) -> Collected:
+def _collect_here(job: Job) -> Collected:
+    total = job.checkpoints * job.checkpoint_size
+    with progress_bar(description=f"collect {job.game.slug} run {job.run}", unit="row", total=total) as bar:
+        return _collect(job, bar.update)
+
+
+_stop: Event | None = None
+"""Set when this worker is to leave its job."""
+
+
+def _begin_worker(stop: Event) -> None:
+    global _stop
+    _stop = stop
+
+
+def _collect_in_worker(job: Job) -> Collected:
+    def stop_if_told(_rows: int) -> None:
+        if _stop is not None and _stop.is_set():
+            raise KeyboardInterrupt
+
+    return _collect(job, stop_if_told)
+
+
+def _collect(job: Job, after_step: Callable[[int], object]) -> Collected:
+    """Do the job; `after_step` is called with the number of rows that a step has written."""
     _check(job)
     stream = _Stream(job)
     provenance = Provenance(COLLECTED, _details(job))
@@ -163,7 +183,7 @@ def _collect(job: Job, *, show_progress: bool) -> Collected:
         with replacing(job.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            stream.play_into(RingBuffer(folder, job.checkpoint_size), show_progress=show_progress)
+            stream.play_into(RingBuffer(folder, job.checkpoint_size), after_step)
             if job.record is not None:
                 stream.save_record(job.record)
     except OSError as error:
@@ -263,18 +283,12 @@ class _Stream:
         self.transitions = 0
         self.returns: dict[int, list[float]] = {}
 
-    def play_into(self, ring: RingBuffer, *, show_progress: bool) -> None:
+    def play_into(self, ring: RingBuffer, after_step: Callable[[int], object]) -> None:
         """Play until the log is complete."""
-        what = f"collect {self._job.game.slug} run {self._job.run}"
-        total = self._job.checkpoints * ring.capacity
-        with (
-            progress_bar(description=what, unit="row", total=total) if show_progress else nullcontext() as bar
-        ):
-            while not self._is_complete(ring):
-                before = ring.add_count
-                self._step(ring)
-                if bar is not None:
-                    bar.update(ring.add_count - before)
+        while not self._is_complete(ring):
+            before = ring.add_count
+            self._step(ring)
+            after_step(ring.add_count - before)
         ring.finish()
 
     def save_record(self, path: Path) -> None:

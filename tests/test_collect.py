@@ -190,6 +190,32 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+COLLECT_MANY = """
+import sys
+from pathlib import Path
+from atari_dqn_replay.builder.collect import Job, collect_many
+from atari_dqn_replay.builder.games import find_game
+if __name__ == "__main__":
+    games = [find_game(name) for name in ("Pong", "Breakout", "Freeway")]
+    collect_many([Job(game, Path(sys.argv[1]), checkpoints=50, checkpoint_size=1500) for game in games], 2)
+"""
+
+
+def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """As a terminal does it: every process of the group is interrupted. What waited does not begin."""
+    script = tmp_path / "many.py"
+    script.write_text(COLLECT_MANY)
+    command = [sys.executable, str(script), str(tmp_path / "logs")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    for game in ("Pong", "Breakout"):
+        wait_for(tmp_path / "logs" / game / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz")
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert b"KeyboardInterrupt" in errors
+    assert not [path for path in (tmp_path / "logs").rglob("*") if path.is_file()]
+
+
 def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
     """A limit on the size of a file stands in for a full disk."""
     process = start_collecting(tmp_path, largest_file=20_000)
