@@ -31,6 +31,7 @@ from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
 from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
 from atari_dqn_replay.replay_reader.preprocessing import Preprocessing
+from atari_dqn_replay.replay_reader.replay_dataset import ReplayDataset
 from atari_dqn_replay.replay_reader.transitions import Transitions
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
@@ -43,6 +44,7 @@ __all__ = [
     "EpisodeFilter",
     "Game",
     "Preprocessing",
+    "ReplayDataset",
     "Transitions",
     "decode_frames",
     "find_game",

@@ -1,0 +1,217 @@
+"""Random access to every transition of a selection: uniform, weighted or prioritised sampling."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+
+from .batches import Dataset
+from .block_pool import FRAME_BYTES, FRAME_SHAPE
+from .catalog import open_catalog
+from .episode_filter import EpisodeFilter
+from .errors import DatasetError
+from .frame_store import copy_frames
+from .preprocessing import Batch, Preprocessing
+from .stacking import check_stack
+from .store_cache import StoreCache
+
+Indices = Sequence[int] | np.ndarray
+
+
+class ReplayDataset:
+    """Transitions by number, in order of play: keys, shapes and meaning are those of `Transitions`.
+
+    `dataset[i]` is one transition, without the batch axis; `dataset[[3, 1, 4]]`, `dataset[10:20]` and
+    `dataset.gather(indices)` are batches. Negative numbers count from the end.
+
+    Opened for the first time, the steps are read once and kept in `cache_dir` with their frames compressed
+    in small pieces: 0.1 to 0.3 GB for a million steps, and a few seconds. From then on that file is mapped,
+    at once, and its memory is shared by all processes: DataLoader's workers, forked or spawned, copy nothing.
+
+    In a PyTorch `DataLoader`, hand whole batches of indices to the dataset:
+
+    ```python
+    sampler = BatchSampler(RandomSampler(dataset), batch_size=32, drop_last=False)
+    DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=2)
+    ```
+
+    So arrays become tensors without a copy. `DataLoader(dataset, batch_size=32, shuffle=True)` works too: it
+    gathers a batch at once as well, but takes it apart and stacks it again.
+
+    Args:
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
+        config_name: `<game>-<quality>`, of a folder or a repo.
+        split: `run_1` …, of a folder or a repo.
+        frame_stack: frames in an observation.
+        n_step: steps summed in a reward.
+        gamma: discount per step.
+        episodes: which episodes; all if None.
+        preprocessing: what to change in a batch.
+        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
+        cache_bytes: what `cache_dir` may hold before prepared frames of datasets that were opened the
+            longest time ago are removed. What is being opened stays, whatever its size.
+        catalog_options: `revision` and `token`, of a repo.
+
+    Raises:
+        AtariReplayError: there is no such dataset, config or split, a file is damaged, no episode is left,
+            an option is impossible, or `cache_dir` cannot be written.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay import ReplayDataset
+    >>> dataset = ReplayDataset("me/atari-dqn-replay", "pong-expert", split="run_1")
+    >>> random = np.random.default_rng(0)
+    >>> dataset.gather(random.integers(len(dataset), size=32))["observation"].shape
+    (32, 4, 84, 84)
+    ```
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config_name: str | None = None,
+        split: str | None = None,
+        *,
+        frame_stack: int = 4,
+        n_step: int = 1,
+        gamma: float = 0.99,
+        episodes: EpisodeFilter | None = None,
+        preprocessing: Preprocessing | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int = 64 << 30,
+        **catalog_options: Any,
+    ) -> None:
+        check_stack(frame_stack)
+        if n_step < 1:
+            raise DatasetError(f"n_step={n_step}: expected 1 or more")
+        self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
+        catalog = open_catalog(dataset, config_name, split, **catalog_options)
+        self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
+        if episodes is not None:
+            catalog = catalog.select(episodes.choose(catalog.episodes))
+        if not len(catalog.episodes):
+            raise DatasetError("no episode is left to read; loosen the filter")
+        self.episodes: np.ndarray = catalog.episodes
+        """The selected episodes in order of play, of dtype EPISODE_FIELDS: `return`, `length`, … of each."""
+        self._ends = np.cumsum(catalog.episodes["length"])
+        used, self._store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
+        identity = dataset._fingerprint if isinstance(dataset, datasets.Dataset) else ""
+        cache = StoreCache(cache_dir, cache_bytes)
+        self._stores = cache.open([catalog.shards[shard] for shard in used], identity)
+        self._check_places()
+
+    def __len__(self) -> int:
+        """Steps of the selected episodes, each the beginning of a transition."""
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: "int | slice | Indices") -> Batch:
+        """One transition, or the batch of some.
+
+        Raises:
+            IndexError: there is no such transition.
+            TypeError: an index is no integer.
+        """
+        if isinstance(index, slice):
+            return self.gather(np.arange(*index.indices(len(self))))
+        if np.ndim(index) == 0:
+            return {name: value[0] for name, value in self.gather(np.reshape(index, 1)).items()}
+        return self.gather(index)  # pyright: ignore[reportArgumentType]
+
+    def __getitems__(self, indices: Indices) -> list[Batch]:
+        """Transitions one by one, gathered at once: what a DataLoader's default `collate_fn` takes."""
+        batch = self.gather(indices)
+        return [{name: value[k] for name, value in batch.items()} for k in range(len(indices))]
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the prepared frames take in `cache_dir`, and in memory if all of it is used."""
+        return sum(store.size for store in self._stores)
+
+    def gather(self, indices: Indices) -> Batch:
+        """A batch of the transitions with these numbers, in their order; one may occur more than once.
+
+        Args:
+            indices: (B,) integers from -len(dataset) to len(dataset) - 1.
+
+        Returns:
+            A dict of arrays, as of `Transitions`.
+
+        Raises:
+            IndexError: there is no such transition.
+            TypeError: an index is no integer.
+        """
+        indices = self._check_indices(indices)
+        number = np.searchsorted(self._ends, indices, "right")
+        episode, store = self.episodes[number], self._store_of_episode[number]
+        step = indices - (self._ends[number] - episode["length"])
+        rows = episode["first_row"] + step
+        remaining, terminates = episode["length"] - step, episode["terminated"]
+        # As in Transitions: a truncated episode is bootstrapped from its last observation.
+        most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
+        taken = np.minimum(self._n_step, most)
+        exists, ends = taken < remaining, remaining <= self._n_step
+        action, reward = self._take_numbers(store, rows, taken)
+        observation, next_observation = self._take_stacks(store, rows, step, taken, exists)
+        return self._preprocessing(
+            {
+                "observation": observation,
+                "action": action,
+                "reward": reward,
+                "next_observation": next_observation,
+                "terminated": ends & terminates,
+                "truncated": ends & ~terminates,
+                "discount": np.where(exists, np.float32(self._gamma) ** taken, 0).astype(np.float32),
+            }
+        )
+
+    def _take_numbers(
+        self, store: np.ndarray, rows: np.ndarray, taken: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Actions, and rewards summed over the steps taken."""
+        steps = np.arange(self._n_step)
+        within = steps < taken[:, None]
+        reward_rows = np.where(within, rows[:, None] + steps, rows[:, None])
+        action, rewards = np.empty(len(rows), np.int64), np.empty(within.shape, np.float32)
+        for number in np.unique(store):
+            here = np.flatnonzero(store == number)
+            action[here] = self._stores[number].action[rows[here]]
+            rewards[here] = self._stores[number].reward[reward_rows[here]]
+        rewards = np.where(within, rewards, 0)
+        return action, (rewards * self._gamma**steps).sum(axis=1).astype(np.float32)
+
+    def _take_stacks(
+        self, store: np.ndarray, rows: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray
+    ) -> np.ndarray:
+        """(2, B, frame_stack, 84, 84): the stacks at the rows, and those after the steps taken."""
+        back = np.arange(self._frame_stack - 1, -1, -1)
+        at = np.stack([rows, rows + taken])[..., None] - back
+        inside = back <= np.stack([step, np.where(exists, step + taken, -1)])[..., None]
+        frames = np.empty((at.size, FRAME_BYTES), np.uint8)
+        frames[~inside.ravel()] = 0
+        shards = np.broadcast_to(store[:, None], at.shape)
+        copy_frames(self._stores, shards[inside], at[inside], np.flatnonzero(inside), frames)
+        return frames.reshape(*at.shape, *FRAME_SHAPE)
+
+    def _check_indices(self, indices: Indices) -> np.ndarray:
+        given = np.asarray(indices)
+        if not given.size:
+            given = np.empty(0, np.int64)
+        if given.ndim != 1 or given.dtype.kind not in "iu":
+            raise TypeError(f"expected integers in one row, got {given.dtype} of shape {given.shape}")
+        wrong = (given >= len(self)) | (given < -len(self))
+        if wrong.any():
+            raise IndexError(f"index {given[wrong][0]} is out of range for {len(self):,} transitions")
+        given = given.astype(np.int64)
+        return np.where(given < 0, given + len(self), given)
+
+    def _check_places(self) -> None:
+        """Refuse an episodes table that tells of other steps than the shards hold."""
+        for number, store in enumerate(self._stores):
+            episodes = self.episodes[self._store_of_episode == number]
+            first, length = episodes["first_row"], episodes["length"]
+            last = first + length - 1
+            if last.max() >= store.rows or store.step[first].any() or (store.step[last] != length - 1).any():
+                raise DatasetError("episodes lie elsewhere than the episodes table says; build it again")

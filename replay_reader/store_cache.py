@@ -1,0 +1,97 @@
+"""Where frame stores are kept: written once for each shard, used by all processes, bounded in size."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from huggingface_hub import cached_assets_path
+from huggingface_hub.utils import WeakFileLock
+
+from ..builder.files import TEMPORARY_SUFFIX
+from ..builder.progress import progress_bar
+from .errors import DatasetError
+from .frame_store import SUFFIX, FrameStore, write_store
+from .step_shards import ParquetShard, StepShard
+
+THREADS = min(4, os.cpu_count() or 1)
+"""That write a store; each holds about 50 MB."""
+_STAMPS = ("size", "mtime", "etag", "ETag", "blob_id", "generation", "updated", "LastModified")
+"""What file systems say of a file that changes with its content."""
+
+
+class StoreCache:
+    """A folder of frame stores. Who holds its lock is the only one that writes.
+
+    Args:
+        folder: of the stores; None is `atari-dqn-replay` among the Hugging Face assets, so HF_HOME and
+            HF_ASSETS_CACHE say where.
+        limit: bytes of all stores. Beyond that, those go that were opened the longest time ago; those of
+            the dataset that is being opened stay in any case.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, limit: int) -> None:
+        self._folder = cached_assets_path("atari-dqn-replay", "frames") if folder is None else Path(folder)
+        self._limit = limit
+
+    def open(self, shards: list[StepShard], identity: str) -> list[FrameStore]:
+        """The stores of some shards; those that are not there yet are written.
+
+        Args:
+            shards: to open.
+            identity: tells apart what has no file that could be looked at.
+
+        Raises:
+            DatasetError: a shard cannot be read, or the folder cannot be written.
+        """
+        try:
+            paths = [self._folder / f"{_fingerprint(shard, identity)}{SUFFIX}" for shard in shards]
+            missing = sum(shard.rows for shard, path in zip(shards, paths, strict=True) if not path.exists())
+            if missing:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with progress_bar(total=missing, description="prepare random access", unit=" steps") as bar:
+                    for shard, path in zip(shards, paths, strict=True):
+                        bar.update(shard.rows if self._write(shard, path, paths) else 0)
+            return [_open(path) for path in paths]
+        except OSError as error:
+            raise DatasetError(
+                f"{self._folder}: frames cannot be kept there ({error}); give another cache_dir"
+            ) from None
+
+    def _write(self, shard: StepShard, path: Path, in_use: list[Path]) -> bool:
+        """Write a store, if nobody else has meanwhile."""
+        if path.exists():
+            return False
+        with WeakFileLock(self._folder / ".lock"):
+            if not path.exists():
+                write_store(shard, path, THREADS)
+                self._trim(in_use)
+        return True
+
+    def _trim(self, in_use: list[Path]) -> None:
+        """Remove what is left over of killed writers, and the oldest stores beyond the limit."""
+        for leftover in self._folder.glob(f"*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
+        stores = {path: path.stat() for path in self._folder.glob(f"*{SUFFIX}")}
+        total = sum(stat.st_size for stat in stores.values())
+        for path in sorted(stores.keys() - set(in_use), key=lambda path: stores[path].st_mtime):
+            if total <= self._limit:
+                break
+            path.unlink(missing_ok=True)
+            total -= stores[path].st_size
+
+
+def _fingerprint(shard: StepShard, identity: str) -> str:
+    """Changes when the shard does."""
+    stamps = {}
+    if isinstance(shard, ParquetShard):
+        info = shard._fs.info(shard._path)
+        identity, stamps = "", {name: str(info[name]) for name in _STAMPS if name in info}
+    text = json.dumps([shard.name, shard.rows, identity, stamps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _open(path: Path) -> FrameStore:
+    # The time of the last use, for which file systems' own access time is too coarse or off.
+    path.touch()
+    return FrameStore(path)
