@@ -121,7 +121,9 @@ def _write_episodes(rows: EpisodeRows, out: Path, name: str) -> ShardRecord:
     path = out / name
     table = rows.table(episodes_features().arrow_schema)
     with replacing(path) as temporary, _parquet_writer(temporary, table.schema) as writer:
-        writer.write_table(table)
+        # An empty row group is more than stock `datasets` can read; no row group is not.
+        if len(table):
+            writer.write_table(table)
     return _record(path, name, len(table))
 
 

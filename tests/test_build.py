@@ -21,6 +21,7 @@ from atari_dqn_replay.builder.manifest import Manifest
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start
+from logs import write_log
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
 
@@ -76,6 +77,24 @@ def test_build_and_builder_give_the_same_rows(built: Path, tmp_path: Path) -> No
             pa.concat_tables(each.with_format("arrow").iter(batch_size=999)) for each in (stored, stream)
         ]
         assert tables[0].equals(tables[1]), view
+
+
+def test_a_checkpoint_in_which_no_episode_began_can_be_loaded(tmp_path: Path) -> None:
+    """One episode goes on through all of checkpoint 1."""
+    log = write_log(tmp_path / "logs", [10, 90, 30], capacity=40)
+    out = tmp_path / "dataset"
+    manifests = build(plan_build(open_source(str(log.root)), [log.game], out), out).manifests
+    assert [manifest.step_counts.episodes for manifest in manifests][1] == 0
+    for view, rows in (("full", 130), ("episodes", 3)):
+        for streaming in (False, True):
+            loaded: Any = datasets.load_dataset(
+                str(out),
+                f"pong-{view}",
+                split="run_1",
+                streaming=streaming,
+                cache_dir=str(tmp_path / "cache"),
+            )
+            assert sum(1 for _ in loaded) == rows
 
 
 def test_the_layout_is_the_documented_one(built: Path) -> None:

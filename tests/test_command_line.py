@@ -1,0 +1,108 @@
+"""What users of the command rely on, whatever they ask of it."""
+
+import os
+import pty
+import subprocess
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import COMMAND, run
+from datasets import load_dataset
+
+THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
+
+
+@pytest.mark.parametrize("command", ["demo", "collect", "inspect", "build", "publish"])
+def test_every_command_explains_itself_with_examples(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"atari-dqn-replay {command}" in done.stdout.split("examples:")[1]
+
+
+def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
+    done = run("demo", "--out", "demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for game in ("pong", "breakout", "freeway"):
+        assert game in done.stdout.lower()
+    returns = {line.split()[0]: [float(cell) for cell in line.split()[1:]] for line in _table(done.stdout)}
+    for game, (mixed, medium, expert) in returns.items():
+        assert mixed < medium < expert, game
+    code = "\n".join(line.strip() for line in done.stdout.split("to use it:")[1].splitlines())
+    shown = subprocess.run(["python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert shown.stdout == "(84, 84)\n"
+    steps: Any = load_dataset(str(tmp_path / "demo" / "dataset"), "pong-episodes", split="run_1")
+    assert any(steps["complete"])
+    again = run("demo", "--out", "demo", cwd=tmp_path)
+    assert again.returncode == 0, "a second run goes on from what is there"
+
+
+def _table(output: str) -> list[str]:
+    lines = output.splitlines()
+    (heading,) = [place for place, line in enumerate(lines) if line.startswith("game") and "mixed" in line]
+    return lines[heading + 2 : heading + 5]
+
+
+def test_collected_logs_are_built_into_a_dataset_that_says_so(tmp_path: Path) -> None:
+    logs, dataset = tmp_path / "logs", tmp_path / "dataset"
+    collected = run("collect", "Seaquest", "--out", logs, "--checkpoints", 2, "--checkpoint-size", 400)
+    assert collected.returncode == 0, collected.stderr
+    assert run("build", "seaquest", "--source", logs, "--out", dataset).returncode == 0
+    card = (dataset / "README.md").read_text()
+    assert "not the original" in card.lower()
+
+
+def test_inspect_tells_what_a_source_holds() -> None:
+    done = run("inspect", THREE_LAPS)
+    assert done.returncode == 0
+    assert "Breakout" in done.stdout
+    assert "0-3" in done.stdout
+    assert "checkpoint 3 is the final, partial dump" in done.stdout
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run("build", "breakout", "--source", THREE_LAPS, "--out", out, "--dry-run")
+    assert "4 checkpoints to build" in done.stdout
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["build", "brakout", "--source", THREE_LAPS, "--out", "out"], "did you mean breakout"),
+        (["build", "pong", "--source", THREE_LAPS, "--out", "out"], "holds no Pong; it has Breakout"),
+        (["build", "pong", "--source", "nowhere", "--out", "out"], "nowhere"),
+        (["build", "breakout", "--source", THREE_LAPS, "--out", "out", "--runs", "2-3"], "has run 1"),
+        (["build", "breakout", "--source", THREE_LAPS, "--out", "out", "--checkpoints", "9"], "it has 0-3"),
+        (["publish", "nowhere", "--to", "out"], "nowhere: no such folder"),
+        (["collect", "pong", "--out", "out", "--checkpoints", "0"], "0"),
+        (["collect", "seaquest", "--out", "out", "--policy", "player"], "player"),
+        (["inspect", "."], "holds no game's folder"),
+    ],
+)
+def test_a_users_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[Any], says: str) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_read_is_a_usage_error() -> None:
+    for arguments in ([], ["fly"], ["build", "pong"], ["build", "pong", "--runs", "five"]):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert "usage:" in done.stderr
+
+
+def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
+    arguments = ["build", "breakout", "--source", str(THREE_LAPS), "--out"]
+    assert run(*arguments, tmp_path / "piped").stderr == ""
+    terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    subprocess.run([COMMAND, *arguments, str(tmp_path / "shown")], stderr=theirs, stdout=theirs, check=True)
+    os.close(theirs)
+    assert b"rows/s" in os.read(terminal, 100_000)
