@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -207,6 +208,7 @@ def _shuffled_rows(play: Play) -> Iterator[int]:
 
 def _measured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Measured:
     value = function(*arguments)
+    gc.collect()  # a stream that was left midway may abort the process at exit (huggingface/datasets#7566)
     # Not getrusage: its maximum is inherited from the parent.
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return Measured(value, int(peak) * 1024)
