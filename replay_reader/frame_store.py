@@ -9,12 +9,14 @@ LZ4 in chunks of eight takes 4 to 6 µs for the five frames of a transition; zst
 and twice the time, and pyarrow's, which sets up a new context for every chunk, five times.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import DTypeLike
 
 from ..builder.files import replacing
 from .block_pool import FRAME_BYTES, FRAME_SHAPE
@@ -48,21 +50,30 @@ class FrameStore:
         try:
             with pa.memory_map(str(path)) as file:
                 self._buffer = file.read_buffer()
-            self.rows = self._read_footer()
-        except (OSError, ValueError) as error:
+            self._map()
+        except (OSError, ValueError, IndexError) as error:
             raise DatasetError(f"{path}: cannot be read ({error}); open the dataset again") from None
-        at = self._numbers_at()
-        numbers = {}
-        for name, dtype in _NUMBERS.items():
-            numbers[name] = np.frombuffer(self._buffer, dtype, self.rows, at)
-            at += self.rows * dtype.itemsize
-        self.reward: np.ndarray = numbers["reward"]
-        """(rows,) float32."""
-        self.step: np.ndarray = numbers["step"]
-        """(rows,) int32: 0, 1, … within the episode."""
-        self.action: np.ndarray = numbers["action"]
+
+    def _map(self) -> None:
+        footer = self._section(_FOOTER, 1, self.size)[0]
+        if footer["mark"] != _MARK:
+            raise ValueError("it is cut short")
+        self.rows = int(footer["rows"])
+        end = self.size - _FOOTER.itemsize
+        self.action: np.ndarray = self._section(np.uint8, self.rows, end)
         """(rows,) uint8."""
-        self._bounds = np.frombuffer(self._buffer, np.int64, self._chunks + 1, self._bounds_at())
+        self.step: np.ndarray = self._section(np.int32, self.rows, end := end - self.action.nbytes)
+        """(rows,) int32: 0, 1, … within the episode."""
+        self.reward: np.ndarray = self._section(np.float32, self.rows, end := end - self.step.nbytes)
+        """(rows,) float32."""
+        chunks = -(-self.rows // CHUNK)
+        self._bounds = self._section(np.int64, chunks + 1, end := end - self.reward.nbytes)
+        if not 0 <= end - self._bounds.nbytes - self._bounds[-1] < 8:
+            raise ValueError("its parts do not fit together")
+
+    def _section(self, dtype: DTypeLike, count: int, end: int) -> np.ndarray:
+        """So many numbers, the last of which lies before byte `end`."""
+        return np.frombuffer(self._buffer, dtype, count, end - count * np.dtype(dtype).itemsize)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return FrameStore, (self.path,)
@@ -88,31 +99,17 @@ class FrameStore:
         """Bytes of the file."""
         return self._buffer.size
 
-    @property
-    def _chunks(self) -> int:
-        return -(-self.rows // CHUNK)
 
-    def _read_footer(self) -> int:
-        footer = np.frombuffer(self._buffer, _FOOTER, 1, max(0, self._buffer.size - _FOOTER.itemsize))
-        if footer["mark"] != _MARK:
-            raise ValueError("it is cut short")
-        return int(footer["rows"][0])
-
-    def _numbers_at(self) -> int:
-        width = sum(dtype.itemsize for dtype in _NUMBERS.values())
-        return self._buffer.size - _FOOTER.itemsize - self.rows * width
-
-    def _bounds_at(self) -> int:
-        return self._numbers_at() - 8 * (self._chunks + 1)
-
-
-def write_store(shard: StepShard, path: Path, threads: int) -> None:
+def write_store(
+    shard: StepShard, path: Path, threads: int, progress: Callable[[int], object] = lambda steps: None
+) -> None:
     """Read a shard from beginning to end and write its store; the file appears whole or not at all.
 
     Args:
         shard: to read.
         path: of the new file.
         threads: that read, decode and compress.
+        progress: called with the number of steps done since the last call.
 
     Raises:
         DatasetError: the shard is damaged, or its frames are not 84×84.
@@ -126,9 +123,10 @@ def write_store(shard: StepShard, path: Path, threads: int) -> None:
         with replacing(path) as temporary, temporary.open("wb") as file:
             starts = range(0, shard.rows, BLOCK_ROWS)
             blocks = executor.map(lambda start: _compress_block(shard, start, numbers), starts)
-            for chunks in blocks:
+            for start, chunks in zip(starts, blocks, strict=True):
                 lengths += [chunk.size for chunk in chunks]
                 file.writelines(chunks)
+                progress(min(BLOCK_ROWS, shard.rows - start))
             _write_rest(file, np.cumsum(lengths, dtype=np.int64), numbers)
     finally:
         executor.shutdown(cancel_futures=True)

@@ -117,7 +117,7 @@ class ReplayDataset:
         if isinstance(index, slice):
             return self.gather(np.arange(*index.indices(len(self))))
         if np.ndim(index) == 0:
-            return {name: value[0] for name, value in self.gather(np.reshape(index, 1)).items()}
+            return {name: value[0] for name, value in self.gather(np.asarray(index).reshape(1)).items()}
         return self.gather(index)  # pyright: ignore[reportArgumentType]
 
     def __getitems__(self, indices: Indices) -> list[Batch]:

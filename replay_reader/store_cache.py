@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import cached_assets_path
@@ -44,29 +45,28 @@ class StoreCache:
         Raises:
             DatasetError: a shard cannot be read, or the folder cannot be written.
         """
+        paths = [self._folder / f"{_fingerprint(shard, identity)}{SUFFIX}" for shard in shards]
         try:
-            paths = [self._folder / f"{_fingerprint(shard, identity)}{SUFFIX}" for shard in shards]
+            self._folder.mkdir(parents=True, exist_ok=True)
             missing = sum(shard.rows for shard, path in zip(shards, paths, strict=True) if not path.exists())
-            if missing:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                with progress_bar(total=missing, description="prepare random access", unit=" steps") as bar:
-                    for shard, path in zip(shards, paths, strict=True):
-                        bar.update(shard.rows if self._write(shard, path, paths) else 0)
-            return [_open(path) for path in paths]
+            with progress_bar(total=missing, description="prepare frames", unit=" steps") as bar:
+                for shard, path in zip(shards, paths, strict=True):
+                    if _open(path) is None:
+                        self._write(shard, path, paths, bar.update)
+            return [FrameStore(path) for path in paths]
         except OSError as error:
             raise DatasetError(
                 f"{self._folder}: frames cannot be kept there ({error}); give another cache_dir"
             ) from None
 
-    def _write(self, shard: StepShard, path: Path, in_use: list[Path]) -> bool:
+    def _write(
+        self, shard: StepShard, path: Path, in_use: list[Path], progress: Callable[[int], object]
+    ) -> None:
         """Write a store, if nobody else has meanwhile."""
-        if path.exists():
-            return False
         with WeakFileLock(self._folder / ".lock"):
-            if not path.exists():
-                write_store(shard, path, THREADS)
+            if _open(path) is None:
+                write_store(shard, path, THREADS, progress)
                 self._trim(in_use)
-        return True
 
     def _trim(self, in_use: list[Path]) -> None:
         """Remove what is left over of killed writers, and the oldest stores beyond the limit."""
@@ -91,7 +91,13 @@ def _fingerprint(shard: StepShard, identity: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _open(path: Path) -> FrameStore:
-    # The time of the last use, for which file systems' own access time is too coarse or off.
+def _open(path: Path) -> FrameStore | None:
+    """A store that is there and whole; it counts as used now."""
+    if not path.exists():
+        return None
+    # File systems' own time of the last access is too coarse, or off.
     path.touch()
-    return FrameStore(path)
+    try:
+        return FrameStore(path)
+    except DatasetError:
+        return None
