@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,10 +79,11 @@ def plan_build(
     for game in games:
         for number in source.runs(game) if runs is None else runs:
             run = source.open_run(game, number)
+            sizes = run.file_sizes()
             for checkpoint in run.checkpoints if checkpoints is None else checkpoints:
                 run.require(checkpoint)
                 unit = BuildUnit(run, checkpoint)
-                (plan.done if _is_done(unit, out) else plan.to_build).append(unit)
+                (plan.done if _is_done(unit, out, sizes) else plan.to_build).append(unit)
     if not plan.to_build and not plan.done:
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
@@ -142,7 +143,7 @@ def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
             reader.close()
 
 
-def _is_done(unit: BuildUnit, out: Path) -> bool:
+def _is_done(unit: BuildUnit, out: Path, sizes: Mapping[str, int | None]) -> bool:
     """Whether the folder has the checkpoint, made from files of the same sizes with the same neighbours."""
     run = unit.run
     path = out / manifest_file(run.game, run.number, unit.checkpoint)
@@ -150,7 +151,6 @@ def _is_done(unit: BuildUnit, out: Path) -> bool:
         manifest = Manifest.from_json(path.read_bytes(), str(path))
     except (FileNotFoundError, OutputError):
         return False
-    sizes = run.file_sizes()
     return (
         (manifest.earlier, manifest.later) == run.neighbours(unit.checkpoint)
         and all(sizes.get(record.path) == record.size for record in manifest.sources)

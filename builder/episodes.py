@@ -29,6 +29,8 @@ class LoggedRun(Run):
         self.where = log.store.describe(log.files.folder)
         self.checkpoints = log.numbers
         self._provenance = provenance
+        self.time_limit = provenance.time_limit or TIME_LIMIT
+        """Steps after which an episode was ended."""
 
     @property
     def provenance(self) -> Provenance:
@@ -177,6 +179,7 @@ class _EpisodeStream:
 
     def __init__(self, run: LoggedRun, first: int) -> None:
         self._game, self._log = run.game, run.log
+        self._time_limit = run.time_limit
         self._first = first
         self._numbers = NumbersCursor(self._log, first)
         self._frames = FramesCursor(self._log, first)
@@ -224,7 +227,7 @@ class _EpisodeStream:
         self._check_actions(rows)
         self._count(rows, began=dump)
         ended = bool(rows["terminal"][-1])
-        out_of_time = ended and self._at_reset and len(rows) == TIME_LIMIT
+        out_of_time = ended and self._at_reset and len(rows) == self._time_limit
         self._unread = len(rows)
         episode = Episode(
             checkpoint=dump,

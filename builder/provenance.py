@@ -25,6 +25,13 @@ class Provenance:
     details: dict[str, Any] = field(default_factory=dict)
     """For COLLECTED: collector, policy, schedule, seed, versions and protocol."""
 
+    @property
+    def time_limit(self) -> int | None:
+        """Steps after which the collector ended an episode, if the record says."""
+        protocol = self.details.get("protocol")
+        limit = protocol.get("time_limit_steps") if isinstance(protocol, dict) else None
+        return limit if isinstance(limit, int) else None
+
     def to_json(self) -> str:
         """The record as the file's text."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"

@@ -14,6 +14,7 @@ from atari_dqn_replay.builder.collect import Job, collect, collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.provenance import COLLECTED, FILE_NAME, Provenance
+from atari_dqn_replay.builder.sources import open_source
 from logs import log_transitions
 from numpy.typing import NDArray
 
@@ -243,3 +244,12 @@ def test_a_game_without_a_player_is_refused_before_anything_is_written(tmp_path:
     with pytest.raises(UnknownNameError, match="no player for Seaquest"):
         collect(find_game("Seaquest"), tmp_path, policy="player")
     assert not any(tmp_path.iterdir())
+
+
+def test_an_episode_that_met_the_logs_own_time_limit_is_truncated(tmp_path: Path) -> None:
+    """Freeway has no other end within 60 steps."""
+    collect(find_game("freeway"), tmp_path, checkpoints=2, checkpoint_size=200, time_limit=60)
+    reader = open_source(str(tmp_path)).open_run(find_game("freeway"), 1).reader()
+    ends = [(len(episode), episode.truncated) for episode in reader.checkpoint(0).episodes()]
+    reader.close()
+    assert set(ends) == {(60, True)}
