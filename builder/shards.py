@@ -104,12 +104,14 @@ def _write_shard(path: Path, blocks: Iterable[Columns], schema: pa.Schema) -> in
 
 def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
+    counters = [name for name in numbers if name == "step"]
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
-        use_dictionary=numbers,  # pyright: ignore[reportArgumentType]
+        use_dictionary=[name for name in numbers if name not in counters],  # pyright: ignore[reportArgumentType]
+        column_encoding=dict.fromkeys(counters, "DELTA_BINARY_PACKED"),
         write_statistics=numbers,  # pyright: ignore[reportArgumentType]
         write_page_index=True,
         write_page_checksum=True,
