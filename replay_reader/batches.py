@@ -1,37 +1,43 @@
-"""What all batch readers share: selection, order, workers and ranks, resumption, and the pool of blocks."""
+"""What the readers of batches share: the selection, and samples gathered from a pool of blocks."""
 
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from abc import abstractmethod
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import datasets
 import numpy as np
 
+from .anchors import Anchors
 from .block_pool import FRAME_BYTES, BlockPool, cut_blocks
-from .catalog import Catalog, open_catalog
+from .catalog import Catalog, Dataset, open_selection, share_of_stream
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
-from .preprocessing import Batch, Preprocessing
+from .preprocessing import PICTURES, Batch, Preprocessing
+from .reader import Reader
 from .sample_order import SampleOrder
 
 BLOCK_ROWS = 4096
 """Two row groups of a built dataset."""
 AHEAD = 2
 """Blocks that are fetched before they are needed."""
+LOOK_UP = 1024
+"""About so many samples are looked up at once."""
 
-Dataset = str | datasets.Dataset | datasets.IterableDataset
+
+@dataclass(frozen=True)
+class _Span:
+    """The samples start … stop - 1 of a slice, which go into a batch."""
+
+    batch: int
+    start: int
+    stop: int
 
 
-class Batches(ABC):
+class Batches(Reader):
     """Batches of samples from the steps of a dataset, each sample once per epoch.
 
-    The order depends on the seed, the epoch, the batch size and the memory, and on nothing else: with any
-    number of ranks and workers, batch j of the epoch is the same, and goes to rank j modulo `world_size`.
-    So does resumption, to the batch. Iterating goes over one epoch; the next iteration over the next.
-
-    In a PyTorch `DataLoader` give `batch_size=None`; workers take turns, so the order stays.
+    The order depends on the seed, the epoch, the batch size and the memory, and on nothing else.
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class Batches(ABC):
         batch_size: int,
         before: int,
         after: int,
+        channel_axis: bool,
         shuffle: bool,
         seed: int,
         drop_last: bool,
@@ -55,167 +62,131 @@ class Batches(ABC):
     ) -> None:
         if batch_size < 1:
             raise DatasetError(f"a batch of {batch_size} samples; expected 1 or more")
-        if not 0 <= rank < world_size:
-            raise DatasetError(f"rank {rank} of {world_size}; expected 0 to {world_size - 1}")
-        _register_with_torch(type(self))
-        catalog = open_catalog(dataset, config_name, split, **catalog_options)
-        self.catalog: Catalog = (
-            catalog if episodes is None else catalog.select(episodes.choose(catalog.episodes))
-        )
-        if not len(self.catalog.episodes):
-            raise DatasetError("no episode is left to read; loosen the filter")
-        self.batch_size, self.drop_last = batch_size, drop_last
-        self._shuffle, self._seed = shuffle, seed
-        self._rank, self._world_size = rank, world_size
-        self._preprocessing = (preprocessing or Preprocessing()).bind(self.catalog.action_names)
-        self._blocks = cut_blocks(self.catalog, BLOCK_ROWS, before, after)
-        self._sizes = np.array([len(self.anchors(number)) for number in range(len(self._blocks))], np.int64)
+        rank, world_size = share_of_stream(dataset, rank, world_size)
+        super().__init__(seed=seed, rank=rank, world_size=world_size)
+        self.catalog: Catalog = open_selection(dataset, config_name, split, episodes, **catalog_options)
+        self.batch_size, self.drop_last, self.shuffle = batch_size, drop_last, shuffle
+        self.preprocessing = (preprocessing or Preprocessing()).bind(self.catalog.action_names, channel_axis)
+        self._anchors = self.place_anchors(self.catalog.episodes)
+        self._blocks = cut_blocks(self.catalog, self._anchors, BLOCK_ROWS, before, after)
+        self._sizes = np.array([block.samples for block in self._blocks], np.int64)
         self._slots = self._count_slots(memory)
-        self._epoch = 0
-        self._first_batch = 0
-        """Of the epoch, over all ranks: where the next iteration begins."""
-        self._consumed = 0
-        """Batches that this rank has used since."""
 
     @abstractmethod
-    def anchors(self, block: int) -> np.ndarray:
-        """The rows of the block's shard that are samples, ascending."""
+    def place_anchors(self, episodes: np.ndarray) -> Anchors:
+        """Which rows of these episodes are samples."""
 
     @abstractmethod
-    def gather(self, pool: BlockPool, rows: np.ndarray) -> Batch:
-        """The batch of the samples whose anchors lie in these rows of the pool's arrays."""
-
-    def __len__(self) -> int:
-        """Batches in an epoch for this rank."""
-        return len(range(self._rank, self.batches_in_epoch, self._world_size))
+    def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
+        """The samples whose anchors are these rows of the pool; pictures as the rows of their frames."""
 
     @property
     def samples(self) -> int:
         """Samples in an epoch, over all ranks."""
-        return int(self._sizes.sum())
+        return len(self._anchors)
 
     @property
-    def batches_in_epoch(self) -> int:
-        """Over all ranks."""
+    def items_in_epoch(self) -> int:
+        """Batches, over all ranks."""
         return self.samples // self.batch_size if self.drop_last else -(-self.samples // self.batch_size)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Begin with this epoch at its first batch."""
-        self._epoch, self._first_batch, self._consumed = epoch, 0, 0
+    def identity(self) -> dict[str, int]:
+        """What the order depends on."""
+        return {
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "samples": self.samples,
+            "blocks_in_memory": self._slots,
+            "shuffle": int(self.shuffle),
+        }
 
-    def state_dict(self, consumed: int | None = None) -> dict[str, int]:
-        """Where to go on: give it to `load_state_dict` of a reader with any number of ranks and workers.
-
-        Args:
-            consumed: batches of this epoch that this rank has used since it began or was loaded. To be given
-                with a DataLoader's workers, whose progress this process does not see.
-        """
-        batch = self._first_batch + (self._consumed if consumed is None else consumed) * self._world_size
-        return {"epoch": self._epoch, "batch": batch, "batch_size": self.batch_size, "seed": self._seed}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on where another reader of the same data, seed, batch size and memory was.
-
-        Raises:
-            DatasetError: the state is of another seed or batch size.
-        """
-        for name, own in (("batch_size", self.batch_size), ("seed", self._seed)):
-            if state[name] != own:
-                raise DatasetError(f"the state was saved with {name} {state[name]}, this reader has {own}")
-        self._epoch, self._first_batch, self._consumed = state["epoch"], state["batch"], 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        """The rest of the epoch: this rank's batches, and in a DataLoader's worker those of the worker."""
-        worker, workers = _torch_worker()
-        turn, turns = self._rank + self._world_size * worker, self._world_size * workers
-        self._first_batch += self._consumed * self._world_size
-        self._consumed = 0
+    def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Batch]:
+        """The batches of an epoch that have these numbers, which ascend."""
+        if not numbers:
+            return
         pool = BlockPool(self.catalog, self._blocks, self._slots)
         try:
-            for number, rows in self._order_batches(pool):
-                if number % turns == turn:
-                    self._consumed += 1
-                    yield self._preprocessing(self.gather(pool, rows))
+            pieces: list[Batch] = []
+            for span, piece in self._read_pieces(pool, self._order(epoch), numbers):
+                pieces.append(piece)
+                size = min(self.batch_size, self.samples - span.batch * self.batch_size)
+                if sum(len(piece["action"]) for piece in pieces) == size:
+                    yield self.preprocessing(_joined(pieces))
+                    pieces = []
         finally:
             pool.close()
-        self.set_epoch(self._epoch + 1)
 
-    def _order_batches(self, pool: BlockPool) -> Iterator[tuple[int, np.ndarray]]:
-        """All batches left in the epoch, counted from 0: for each the rows of its anchors in the pool."""
-        order = self._order()
-        sample = self._first_batch * self.batch_size
-        first = order.slice_of(sample)
-        held = np.empty(0, np.int64)
-        number = 0
+    def _read_pieces(
+        self, pool: BlockPool, order: SampleOrder, numbers: Sequence[int]
+    ) -> Iterator[tuple[_Span, Batch]]:
+        """What each slice has of the batches, slice by slice."""
+        size, last = self.batch_size, numbers[-1]
+        first = order.slice_of(numbers[0] * size)
+        begun = order.samples_before(first)
         for time in range(first, order.slices):
-            self._hold(pool, order, time)
             rows = self._rows_of_slice(pool, order, time)
-            if time == first:
-                rows = rows[sample - order.samples_before(time) :]
-            held = np.concatenate([held, rows])
-            whole = len(held) // self.batch_size * self.batch_size
-            for start in range(0, whole, self.batch_size):
-                yield number, held[start : start + self.batch_size]
-                number += 1
-            held = held[whole:]
-        if len(held) and not self.drop_last:
-            yield number, held
+            ended = begun + len(rows)
+            own = numbers[bisect_left(numbers, begun // size) : bisect_left(numbers, -(-ended // size))]
+            spans = [
+                _Span(number, max(0, number * size - begun), min(len(rows), (number + 1) * size - begun))
+                for number in own
+            ]
+            yield from self._gather(pool, rows, spans)
+            begun = ended
+            if begun >= (last + 1) * size:
+                break
 
-    def _order(self) -> SampleOrder:
-        pool = len(self._blocks) * 2 if self._holds_all else self._slots - 2 - AHEAD
-        return SampleOrder(self._sizes, pool=pool, seed=self._seed, epoch=self._epoch, shuffle=self._shuffle)
-
-    def _hold(self, pool: BlockPool, order: SampleOrder, time: int) -> None:
-        """See to it that the pool has the blocks of this slice, and fetches the next ones."""
-        live = order.live_places(time)
-        # A batch may begin in the slice before.
-        before = order.live_places(time - 1) if time else live
-        keep = {order.block_at(place) for place in range(before.start, live.stop)}
-        for block in pool.held():
-            if block not in keep:
-                pool.release(block)
-        for place in range(live.start, min(live.stop + AHEAD, order.slices)):
-            pool.prefetch(order.block_at(place))
+    def _gather(
+        self, pool: BlockPool, rows: np.ndarray, spans: Sequence[_Span]
+    ) -> Iterator[tuple[_Span, Batch]]:
+        at_once = -(-LOOK_UP // self.batch_size)
+        for begin in range(0, len(spans), at_once):
+            some = spans[begin : begin + at_once]
+            found = self.look_up(pool, np.concatenate([rows[span.start : span.stop] for span in some]))
+            start = 0
+            for span in some:
+                stop = start + span.stop - span.start
+                yield (
+                    span,
+                    {
+                        name: pool.take_frames(value[start:stop]) if name in PICTURES else value[start:stop]
+                        for name, value in found.items()
+                    },
+                )
+                start = stop
 
     def _rows_of_slice(self, pool: BlockPool, order: SampleOrder, time: int) -> np.ndarray:
-        blocks, numbers = order.slice(time)
-        rows = np.empty(len(blocks), np.int64)
-        for place in order.live_places(time):
-            block = order.block_at(place)
-            of_block = np.flatnonzero(blocks == block)
-            rows[of_block] = self.anchors(block)[numbers[of_block]] + pool.origin(block)
-        return rows
+        """The pool's rows of a slice's anchors, in order; fetches the blocks of the next slices too."""
+        live = order.live_places(time)
+        needed = [order.block_at(place) for place in live]
+        for block in set(pool.held()).difference(needed):
+            pool.release(block)
+        for place in range(live.start, min(live.stop + AHEAD, order.slices)):
+            pool.prefetch(order.block_at(place))
+        pieces, sequence = order.slice(time)
+        rows = [self._rows_of_block(pool, block, numbers) for block, numbers in pieces]
+        return np.concatenate(rows)[sequence]
 
-    @property
-    def _holds_all(self) -> bool:
-        return self._slots >= int(np.count_nonzero(self._sizes))
+    def _rows_of_block(self, pool: BlockPool, number: int, samples: np.ndarray) -> np.ndarray:
+        block = self._blocks[number]
+        return self._anchors.within(block.shard, block.start, block.stop)[samples] + pool.origin(number)
+
+    def _order(self, epoch: int) -> SampleOrder:
+        pool = len(self._blocks) * 2 if self._slots == len(self._blocks) else self._slots - 1 - AHEAD
+        return SampleOrder(self._sizes, pool=pool, seed=self.seed, epoch=epoch, shuffle=self.shuffle)
 
     def _count_slots(self, memory: int) -> int:
         """How many blocks fit in so many bytes; no more than there are."""
-        rows = max(block.last - block.first for block in self._blocks)
+        rows = max((block.last - block.first for block in self._blocks), default=1)
+        least = min(3 + AHEAD, len(self._blocks))
         fit = memory // (rows * FRAME_BYTES)
-        least = 4 + AHEAD
-        used = int(np.count_nonzero(self._sizes))
-        if fit < min(least, used):
-            needed = min(least, used) * rows * FRAME_BYTES
+        if fit < least:
+            needed = least * rows * FRAME_BYTES
             raise DatasetError(f"a memory of {memory:,} bytes is too little; expected at least {needed:,}")
-        return min(fit, used)
+        return min(fit, len(self._blocks))
 
 
-def _register_with_torch(cls: type) -> None:
-    """Let a DataLoader know the class as an iterable dataset, where PyTorch is installed."""
-    if find_spec("torch") is not None:
-        from torch.utils.data import IterableDataset
-
-        IterableDataset.register(cls)
-
-
-def _torch_worker() -> tuple[int, int]:
-    """Number of this DataLoader worker, and how many there are."""
-    if "torch" in sys.modules:
-        from torch.utils.data import get_worker_info
-
-        info = get_worker_info()
-        if info is not None:
-            return info.id, info.num_workers
-    return 0, 1
+def _joined(pieces: list[Batch]) -> Batch:
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from .anchors import Anchors
 from .catalog import Catalog
 from .errors import DatasetError
 
@@ -16,37 +18,46 @@ _READ = ("observation", "action", "reward", "return_to_go", "step")
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring rows of a shard, some of which are samples' anchors."""
+    """Neighbouring rows of a shard, some of which are anchors of samples."""
 
     shard: int
     start: int
     stop: int
-    """Anchors lie in rows start … stop - 1."""
+    """Its anchors are those in rows start … stop - 1."""
+    samples: int
+    """How many."""
     first: int
     last: int
-    """Rows first … last - 1 are needed: the anchors' stacks and windows reach beyond them."""
+    """Rows first … last - 1 are read: stacks and windows reach beyond the anchors."""
 
 
-def cut_blocks(catalog: Catalog, rows: int, before: int, after: int) -> list[Block]:
-    """All shards in blocks of at most `rows` rows, each with what its anchors need around it."""
-    return [
-        Block(
-            number,
-            start,
-            min(start + rows, shard.rows),
-            max(0, start - before),
-            min(start + rows + after, shard.rows),
-        )
-        for number, shard in enumerate(catalog.shards)
-        for start in range(0, shard.rows, rows)
-    ]
+def cut_blocks(catalog: Catalog, anchors: Anchors, rows: int, before: int, after: int) -> list[Block]:
+    """All anchors in blocks, each with the rows that its samples need.
+
+    Args:
+        catalog: the shards.
+        anchors: of the samples.
+        rows: of a block without what lies before it; of whole row groups if a multiple of theirs.
+        before: rows that a sample may need before its anchor.
+        after: rows that it may need after it.
+    """
+    blocks = []
+    for number, shard in enumerate(catalog.shards):
+        # What a block's last samples need ends with a row group, so that the next one is not read for it.
+        cuts = [cut for cut in range(rows - after, shard.rows, rows) if cut > 0]
+        for start, stop in pairwise([0, *cuts, shard.rows]):
+            own = anchors.within(number, start, stop)
+            if len(own):
+                first, last = max(0, int(own[0]) - before), min(int(own[-1]) + 1 + after, shard.rows)
+                blocks.append(Block(number, start, stop, len(own), first, last))
+    return blocks
 
 
 class BlockPool:
     """Holds the blocks that are in use, and fetches those that come next on threads.
 
     All frames lie in one array of slots, so a batch whose samples come from many blocks is one gather.
-    Frame 0 is blank: it stands for what lies before an episode's start and after its end.
+    Row 0 is blank: it stands for what lies before an episode's start and after its end.
 
     Args:
         catalog: the shards.
@@ -59,10 +70,9 @@ class BlockPool:
         self._catalog = catalog
         self._blocks = blocks
         self._slot_rows = max((block.last - block.first for block in blocks), default=0)
-        self.frames = np.empty((1 + slots * self._slot_rows, *FRAME_SHAPE), np.uint8)
-        """(rows, 84, 84) of all slots; row 0 is blank."""
-        self.frames[0] = 0
-        rows = len(self.frames)
+        rows = 1 + slots * self._slot_rows
+        self._frames = np.empty((rows, FRAME_BYTES), np.uint8)
+        self._frames[0] = 0
         self.action = np.zeros(rows, np.int64)
         self.reward = np.zeros(rows, np.float32)
         self.return_to_go = np.zeros(rows, np.float32)
@@ -72,35 +82,33 @@ class BlockPool:
         """Steps to the episode's end, this one counted."""
         self.terminates = np.zeros(rows, bool)
         """Whether the game ends the episode, and not the time limit or the end of the log."""
-        shards = range(len(catalog.shards))
-        self._episodes = [catalog.episodes[catalog.episodes["shard"] == shard] for shard in shards]
         self._free = list(range(slots))[::-1]
         self._slot_of: dict[int, int] = {}
         self._loading: dict[int, Future[None]] = {}
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="blocks")
 
-    def prefetch(self, block: int) -> bool:
-        """Begin to fetch a block, if a slot is free; tells whether it is held or under way."""
+    def take_frames(self, rows: np.ndarray) -> np.ndarray:
+        """The frames of rows (…) of the pool: (…, 84, 84) uint8, copied."""
+        return self._frames.take(rows.ravel(), axis=0).reshape(*rows.shape, *FRAME_SHAPE)
+
+    def prefetch(self, block: int) -> None:
+        """Begin to fetch a block, unless it is there or under way; there must be a free slot."""
         if block not in self._slot_of:
-            if not self._free:
-                return False
-            self._slot_of[block] = self._free.pop()
-            self._loading[block] = self._executor.submit(self._load, block)
-        return True
+            slot = self._slot_of[block] = self._free.pop()
+            self._loading[block] = self._executor.submit(self._load, self._blocks[block], slot)
 
     def origin(self, block: int) -> int:
         """The row of the arrays where row 0 of the block's shard would lie, once the block is there."""
         self.prefetch(block)
         if block in self._loading:
             self._loading.pop(block).result()
-        return 1 + self._slot_of[block] * self._slot_rows - self._blocks[block].first
+        return self._first_row(self._slot_of[block]) - self._blocks[block].first
 
     def release(self, block: int) -> None:
         """Let go of a block."""
-        if block in self._slot_of:
-            if block in self._loading:
-                self._loading.pop(block).result()
-            self._free.append(self._slot_of.pop(block))
+        if block in self._loading:
+            self._loading.pop(block).result()
+        self._free.append(self._slot_of.pop(block))
 
     def held(self) -> list[int]:
         """The blocks that are there or under way."""
@@ -110,21 +118,22 @@ class BlockPool:
         """Stop fetching."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, number: int) -> None:
-        block = self._blocks[number]
-        at = 1 + self._slot_of[number] * self._slot_rows
-        to = at + block.last - block.first
-        shard = self._catalog.shards[block.shard]
-        columns = shard.read(block.first, block.last, _READ)
-        self.frames[at:to] = columns["observation"]
-        self.action[at:to] = columns["action"]
-        self.reward[at:to] = columns["reward"]
-        self.return_to_go[at:to] = columns["return_to_go"]
-        self._place(block, slice(at, to), columns["step"])
+    def _first_row(self, slot: int) -> int:
+        return 1 + slot * self._slot_rows
+
+    def _load(self, block: Block, slot: int) -> None:
+        start = self._first_row(slot)
+        rows = slice(start, start + block.last - block.first)
+        columns = self._catalog.shards[block.shard].read(block.first, block.last, _READ)
+        self._frames[rows] = columns["observation"].reshape(-1, FRAME_BYTES)
+        self.action[rows] = columns["action"]
+        self.reward[rows] = columns["reward"]
+        self.return_to_go[rows] = columns["return_to_go"]
+        self._place(block, rows, columns["step"])
 
     def _place(self, block: Block, rows: slice, steps: np.ndarray) -> None:
         """Say where in its episode each row lies."""
-        episodes = self._episodes[block.shard]
+        episodes = self._catalog.episodes_of_shard(block.shard)
         numbers = np.arange(block.first, block.last)
         of_row = episodes[np.maximum(0, np.searchsorted(episodes["first_row"], numbers, "right") - 1)]
         step = numbers - of_row["first_row"]

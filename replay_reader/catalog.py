@@ -1,8 +1,11 @@
 """What there is to read: the shards of a split, and where each episode lies in them."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import cached_property
+from typing import Any
 
 import datasets
 import numpy as np
@@ -10,7 +13,8 @@ import pyarrow as pa
 
 from ..builder.configs import EPISODES, parse_config_name
 from ..builder.errors import AtariReplayError, UnknownNameError
-from .errors import DatasetError
+from .episode_filter import EpisodeFilter
+from .errors import DatasetError, MissingFileError
 from .step_shards import ArrowShard, ParquetShard, StepShard
 
 EPISODE_FIELDS = np.dtype(
@@ -27,9 +31,15 @@ EPISODE_FIELDS = np.dtype(
 )
 """One entry per episode; `first_row` counts within the shard."""
 
-STEP_COLUMNS = ("observation", "action", "reward", "terminated", "truncated", "return_to_go", "step")
+NUMBERS = (
+    "action", "reward", "terminated", "truncated", "return_to_go", "checkpoint", "episode", "step"
+)  # fmt: skip
+STEP_COLUMNS = ("observation", *NUMBERS)
 
-Source = "str | datasets.Dataset | datasets.IterableDataset"
+Dataset = str | os.PathLike[str] | datasets.Dataset | datasets.IterableDataset
+
+CONNECTIONS = 8
+"""Files that are opened at the same time."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +55,48 @@ class Catalog:
         """The same shards with some of the episodes: a mask or their indices."""
         return Catalog(self.shards, self.episodes[chosen], self.action_names)
 
-    def rows_within(self, shard: int, start: int, stop: int) -> np.ndarray:
-        """The rows start … stop - 1 of a shard that belong to the episodes, ascending."""
-        episodes = self.episodes[slice(*np.searchsorted(self.episodes["shard"], [shard, shard + 1]))]
-        first = max(0, int(np.searchsorted(episodes["first_row"], start, "right")) - 1)
-        last = int(np.searchsorted(episodes["first_row"], stop))
-        starts = np.maximum(episodes["first_row"][first:last], start)
-        ends = np.minimum((episodes["first_row"] + episodes["length"])[first:last], stop)
-        pieces = [np.arange(begin, end) for begin, end in zip(starts, ends, strict=True) if begin < end]
-        return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+    def episodes_of_shard(self, shard: int) -> np.ndarray:
+        """Those of the episodes that lie in a shard."""
+        return self.episodes[self._bounds[shard] : self._bounds[shard + 1]]
 
     @property
     def steps(self) -> int:
         """How many steps the episodes have."""
         return int(self.episodes["length"].sum())
 
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        return np.searchsorted(self.episodes["shard"], np.arange(len(self.shards) + 1))
+
+
+def open_selection(
+    dataset: Dataset,
+    config_name: str | None,
+    split: str | None,
+    episodes: EpisodeFilter | None,
+    **options: Any,
+) -> Catalog:
+    """What `open_catalog` finds, with only the episodes that a filter chooses.
+
+    Raises:
+        DatasetError: none is left; and as `open_catalog`.
+    """
+    catalog = open_catalog(dataset, config_name, split, **options)
+    if episodes is not None:
+        catalog = catalog.select(episodes.choose(catalog.episodes))
+    if not len(catalog.episodes):
+        raise DatasetError("no episode is left to read; loosen the filter")
+    return catalog
+
+
+def share_of_stream(dataset: Dataset, rank: int, world_size: int) -> tuple[int, int]:
+    """Rank and world size, which `datasets.distributed.split_dataset_by_node` may have given a stream."""
+    given = getattr(dataset, "_distributed", None)
+    return (rank, world_size) if given is None or world_size > 1 else (given.rank, given.world_size)
+
 
 def open_catalog(
-    dataset: "str | datasets.Dataset | datasets.IterableDataset",
+    dataset: Dataset,
     config_name: str | None = None,
     split: str | None = None,
     *,
@@ -86,24 +120,14 @@ def open_catalog(
         return _catalog_of_table(dataset)
     if isinstance(dataset, datasets.IterableDataset):
         return _catalog_of_files(_files_of_stream(dataset), token)
-    files, tables = _resolve(str(dataset), config_name, split, revision, token)
-    return _catalog_of_files(files, token, tables)
-
-
-def _resolve(
-    path: str, config_name: str | None, split: str | None, revision: str | None, token: str | bool | None
-) -> tuple[list[str], list[str]]:
-    """The Parquet files of a config's split, and those of its episodes tables."""
     if config_name is None or split is None:
-        raise DatasetError(f"{path}: name a config and a split, e.g. 'pong-expert', split='run_1'")
+        raise DatasetError(f"{dataset}: name a config and a split, e.g. 'pong-expert', split='run_1'")
     name = parse_config_name(config_name)
     if name.view == EPISODES:
         raise DatasetError(
             f"{config_name}: a table of episodes; name one of steps, e.g. {name.game.slug}-full"
         )
-    files = _data_files(path, str(name), split, revision, token)
-    tables = _data_files(path, f"{name.game.slug}-{EPISODES}", split, revision, token)
-    return files, tables
+    return _catalog_of_files(_data_files(os.fspath(dataset), str(name), split, revision, token), token)
 
 
 def _data_files(
@@ -129,33 +153,55 @@ def _first_line(error: Exception) -> str:
 
 def _files_of_stream(stream: datasets.IterableDataset) -> list[str]:
     """The Parquet files behind a stream that nothing was done to since it was loaded."""
-    kwargs = getattr(stream._ex_iterable, "kwargs", None)
+    source = stream._ex_iterable
+    kwargs = getattr(source, "kwargs", None)
     files = kwargs.get("files") if isinstance(kwargs, dict) else None
     if not files or any(not str(file).endswith(".parquet") for file in files):
         raise DatasetError(
-            "this IterableDataset is not one that load_dataset(…, streaming=True) gave of a built dataset; "
+            "this IterableDataset is not as load_dataset(…, streaming=True) gives one of a built dataset; "
             "give the dataset's folder or repo instead, or build it first"
         )
-    return list(dict.fromkeys(str(file) for file in files))
+    builder = getattr(getattr(source, "generate_tables_fn", None), "__self__", None)
+    filters = getattr(getattr(builder, "config", None), "filters", None)
+    parts = kwargs.get("row_groups_list") if isinstance(kwargs, dict) else None
+    if filters is not None or any(part is not None for part in parts or ()):
+        raise DatasetError(
+            "this IterableDataset was loaded with filters or resharded; give it as it was without, and "
+            "choose episodes with EpisodeFilter: frames are stacked from neighbouring rows"
+        )
+    return [str(file) for file in files]
 
 
-def _catalog_of_files(
-    files: Sequence[str], token: str | bool | None, tables: Sequence[str] | None = None
-) -> Catalog:
-    shards = [ParquetShard(file, token=token) for file in files]
+def _catalog_of_files(files: Sequence[str], token: str | bool | None) -> Catalog:
+    with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="open") as executor:
+        shards = list(executor.map(lambda file: ParquetShard(file, token=token), files))
+        tables = dict.fromkeys(_episodes_table(file) for file in files)
+        found = executor.map(lambda table: None if table is None else _read_table(table, token), tables)
+        for table, content in zip(tables, found, strict=True):
+            tables[table] = content
     names = {_action_names(shard.schema, shard.name) for shard in shards}
     if len(names) > 1:
         raise DatasetError(f"{files[0]} and other files have different actions; read one game at a time")
-    episodes = _episodes_of_shards(shards) if tables is None else _episodes_of_tables(shards, tables, token)
+    undescribed = [number for number, file in enumerate(files) if tables[_episodes_table(file)] is None]
+    episodes = np.concatenate(
+        [
+            *_episodes_of_tables(shards, [table for table in tables.values() if table is not None]),
+            *(_episodes_of_shard(shards[number], number) for number in undescribed),
+        ]
+    )
+    episodes.sort(order=["shard", "first_row"])
+    _check_coverage(shards, episodes)
     return Catalog(list(shards), episodes, names.pop())
 
 
 def _catalog_of_table(dataset: datasets.Dataset) -> Catalog:
     shard = ArrowShard(dataset)
-    return Catalog([shard], _episodes_of_shards([shard]), _action_names(shard.schema, shard.name))
+    names = _action_names(shard.schema, shard.name)
+    return Catalog([shard], _episodes_of_shard(shard, 0), names)
 
 
 def _action_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
+    """The game's actions, of a schema that is that of steps."""
     features = datasets.Features.from_arrow_schema(schema)
     missing = [column for column in STEP_COLUMNS if column not in features]
     action = features.get("action")
@@ -163,35 +209,42 @@ def _action_names(schema: pa.Schema, where: str) -> tuple[str, ...]:
         found = ", ".join(schema.names)
         lacks = ", ".join(missing) or "the names of the actions"
         raise DatasetError(f"{where}: lacks {lacks}; it has {found}. Expected the steps of a built dataset")
+    for column in NUMBERS:
+        kind = schema.field(column).type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+            raise DatasetError(f"{where}: {column} holds {kind}; expected the numbers of a built dataset")
     return tuple(action.names)
 
 
-def _episodes_of_tables(
-    shards: Sequence[ParquetShard], tables: Sequence[str], token: str | bool | None
-) -> np.ndarray:
-    """From the episodes tables, which are small: no frame is read."""
-    place = {_path_in_repo(shard.name): number for number, shard in enumerate(shards)}
+def _episodes_table(file: str) -> str | None:
+    """Where a repo keeps the episodes table of a shard, if the shard lies where a repo keeps it."""
+    parts = file.rsplit("/", 5)
+    if len(parts) < 6 or parts[1] != "data":
+        return None
+    root, _, game, run, checkpoint, _ = parts
+    return f"{root}/episodes/{game}/{run}/{checkpoint}.parquet"
+
+
+def _read_table(table: str, token: str | bool | None) -> pa.Table | None:
+    columns = ["file", "first_row", "length", "checkpoint", "episode", "return", "terminated", "complete"]
+    try:
+        return ParquetShard(table, token=token).read_table(columns)
+    except MissingFileError:
+        return None
+
+
+def _episodes_of_tables(shards: Sequence[ParquetShard], tables: Sequence[pa.Table]) -> list[np.ndarray]:
+    """From the episodes tables, which are small: nothing else is read."""
+    place = {"/".join(shard.name.rsplit("/", 5)[1:]): number for number, shard in enumerate(shards)}
     parts = []
     for table in tables:
-        columns = ParquetShard(table, token=token).read_table(
-            ["file", "first_row", "length", "checkpoint", "episode", "return", "terminated", "complete"]
-        )
-        numbers = np.array([place.get(name, -1) for name in columns["file"].to_pylist()], np.int64)
-        part = np.empty(len(columns), EPISODE_FIELDS)
-        part["shard"] = numbers
+        part = np.empty(len(table), EPISODE_FIELDS)
+        part["shard"] = [place.get(name, -1) for name in table["file"].to_pylist()]
         for field in EPISODE_FIELDS.names or ():
             if field != "shard":
-                part[field] = columns[field].to_numpy()
-        parts.append(part[numbers >= 0])
-    episodes = np.concatenate(parts) if parts else np.empty(0, EPISODE_FIELDS)
-    episodes.sort(order=["shard", "first_row"])
-    _check_coverage(shards, episodes)
-    return episodes
-
-
-def _path_in_repo(name: str) -> str:
-    """`data/pong/run_1/checkpoint_09/steps-….parquet` of a path or URL."""
-    return "/".join(PurePosixPath(name).parts[-5:])
+                part[field] = table[field].to_numpy()
+        parts.append(part[part["shard"] >= 0])
+    return parts
 
 
 def _check_coverage(shards: Sequence[StepShard], episodes: np.ndarray) -> None:
@@ -204,24 +257,26 @@ def _check_coverage(shards: Sequence[StepShard], episodes: np.ndarray) -> None:
             )
 
 
-def _episodes_of_shards(shards: Sequence[StepShard]) -> np.ndarray:
-    """From the columns of numbers, where there are no episodes tables."""
-    parts = []
-    for number, shard in enumerate(shards):
-        columns = shard.read_numbers(["step", "checkpoint", "episode", "reward", "terminated", "truncated"])
-        starts = np.flatnonzero(columns["step"] == 0)
-        if shard.rows and (len(starts) == 0 or starts[0] != 0):
-            raise DatasetError(f"{shard.name}: does not begin with the first step of an episode")
-        part = np.zeros(len(starts), EPISODE_FIELDS)
-        ends = np.append(starts[1:], shard.rows)
-        part["shard"], part["first_row"], part["length"] = number, starts, ends - starts
-        part["checkpoint"], part["episode"] = columns["checkpoint"][starts], columns["episode"][starts]
-        if len(starts):
-            part["return"] = np.add.reduceat(columns["reward"].astype(np.float64), starts)
-            part["terminated"] = columns["terminated"][ends - 1]
-            part["complete"] = part["terminated"] | columns["truncated"][ends - 1]
-        expected = np.arange(shard.rows) - np.repeat(starts, ends - starts)
-        if not (columns["step"] == expected).all():
-            raise DatasetError(f"{shard.name}: steps are not in order of play; do not shuffle before reading")
-        parts.append(part)
-    return np.concatenate(parts) if parts else np.empty(0, EPISODE_FIELDS)
+def _episodes_of_shard(shard: StepShard, number: int) -> np.ndarray:
+    """From the columns of numbers, where there is no episodes table."""
+    columns = shard.read_numbers(["step", "checkpoint", "episode", "reward", "terminated", "truncated"])
+    starts = np.flatnonzero(columns["step"] == 0)
+    if shard.rows and (len(starts) == 0 or starts[0] != 0):
+        raise DatasetError(
+            f"{shard.name}: does not begin with the first step of an episode; give it whole, and share it "
+            f"between processes with rank and world_size"
+        )
+    ends = np.append(starts[1:], shard.rows) if len(starts) else starts
+    if not (columns["step"] == np.arange(shard.rows) - np.repeat(starts, ends - starts)).all():
+        raise DatasetError(f"{shard.name}: steps are not in order of play; do not shuffle before reading")
+    episodes = np.zeros(len(starts), EPISODE_FIELDS)
+    episodes["shard"], episodes["first_row"], episodes["length"] = number, starts, ends - starts
+    if len(starts):
+        episodes["checkpoint"], episodes["episode"] = (
+            columns["checkpoint"][starts],
+            columns["episode"][starts],
+        )
+        episodes["return"] = np.add.reduceat(columns["reward"].astype(np.float64), starts)
+        episodes["terminated"] = columns["terminated"][ends - 1]
+        episodes["complete"] = episodes["terminated"] | columns["truncated"][ends - 1]
+    return episodes

@@ -5,3 +5,7 @@ from ..builder.errors import AtariReplayError
 
 class DatasetError(AtariReplayError):
     """A dataset that is missing, damaged, or of another kind than these readers read."""
+
+
+class MissingFileError(DatasetError):
+    """A file that is not there."""

@@ -10,7 +10,7 @@ from .errors import DatasetError
 
 Batch = dict[str, np.ndarray]
 
-FULL_ACTIONS: list[str] = """
+FULL_ACTIONS: Sequence[str] = """
 NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE
 UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
 """.split()  # noqa: SIM905
@@ -28,7 +28,10 @@ class Preprocessing:
     rgb: bool = False
     """Repeat grey three times: a channel axis of 3 after each stack's (…, 3, height, width)."""
     channels_last: bool = False
-    """Stack or colours as the last axis (…, height, width, channels) instead of before height."""
+    """Stack or colours as the last axis (…, height, width, channels) instead of before height.
+
+    Of frames that are neither stacked nor coloured there is no such axis: they stay as they are.
+    """
     dtype: Literal["uint8", "float32"] = "uint8"
     """float32 is divided by 255."""
     full_action_space: bool = False
@@ -38,14 +41,22 @@ class Preprocessing:
     action_numbers: tuple[int, ...] | None = None
     """For each of the game's actions its number among the 18; set by `bind`."""
 
-    def bind(self, action_names: Sequence[str]) -> "Preprocessing":
+    def bind(self, action_names: Sequence[str], channel_axis: bool = True) -> "Preprocessing":
         """The same for a game with these actions.
+
+        Args:
+            action_names: the game's.
+            channel_axis: whether pictures have an axis before their height that is a stack.
 
         Raises:
             DatasetError: an action has no place among ALE's 18, or an option is impossible.
         """
         if self.dtype not in ("uint8", "float32"):
             raise DatasetError(f"dtype {self.dtype!r}: expected 'uint8' or 'float32'")
+        if self.size is not None and min(self.size) < 1:
+            raise DatasetError(f"size {self.size}: expected a height and a width of 1 or more")
+        if not channel_axis and not self.rgb:
+            return replace(self, channels_last=False).bind(action_names)
         if not self.full_action_space:
             return self
         unknown = [name for name in action_names if name not in FULL_ACTIONS]
@@ -68,7 +79,7 @@ class Preprocessing:
         if self.rgb:
             frames = np.repeat(frames[..., None, :, :], 3, axis=-3)
         if self.channels_last:
-            frames = np.moveaxis(frames, -3, -1)
+            frames = np.ascontiguousarray(np.moveaxis(frames, -3, -1))
         return frames if self.dtype == "uint8" else frames.astype(np.float32) / np.float32(255)
 
 

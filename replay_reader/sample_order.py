@@ -46,19 +46,19 @@ class SampleOrder:
         """The block at a place of the block order."""
         return int(self._order[place])
 
-    def slice(self, time: int) -> tuple[np.ndarray, np.ndarray]:
-        """The samples of slice `time` in order: their blocks, and their numbers within the block."""
-        blocks, numbers, times = [], [], []
+    def slice(self, time: int) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+        """The samples of slice `time`, block by block, and how to put them in order.
+
+        Returns:
+            Pairs of a block and the numbers of its samples, and the permutation of their concatenation.
+        """
+        pieces, times = [], []
         for place in self.live_places(time):
             of_block, order = self._times(place)
             start, stop = np.searchsorted(of_block, [time, time + 1])
-            blocks.append(np.full(stop - start, self._order[place]))
-            numbers.append(order[start:stop])
+            pieces.append((self.block_at(place), order[start:stop]))
             times.append(of_block[start:stop])
-        if not blocks:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        order = np.argsort(np.concatenate(times), kind="stable")
-        return np.concatenate(blocks)[order], np.concatenate(numbers)[order]
+        return pieces, np.argsort(np.concatenate(times), kind="stable")
 
     def samples_before(self, time: int) -> int:
         """How many samples come before slice `time`."""

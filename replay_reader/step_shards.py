@@ -1,9 +1,9 @@
 """Tables of steps that can be read from any row on: Parquet files, local or not, and prepared datasets."""
 
-import contextlib
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import datasets
 import fsspec
@@ -14,9 +14,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..builder.errors import AtariReplayError
 from ..builder.frames import decode_frames
-from .errors import DatasetError
+from .errors import DatasetError, MissingFileError
 
 Columns = dict[str, np.ndarray]
+T = TypeVar("T")
+
+WAITS = (0.25, 0.5, 1, 2)
+"""Seconds before each further attempt to read from elsewhere."""
 
 
 class StepShard(ABC):
@@ -40,8 +44,6 @@ class StepShard(ABC):
         table = self.read_table_rows(start, stop, columns)
         try:
             return {name: _to_numpy(name, table[name]) for name in columns}
-        except DatasetError:
-            raise
         except AtariReplayError as error:
             raise DatasetError(f"{self.name}: rows {start:,} to {stop - 1:,}: {error}") from None
 
@@ -57,9 +59,8 @@ class ParquetShard(StepShard):
         self.name = url
         options = {"token": token} if url.startswith("hf://") and token is not None else {}
         self._fs, self._path = fsspec.url_to_fs(url, **options)
-        with _reading(self.name), self._open() as file:
-            self._metadata = pq.read_metadata(file)
-            self.schema = self._metadata.schema.to_arrow_schema()
+        self._metadata = self._try(lambda file: pq.read_metadata(file))
+        self.schema = self._metadata.schema.to_arrow_schema()
         counts = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
         self._bounds = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.rows = int(self._bounds[-1])
@@ -72,11 +73,13 @@ class ParquetShard(StepShard):
         """Rows start … stop - 1 of some columns."""
         first = int(np.searchsorted(self._bounds, start, "right")) - 1
         last = int(np.searchsorted(self._bounds, stop, "left"))
-        with _reading(self.name), self._open() as file:
+        groups = list(range(max(first, 0), last))
+
+        def read(file: Any) -> pa.Table:
             parquet = pq.ParquetFile(file, metadata=self._metadata, pre_buffer=not self._is_local)
-            groups = range(max(first, 0), last)
-            table = parquet.read_row_groups(list(groups), columns=list(columns), use_threads=False)
-        return table.slice(start - int(self._bounds[groups.start]), stop - start)
+            return parquet.read_row_groups(groups, columns=list(columns), use_threads=False)
+
+        return self._try(read).slice(start - int(self._bounds[max(first, 0)]), stop - start)
 
     @property
     def _is_local(self) -> bool:
@@ -85,6 +88,27 @@ class ParquetShard(StepShard):
     def _open(self) -> Any:
         # The cache that fsspec would put in between copies what pyarrow asks for in the right pieces already.
         return pa.OSFile(self._path) if self._is_local else self._fs.open(self._path, cache_type="none")
+
+    def _try(self, use: Callable[[Any], T]) -> T:
+        """Open the file and use it; where a network lies between, again if that fails."""
+        for wait in () if self._is_local else WAITS:
+            try:
+                with self._open() as file:
+                    return use(file)
+            except FileNotFoundError:
+                break
+            except Exception:  # Each network library has its own.
+                time.sleep(wait)
+        try:
+            with self._open() as file:
+                return use(file)
+        except FileNotFoundError:
+            raise MissingFileError(f"{self.name}: no such file") from None
+        except pa.ArrowInvalid as error:
+            text = f"{self.name}: is damaged or cut short ({error}); fetch or build it again"
+            raise DatasetError(text) from None
+        except Exception as error:
+            raise DatasetError(f"{self.name}: cannot be read ({error})") from None
 
 
 class ArrowShard(StepShard):
@@ -97,26 +121,18 @@ class ArrowShard(StepShard):
                 "since frames are stacked from neighbouring rows"
             )
         self.name = f"Dataset {dataset.info.config_name or ''}".strip()
-        self._table = dataset.data.table
+        self._data = dataset.data
         self.rows = len(dataset)
         self.schema = dataset.features.arrow_schema
 
     def read_table_rows(self, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
         """Rows start … stop - 1 of some columns."""
-        return self._table.select(list(columns)).slice(start, stop - start)
+        return self._data.table.select(list(columns)).slice(start, stop - start)
 
 
 def _to_numpy(name: str, column: pa.ChunkedArray) -> np.ndarray:
-    return decode_frames(column) if name == "observation" else column.to_numpy()
-
-
-@contextlib.contextmanager
-def _reading(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise DatasetError(f"{name}: no such file") from None
-    except (pa.ArrowInvalid, pa.ArrowException) as error:
-        raise DatasetError(f"{name}: is damaged or cut short ({error}); fetch or build it again") from None
-    except OSError as error:
-        raise DatasetError(f"{name}: cannot be read ({error})") from None
+    if name == "observation":
+        return decode_frames(column)
+    if column.null_count:
+        raise DatasetError(f"{name} is missing in {column.null_count:,} of them")
+    return column.to_numpy()

@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from .batches import Batches, Dataset
+from .anchors import Anchors
+from .batches import Batches
 from .block_pool import BlockPool
+from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
 from .preprocessing import Batch, Preprocessing
-from .stacking import check_stack, take_stacks
+from .stacking import check_stack, stack_rows
 
 
 class Transitions(Batches):
@@ -86,6 +88,10 @@ class Transitions(Batches):
         check_stack(frame_stack)
         if n_step < 1:
             raise DatasetError(f"n_step={n_step}: expected 1 or more")
+        if n_step > 1 and preprocessing is not None and preprocessing.clip_reward:
+            raise DatasetError(
+                "clip_reward with n_step above 1 would clip sums; clip the source's rewards instead"
+            )
         self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
         super().__init__(
             dataset,
@@ -94,6 +100,7 @@ class Transitions(Batches):
             batch_size=batch_size,
             before=frame_stack - 1,
             after=n_step,
+            channel_axis=True,
             shuffle=shuffle,
             seed=seed,
             drop_last=drop_last,
@@ -105,13 +112,11 @@ class Transitions(Batches):
             catalog_options=catalog_options,
         )
 
-    def anchors(self, block: int) -> np.ndarray:
+    def place_anchors(self, episodes: np.ndarray) -> Anchors:
         """Every step of the selected episodes."""
-        return self.catalog.rows_within(
-            self._blocks[block].shard, self._blocks[block].start, self._blocks[block].stop
-        )
+        return Anchors(episodes, np.zeros(len(episodes), np.int64), episodes["length"], 1)
 
-    def gather(self, pool: BlockPool, rows: np.ndarray) -> Batch:
+    def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
         """The transitions that begin in these rows."""
         step, remaining, terminates = pool.step[rows], pool.remaining[rows], pool.terminates[rows]
         ends = remaining <= self._n_step
@@ -119,18 +124,12 @@ class Transitions(Batches):
         most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
         taken = np.minimum(self._n_step, most)
         exists = taken < remaining
-        stacks = take_stacks(
-            pool,
-            np.concatenate([rows, rows + taken]),
-            np.concatenate([step, step + taken]),
-            self._frame_stack,
-            np.concatenate([np.ones(len(rows), bool), exists]),
-        )
+        next_step = np.where(exists, step + taken, -1)
         return {
-            "observation": stacks[: len(rows)],
+            "observation": stack_rows(rows, step, self._frame_stack),
             "action": pool.action[rows],
             "reward": self._sum_rewards(pool, rows, taken),
-            "next_observation": stacks[len(rows) :],
+            "next_observation": stack_rows(rows + taken, next_step, self._frame_stack),
             "terminated": ends & terminates,
             "truncated": ends & ~terminates,
             "discount": np.where(exists, np.float32(self._gamma) ** taken, 0).astype(np.float32),

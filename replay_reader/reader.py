@@ -1,0 +1,122 @@
+"""What all readers share: epochs, ranks, workers and resumption."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .epochs import EpochLog, register_with_torch, worker_info
+from .errors import DatasetError
+
+Item = dict[str, Any]
+"""A batch or an episode."""
+
+
+@dataclass
+class _Iteration:
+    epoch: int
+    first: int
+    given: int = 0
+
+
+class Reader(ABC):
+    """Items (batches or episodes) in an order that is drawn anew for each epoch, by number.
+
+    The order follows from the seed and the epoch, and from nothing that ranks and workers know: item j of an
+    epoch is the same for any number of them, and goes to rank j modulo `world_size`. Each iteration goes over
+    one epoch, the next over the next, also if it was left early; two at once go over two.
+
+    In a PyTorch `DataLoader` give `batch_size=None`. Its workers take turns, so that the order stays.
+    """
+
+    def __init__(self, *, seed: int, rank: int, world_size: int) -> None:
+        if not 0 <= rank < world_size:
+            raise DatasetError(f"rank {rank} of {world_size}; expected 0 to {world_size - 1}")
+        if seed < 0:
+            raise DatasetError(f"seed {seed}: expected 0 or more")
+        register_with_torch(type(self))
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self._epochs = EpochLog()
+        self._iteration: _Iteration | None = None
+
+    @property
+    @abstractmethod
+    def items_in_epoch(self) -> int:
+        """Over all ranks."""
+
+    @abstractmethod
+    def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Item]:
+        """The items of an epoch that have these numbers, which ascend."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, int]:
+        """What two readers must agree in to have the same order."""
+
+    def __len__(self) -> int:
+        """Items in an epoch for this rank: where ranks do not share evenly, one more for the first ones."""
+        return len(range(self.rank, self.items_in_epoch, self.world_size))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration go over this epoch, from its beginning."""
+        self._go_to(epoch, 0)
+
+    def state_dict(self, consumed: int | None = None) -> dict[str, int]:
+        """Where the iteration that began last stands, or the next one would begin.
+
+        Give it to `load_state_dict` of a reader with any number of ranks and workers. All ranks stand at the
+        same place if they have used the same number of items.
+
+        Args:
+            consumed: items that this rank has used of that iteration. To be given with a DataLoader's
+                workers, which are ahead of what is used.
+
+        Raises:
+            DatasetError: workers read, and `consumed` is not given.
+        """
+        begun = self._epochs.begun_by_workers()
+        if begun is not None:
+            if consumed is None:
+                raise DatasetError("with a DataLoader's workers give state_dict the number of items consumed")
+            epoch, first = begun
+        elif self._iteration is not None:
+            epoch, first = self._iteration.epoch, self._iteration.first
+            consumed = self._iteration.given if consumed is None else consumed
+        else:
+            epoch, first = self._epochs.upcoming()
+        item = first + (consumed or 0) * self.world_size
+        if item >= self.items_in_epoch:
+            epoch, item = epoch + 1, 0
+        return {"epoch": epoch, "item": item, **self.identity()}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Let the next iteration go on where another reader stood.
+
+        Raises:
+            DatasetError: that one had another order: of other data, seed, batch size or memory.
+        """
+        for name, own in self.identity().items():
+            if state.get(name) != own:
+                raise DatasetError(
+                    f"the state was saved with {name}={state.get(name)}, this reader has {own}"
+                )
+        self._go_to(state["epoch"], state["item"])
+
+    def __iter__(self) -> Iterator[Item]:
+        """What is left of an epoch for this rank, or in a DataLoader's worker for the worker."""
+        epoch, first = self._epochs.begin()
+        info = worker_info()
+        worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
+        start, turns = first + self.rank + self.world_size * worker, self.world_size * workers
+        self._iteration = _Iteration(epoch, first)
+        return self._give(self._iteration, range(start, self.items_in_epoch, turns))
+
+    def _give(self, iteration: _Iteration, numbers: range) -> Iterator[Item]:
+        with contextlib.closing(self.read(iteration.epoch, numbers)) as items:
+            for item in items:
+                iteration.given += 1
+                yield item
+
+    def _go_to(self, epoch: int, first: int) -> None:
+        self._epochs.go_to(epoch, first)
+        self._iteration = None
