@@ -121,7 +121,7 @@ def load(folder: Path, game: Game, cache: Path, seconds: float, collated: bool) 
     given: dict[str, Any] = {"batch_size": BATCH, "sampler": order}
     if not collated:
         given = {"batch_size": None, "sampler": BatchSampler(order, BATCH, drop_last=True)}
-    batches = iter(DataLoader(dataset, num_workers=2, **given))
+    batches = iter(DataLoader(dataset, num_workers=2, multiprocessing_context="fork", **given))
     next(batches)
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
