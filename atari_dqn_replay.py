@@ -256,7 +256,10 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         if reader is not None:
             reader.close()
         game = parse_config_name(self.config.name).game
-        return self.config.open_source().open_run(game, run).reader()
+        opened = self.config.open_source().open_run(game, run)
+        reader = opened.reader()
+        reader.expect(self._select_checkpoints(opened))
+        return reader
 
     def _keep_reader(self, reader: RunReader, run: int, number: int) -> None:
         if reader.next_number in self._select_checkpoints(reader.run):

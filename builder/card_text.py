@@ -17,7 +17,10 @@ from .front_matter import FrontMatter
 from .games import Game
 from .layout import split_name
 from .manifest import Manifest
-from .provenance import COLLECTED, UNRECORDED
+from .provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
+
+EXPORTED = "exported"
+"""Whole episodes in the form of RL Unplugged."""
 
 RECORDED = "recorded"
 """Any other origin that a source's record may name."""
@@ -41,6 +44,8 @@ def title(games: Sequence[GameSummary]) -> str:
     played = {origin == COLLECTED for game in games for origin in game.origins}
     if played == {True}:
         return "Newly played Atari replay logs"
+    if {origin for game in games for origin in game.origins} == {EXPORTED}:
+        return "Atari episodes in the form of RL Unplugged"
     if played == {False}:
         return "Atari replay logs in the layout of the DQN Replay Dataset"
     return "Atari replay logs, converted and newly played" if played else "Atari replay logs"
@@ -58,6 +63,7 @@ def head_body(games: Sequence[GameSummary]) -> str:
         games=games,
         played=with_origin(COLLECTED),
         converted=with_origin(UNRECORDED, RECORDED),
+        exported=with_origin(EXPORTED),
         unrecorded=with_origin(UNRECORDED),
     )
 
@@ -147,11 +153,11 @@ def _view_row(view: View) -> dict[str, Any]:
 
 def _kind(manifest: Manifest) -> str:
     origin = manifest.provenance.origin
-    return origin if origin in (COLLECTED, UNRECORDED) else RECORDED
+    return {COLLECTED: COLLECTED, UNRECORDED: UNRECORDED, RL_UNPLUGGED: EXPORTED}.get(origin, RECORDED)
 
 
 def origin_kinds(manifests: Iterable[Manifest]) -> tuple[str, ...]:
-    """COLLECTED, UNRECORDED or RECORDED, or several."""
+    """COLLECTED, EXPORTED, UNRECORDED or RECORDED, or several."""
     return tuple(sorted({_kind(manifest) for manifest in manifests}))
 
 
@@ -235,6 +241,7 @@ def _figure(value: float) -> str:
 _ORIGIN_LABELS = {
     COLLECTED: "newly played",
     UNRECORDED: "converted, origin not recorded",
+    EXPORTED: "converted from RL Unplugged's form",
     RECORDED: "converted",
 }
 

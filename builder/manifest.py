@@ -31,7 +31,7 @@ class ShardRecord(FileRecord):
 
 @dataclass(frozen=True)
 class RowCounts:
-    """What became of each row of a checkpoint's files: `rows_read` is the sum of the other four."""
+    """What became of each row of a checkpoint's files: `rows_read` is the sum of the others."""
 
     rows_read: int
     transitions: int
@@ -41,6 +41,8 @@ class RowCounts:
     """Rows that the ring had never written."""
     repeated: int
     """Rows of the final, partial dump that the file before holds as well."""
+    final_observations: int = 0
+    """What was seen after an episode's last step, where the source has it."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ FILE_NAME = "provenance.json"
 
 COLLECTED = "collected"
 UNRECORDED = "unrecorded"
+RL_UNPLUGGED = "rl_unplugged"
+"""Whole episodes in the form of RL Unplugged, which were exported from the DQN Replay Dataset's runs."""
 
 
 @dataclass(frozen=True)

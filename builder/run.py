@@ -90,6 +90,9 @@ class RunReader(ABC):
     next_number: int | None = None
     """The checkpoint that comes after the last one asked for."""
 
+    def expect(self, checkpoints: Sequence[int]) -> None:  # noqa: B027
+        """Say which checkpoints will be asked for: some sources can then do with less work."""
+
     @abstractmethod
     def checkpoint(self, number: int) -> Checkpoint:
         """A checkpoint, to be used up before the next is asked for.

@@ -5,8 +5,10 @@ from typing import Any
 
 from .games import Game, find_game
 from .mirror import Mirror
+from .rl_unplugged import RLUnplugged
 from .source import Source
 from .store import Store
+from .tfds_folder import TFDSFolder
 
 
 def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> Source:
@@ -19,7 +21,12 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
     Raises:
         SourceError: there is nothing that can be read.
     """
-    return Mirror(Store(url, storage_options))
+    store = Store(url, storage_options)
+    if RLUnplugged.recognises(store):
+        return RLUnplugged(store)
+    if TFDSFolder.recognises(store):
+        return TFDSFolder(store)
+    return Mirror(store)
 
 
 def named_games(source: Source, names: Sequence[str]) -> list[Game]:

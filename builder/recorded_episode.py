@@ -1,0 +1,242 @@
+"""What a record of an episode holds, worked out and checked: RL Unplugged's, and TFDS's form of the same.
+
+RL Unplugged (Gulcehre et al., 2020) keeps an episode as lists of equal length n, one entry per observation:
+
+    observations        PNGs, 84×84, grey
+    actions             int64, taken at the observation
+    unclipped_rewards   float32, that the action brought, and clipped_rewards, the same clipped to [-1, 1]
+    discounts           float32, that came *with* the observation: one place later than the action's reward
+
+with checkpoint_idx and episode_idx, both from 0, and the sums episode_return and clipped_episode_return. When
+the last discount is 0 the game was over, and the last entry is only what was seen then: its action and reward
+mean nothing, and n - 1 transitions are left. Otherwise all n entries are transitions. That is how TensorFlow
+Datasets reads these files (`rl_unplugged/atari_utils.py`), and it is checked on every episode: the rewards of
+the transitions must add up to both returns, and the unclipped ones must clip to the others.
+
+A discount of 0 stands for the end of the game and for the time limit alike, as the terminal flag does in the
+logs that were exported: an episode of exactly 27,000 transitions is truncated. No episode has more, so the
+last of 27,001 entries is never a transition. An episode that ends in none of these ways is cut.
+
+TensorFlow Datasets' `rlu_atari_checkpoints_ordered` holds the same entries as `steps/…`, the discounts moved
+to their actions' places if the last is 0. Its version 1.1.0 took over the unclipped rewards alone, and
+documents them as clipped, since in RL Unplugged's published files, as a note in its source says, both are.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .environment import TIME_LIMIT
+from .errors import SourceError
+from .games import Game
+from .png_frames import PngDecoder, decode_pngs
+from .run import Episode
+from .tf_example import Example
+
+MOST_CHECKPOINTS = 10_000
+MOST_EPISODES = 1 << 31
+
+_AGAIN = "copy the file again"
+
+
+@dataclass(frozen=True, order=True)
+class EpisodeKey:
+    """Where an episode belongs; sorts by order of play."""
+
+    checkpoint: int
+    episode: int
+
+
+@dataclass(frozen=True)
+class RecordedEpisode:
+    """One episode's transitions, the frames still as PNGs. Arrays have shape (length,)."""
+
+    where: str
+    key: EpisodeKey
+    observations: list[bytes]
+    final_observation: bytes | None
+    action: np.ndarray
+    """int32"""
+    reward: np.ndarray
+    """float32, clipped"""
+    unclipped_reward: np.ndarray
+    """float32, as the record calls it"""
+    over: bool
+    """The game or the time limit ended it."""
+
+    @property
+    def entries(self) -> int:
+        """Observations in the record."""
+        return len(self.observations) + (self.final_observation is not None)
+
+    def episode(self, decoder: PngDecoder) -> Episode:
+        """As every source gives it."""
+        final, out_of_time = self.final_observation, len(self.action) == TIME_LIMIT
+        return Episode(
+            checkpoint=self.key.checkpoint,
+            number=self.key.episode,
+            action=self.action,
+            reward=self.reward,
+            terminated=self.over and not out_of_time,
+            truncated=out_of_time,
+            complete=self.over or out_of_time,
+            joined=False,
+            frames=decoder.decode(self.observations, self.where),
+            unclipped_reward=self.unclipped_reward,
+            final_observation=None if final is None else decode_pngs([final], f"{self.where}, at the end")[0],
+        )
+
+
+@dataclass(frozen=True)
+class RecordForm:
+    """The names of a record's features, and how its lists line up."""
+
+    gzipped: bool
+    """Whether the files are."""
+    checkpoint: str
+    episode: str
+    observation: str
+    action: str
+    discount: str
+    discount_lag: int
+    """How many places after its action's a discount of an ended game's transition is."""
+    unclipped_reward: str
+    unclipped_return: str
+    reward: str | None
+    """The clipped one; None where it is to be made from the other."""
+    clipped_return: str | None
+
+    def key(self, example: Example) -> EpisodeKey:
+        """Where the episode belongs, without unpacking more.
+
+        Raises:
+            SourceError: the record is of another form, or its numbers are out of bounds.
+        """
+        if "o_t" in example.names:
+            raise SourceError(
+                f"{example.where}: holds single transitions in shuffled order (RL Unplugged's `atari`), from "
+                f"which episodes cannot be had; use `atari_episodes_ordered` or `atari_episodes_v2` instead"
+            )
+        checkpoint, episode = example.integer(self.checkpoint), example.integer(self.episode)
+        if not (0 <= checkpoint < MOST_CHECKPOINTS and 0 <= episode < MOST_EPISODES):
+            raise SourceError(
+                f"{example.where}: is said to be episode {episode} of checkpoint {checkpoint}; {_AGAIN}"
+            )
+        return EpisodeKey(checkpoint, episode)
+
+    def entries(self, example: Example) -> int:
+        """How many observations the record has, without unpacking them."""
+        return len(example.floats(self.discount))
+
+    def read(self, example: Example, game: Game) -> RecordedEpisode:
+        """The episode, checked as the module says.
+
+        Raises:
+            SourceError: a feature is missing, of another type or length, or the rewards do not add up.
+        """
+        key = self.key(example)
+        discounts, actions = example.floats(self.discount), example.integers(self.action)
+        observations = example.blobs(self.observation)
+        _check_length(example, self.action, len(actions), len(discounts))
+        _check_length(example, self.observation, len(observations), len(discounts))
+        over = self._is_over(example, discounts)
+        seen_only = over or len(discounts) == TIME_LIMIT + 1
+        played = len(discounts) - seen_only
+        if played == 0:
+            raise SourceError(f"{example.where}: is an episode without a transition; {_AGAIN}")
+        reward, unclipped_reward = self._rewards(example, len(discounts), played)
+        return RecordedEpisode(
+            where=example.where,
+            key=key,
+            observations=observations[:played],
+            final_observation=observations[-1] if seen_only else None,
+            action=_known_actions(example, actions[:played], game),
+            reward=reward,
+            unclipped_reward=unclipped_reward,
+            over=over,
+        )
+
+    def _is_over(self, example: Example, discounts: np.ndarray) -> bool:
+        over = len(discounts) > 0 and bool(discounts[-1] == 0)
+        before_the_end = discounts[self.discount_lag :][: len(discounts) - 2] if over else discounts[1:]
+        if not (before_the_end > 0).all():
+            raise SourceError(
+                f"{example.where}: a discount before the episode's end is not above 0; {_AGAIN}"
+            )
+        return over
+
+    def _rewards(self, example: Example, entries: int, played: int) -> tuple[np.ndarray, np.ndarray]:
+        """The transitions' rewards, clipped and not."""
+        unclipped = _rewards(example, self.unclipped_reward, self.unclipped_return, entries, played)
+        clipped = np.clip(unclipped, -1, 1)
+        if self.reward is not None and self.clipped_return is not None:
+            stored = _rewards(example, self.reward, self.clipped_return, entries, played)
+            if not (stored == clipped).all():
+                rewards = f"{self.reward} are not {self.unclipped_reward}"
+                raise SourceError(f"{example.where}: {rewards} clipped to [-1, 1]; {_AGAIN}")
+        return clipped, unclipped
+
+
+RL_UNPLUGGED = RecordForm(
+    gzipped=True,
+    checkpoint="checkpoint_idx",
+    episode="episode_idx",
+    observation="observations",
+    action="actions",
+    discount="discounts",
+    discount_lag=1,
+    unclipped_reward="unclipped_rewards",
+    unclipped_return="episode_return",
+    reward="clipped_rewards",
+    clipped_return="clipped_episode_return",
+)
+
+TFDS_1_0 = RecordForm(
+    gzipped=False,
+    checkpoint="checkpoint_id",
+    episode="episode_id",
+    observation="steps/observation",
+    action="steps/action",
+    discount="steps/discount",
+    discount_lag=0,
+    unclipped_reward="steps/reward",
+    unclipped_return="episode_return",
+    reward="steps/clipped_reward",
+    clipped_return="clipped_episode_return",
+)
+
+TFDS_1_1 = replace(TFDS_1_0, reward=None, clipped_return=None)
+
+
+def _rewards(example: Example, name: str, return_name: str, entries: int, played: int) -> np.ndarray:
+    """A list of rewards over the transitions, which must add up to the return.
+
+    The sums may differ by what float32 loses; rewards are whole numbers in every game.
+    """
+    rewards = example.floats(name)
+    _check_length(example, name, len(rewards), entries)
+    rewards = rewards[:played]
+    stated, found = example.number(return_name), float(rewards.sum(dtype=np.float64))
+    slack = 1e-6 * float(np.abs(rewards).sum(dtype=np.float64)) + 1e-3
+    if not abs(stated - found) <= slack:
+        raise SourceError(
+            f"{example.where}: {name} add up to {found:g} over the {played:,} transitions, but {return_name} "
+            f"is {stated:g}; the file is damaged or of another form"
+        )
+    return rewards
+
+
+def _check_length(example: Example, name: str, found: int, entries: int) -> None:
+    if found != entries:
+        raise SourceError(f"{example.where}: has {entries:,} discounts but {found:,} {name}; {_AGAIN}")
+
+
+def _known_actions(example: Example, actions: np.ndarray, game: Game) -> np.ndarray:
+    known = len(game.actions)
+    wrong = actions[(actions < 0) | (actions >= known)]
+    if len(wrong):
+        raise SourceError(
+            f"{example.where}: holds action {wrong[0]}, but {game} has the {known} actions 0 to {known - 1}; "
+            f"is it an episode of another game?"
+        )
+    return actions.astype(np.int32)

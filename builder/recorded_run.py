@@ -1,0 +1,166 @@
+"""A run that was recorded as whole episodes, one record each, with every entry accounted for."""
+
+from collections.abc import Generator, Iterator, Sequence
+
+from .errors import SourceError
+from .games import Game
+from .manifest import FileRecord, RowCounts, StepCounts
+from .png_frames import PngDecoder
+from .provenance import Provenance
+from .read_ahead import read_ahead
+from .record_order import RecordOrder, RecordReader
+from .recorded_episode import RecordedEpisode, RecordForm
+from .run import Checkpoint, Episode, Run, RunReader
+
+
+class RecordedRun(Run):
+    """A run of recorded episodes.
+
+    Args:
+        game: whose it is.
+        number: 1 to 5 in the original.
+        where: its name for messages.
+        form: of its records.
+        order: of its records.
+        sizes: bytes of its files.
+        provenance: where they came from.
+        remarks: what is missing.
+    """
+
+    has_unclipped_reward = True
+
+    def __init__(
+        self,
+        game: Game,
+        number: int,
+        where: str,
+        *,
+        form: RecordForm,
+        order: RecordOrder,
+        sizes: dict[str, int | None],
+        provenance: Provenance,
+        remarks: list[str],
+    ) -> None:
+        self.game = game
+        self.number = number
+        self.where = where
+        self.form = form
+        self.order = order
+        self.checkpoints = order.checkpoints
+        self._sizes, self._provenance, self._remarks = sizes, provenance, remarks
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the files' form tells."""
+        return self._provenance
+
+    def partial_checkpoints(self) -> list[int]:
+        """None: whether a checkpoint was a full lap is not recorded."""
+        return []
+
+    def rows(self, checkpoint: int) -> int:
+        """Observations in a checkpoint, about."""
+        return self.order.rows(checkpoint)
+
+    def capacity(self) -> None:
+        """None: the ring has been unrolled."""
+        return
+
+    def file_sizes(self) -> dict[str, int | None]:
+        """Bytes of the run's files."""
+        return self._sizes
+
+    def remarks(self) -> list[str]:
+        """What is missing."""
+        return self._remarks
+
+    def reader(self) -> "RecordedReader":
+        """A new reader."""
+        return RecordedReader(self)
+
+
+class RecordedReader(RunReader):
+    """Reads the checkpoints of a recorded run."""
+
+    def __init__(self, run: RecordedRun) -> None:
+        self.run = run
+        self._run = run
+        self._records = run.order.reader()
+        self._decoder = PngDecoder()
+
+    def expect(self, checkpoints: Sequence[int]) -> None:
+        """Say which checkpoints will be asked for."""
+        self._records.expect(checkpoints)
+
+    def checkpoint(self, number: int) -> "RecordedCheckpoint":
+        """A checkpoint, to be used up before the next is asked for."""
+        self._run.require(number)
+        _, self.next_number = self._run.neighbours(number)
+        return RecordedCheckpoint(self._run, number, self._records, self._decoder)
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._records.close()
+        self._decoder.close()
+
+
+class RecordedCheckpoint(Checkpoint):
+    """The episodes of one checkpoint."""
+
+    def __init__(self, run: RecordedRun, number: int, records: RecordReader, decoder: PngDecoder) -> None:
+        self.run = run
+        self.number = number
+        self._run = run
+        self._records = records
+        self._decoder = decoder
+        self._entries = self._steps = self._final_observations = 0
+        self._episodes = self._complete_episodes = 0
+
+    def episodes(self) -> Iterator[Episode]:
+        """The episodes in order of play.
+
+        Raises:
+            SourceError: a record is damaged, in the wrong place, or not what its form says.
+        """
+        last: RecordedEpisode | None = None
+        for recorded in read_ahead(self._read()):
+            self._check_place(recorded, last)
+            episode = recorded.episode(self._decoder)
+            self._entries += recorded.entries
+            self._steps += len(episode)
+            self._final_observations += episode.final_observation is not None
+            self._episodes += 1
+            self._complete_episodes += episode.complete
+            last = recorded
+            yield episode
+
+    @property
+    def row_counts(self) -> RowCounts:
+        """What became of the records' entries."""
+        return RowCounts(self._entries, self._steps, 0, 0, 0, final_observations=self._final_observations)
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """Every transition is a step of its own checkpoint."""
+        return StepCounts(self._steps, 0, 0, self._episodes, self._complete_episodes)
+
+    def sources(self) -> tuple[FileRecord, ...]:
+        """The checkpoint's file, or all of the run's if its episodes are strewn over them."""
+        return self._records.sources(self.number)
+
+    def _read(self) -> Generator[RecordedEpisode, None, None]:
+        for example in self._records.records(self.number):
+            yield self._run.form.read(example, self._run.game)
+
+    def _check_place(self, recorded: RecordedEpisode, last: RecordedEpisode | None) -> None:
+        key = recorded.key
+        if key.checkpoint != self.number:
+            raise SourceError(
+                f"{recorded.where}: is episode {key.episode} of checkpoint {key.checkpoint}, where those of "
+                f"checkpoint {self.number} are expected; is a file missing or misnamed?"
+            )
+        if last is not None and key.episode <= last.key.episode:
+            raise SourceError(
+                f"{recorded.where}: episode {key.episode} comes after episode {last.key.episode}, which is "
+                f"not the order of play; copy the file again"
+            )

@@ -1,0 +1,159 @@
+"""RL Unplugged's Atari episodes: `<root>/<Game>/run_<r>-<shard>-of-<shards>`, as TFRecords.
+
+`atari_episodes_ordered` has one shard per checkpoint, numbered from 0 as the bucket's files are; there are
+50, or 49 for Carnival, Gravitar and StarGunner. `atari_episodes_v2` has 100 shards in no order. Which of the
+two a run is shows in its first and last shard: ordered ones each begin with their own checkpoint.
+"""
+
+import re
+from collections.abc import Iterable
+
+from .errors import SourceError, UnknownNameError
+from .games import GAMES, Game
+from .provenance import RL_UNPLUGGED as ORIGIN
+from .provenance import Provenance
+from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords, read_examples
+from .recorded_episode import RL_UNPLUGGED, RecordForm
+from .recorded_run import RecordedRun
+from .run import describe_numbers
+from .source import Source
+from .store import Store
+from .tf_example import Example
+from .tfrecord import RecordFile
+
+FOLDERS = ("atari_episodes_ordered", "atari_episodes_v2", "atari")
+"""Of the bucket, the better first."""
+
+PROVENANCE = Provenance(
+    ORIGIN,
+    {
+        "unclipped_reward": "the files' `unclipped_rewards`. TensorFlow Datasets' source notes that in the "
+        "published files these are clipped as well."
+    },
+)
+
+_SHARD = re.compile(r"run_(?P<run>[1-9][0-9]?)-(?P<shard>[0-9]{5})-of-(?P<shards>[0-9]{5})")
+_strewn: dict[tuple[str, ...], StrewnRecords] = {}
+"""By the shards and their fingerprint: a run is opened several times, and read as a whole to be indexed."""
+
+
+class RLUnplugged(Source):
+    """RL Unplugged's Atari episodes, or a copy of them.
+
+    Args:
+        store: the folder that holds the games' folders, or the one above.
+    """
+
+    def __init__(self, store: Store) -> None:
+        names = store.list("")
+        below = next((name for name in FOLDERS if name in names), None)
+        self._store = store if below is None else store.below(below)
+        names = names if below is None else self._store.list("")
+        self._games = {game: name for game in GAMES for name in names if name in (game.name, game.slug)}
+
+    @classmethod
+    def recognises(cls, store: Store) -> bool:
+        """Whether the names in a store are those of RL Unplugged; it is enough to look at one game."""
+        try:
+            source = cls(store)
+            return any(source.runs(game) for game in list(source._games)[:1])
+        except SourceError:
+            return False
+
+    def describe(self) -> str:
+        """Its root's full name."""
+        return self._store.describe()
+
+    def games(self) -> list[Game]:
+        """The games that it holds, in alphabetical order."""
+        return sorted(self._games, key=lambda game: game.name)
+
+    def runs(self, game: Game) -> list[int]:
+        """The runs of a game that it holds."""
+        return sorted(self._shards(game))
+
+    def open_run(self, game: Game, run: int) -> RecordedRun:
+        """One run; if its shards are not in order, all of them are read for the places of the episodes."""
+        found = self._shards(game)
+        if run not in found:
+            runs = ", ".join(map(str, sorted(found))) or "none"
+            raise UnknownNameError(f"{self.describe()}: no run {run} of {game}; it has {runs}")
+        shards, declared = found[run]
+        missing = describe_numbers(sorted({*range(declared)} - {*shards}))
+        order = self._order(game, shards, missing)
+        where = self._store.describe(f"{self._games[game]}/run_{run}")
+        remarks = [] if missing == "none" else [f"shards missing of {declared}: {missing}"]
+        return RecordedRun(
+            game,
+            run,
+            where,
+            form=RL_UNPLUGGED,
+            order=order,
+            sizes={path: self._store.size(path) for path in order.paths()},
+            provenance=PROVENANCE,
+            remarks=remarks,
+        )
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Of the names, sizes and times or checksums of the game's files."""
+        return self._store.fingerprint([self._game_folder(game)])
+
+    def _order(self, game: Game, shards: dict[int, str], missing: str) -> RecordOrder:
+        first = {
+            shard: first_record(self._store, shards[shard], RL_UNPLUGGED)
+            for shard in (min(shards), max(shards))
+        }
+        if all(each is None or RL_UNPLUGGED.key(each).checkpoint == shard for shard, each in first.items()):
+            files = {shard: [(path, None)] for shard, path in shards.items()}
+            known = [bytes_per_row(each, RL_UNPLUGGED) for each in first.values() if each is not None]
+            return FilePerCheckpoint(self._store, RL_UNPLUGGED, files, max(known, default=1.0))
+        if missing != "none":
+            raise SourceError(
+                f"{self._store.describe(shards[min(shards)])}: its episodes are not in order, and without "
+                f"the missing shards ({missing}) every checkpoint would lack some; copy these as well"
+            )
+        paths = [path for _, path in sorted(shards.items())]
+        stamp = self._store.fingerprint([self._game_folder(game)])
+        key = (self._store.describe(), stamp, *paths)
+        if key not in _strewn:
+            _strewn[key] = StrewnRecords(self._store, RL_UNPLUGGED, paths)
+        return _strewn[key]
+
+    def _shards(self, game: Game) -> dict[int, tuple[dict[int, str], int]]:
+        """For each run its shards' paths by number, and how many there should be."""
+        folder = self._game_folder(game)
+        found: dict[int, tuple[dict[int, str], int]] = {}
+        for name in self._store.list(folder):
+            match = _SHARD.fullmatch(name)
+            if match:
+                run, shard, declared = int(match["run"]), int(match["shard"]), int(match["shards"])
+                shards, of = found.setdefault(run, ({}, declared))
+                if of != declared or shard >= declared:
+                    where = self._store.describe(f"{folder}/{name}")
+                    raise SourceError(f"{where}: does not belong to the {of} shards beside it")
+                shards[shard] = f"{folder}/{name}"
+        return found
+
+    def _game_folder(self, game: Game) -> str:
+        if game not in self._games:
+            games = ", ".join(other.name for other in self.games())
+            raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
+        return self._games[game]
+
+
+def first_record(store: Store, path: str, form: RecordForm) -> Example | None:
+    """A file's first record, if it has one.
+
+    Raises:
+        SourceError: the file is missing or damaged.
+    """
+    file = RecordFile(store, path, gzipped=form.gzipped)
+    try:
+        return next(read_examples(file), None)
+    finally:
+        file.close()
+
+
+def bytes_per_row(example: Example, form: RecordForm) -> float:
+    """Of an observation in this record: compression takes nothing off PNGs, so in the file as well."""
+    return example.size / max(1, form.entries(example))

@@ -1,0 +1,145 @@
+"""TFRecord files: records one after another, each with a checksum of its length and one of its data.
+
+A record is its length (8 bytes, little endian), the masked CRC-32C of these, the data, and the masked CRC-32C
+of the data (`tensorflow/core/lib/io/record_writer.h` and `lib/hash/crc32c.h`). The file may be gzipped.
+"""
+
+import contextlib
+import hashlib
+import io
+import struct
+from collections.abc import Generator, Iterator
+from typing import BinaryIO
+
+import google_crc32c
+from isal import igzip, isal_zlib
+
+from .errors import SourceError
+from .manifest import FileRecord
+from .store import Store
+
+LONGEST_RECORD = 256 << 20
+"""Bytes: an episode of 27,001 frames as raw as PNG can hold them has 200 MB."""
+
+_READ_BYTES = 1 << 20
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM = struct.Struct("<I")
+_MASK = 0xA282EAD8
+
+
+class RecordFile:
+    """A TFRecord file, read forwards once: memory is the record in hand.
+
+    Args:
+        store: where the file lies.
+        path: its path there.
+        gzipped: whether it is compressed as a whole.
+
+    Raises:
+        SourceError: from every method: the file is missing, cut short or damaged.
+    """
+
+    def __init__(self, store: Store, path: str, *, gzipped: bool) -> None:
+        self.path = path
+        self.where = store.describe(path)
+        with self._reading():
+            self._raw = _HashingReader(store.open(path))
+            self._stream = (
+                igzip.IGzipFile(fileobj=self._raw, mode="rb")
+                if gzipped
+                else io.BufferedReader(self._raw, _READ_BYTES)
+            )
+        self.records = 0
+        """How many have been read."""
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        """The records' data, each checked; at the end, the file's end is checked as well."""
+        while (data := self._next()) is not None:
+            yield data
+
+    def finish(self) -> FileRecord:
+        """Read what is left, without looking at records, and say what the whole file was."""
+        with self._reading():
+            while self._stream.read(_READ_BYTES):
+                pass
+        self.close()
+        return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
+        self._raw.close()
+
+    def _next(self) -> bytes | None:
+        head = self._read(_LENGTH.size)
+        if not head and self._raw.size > 0:
+            return None
+        (length,) = _LENGTH.unpack(self._checked(head, _LENGTH.size))
+        if length > LONGEST_RECORD:
+            raise self._damaged(f"it claims {length:,} bytes, more than any episode has")
+        data = self._checked(self._read(length), length)
+        self.records += 1
+        return data
+
+    def _checked(self, data: bytes, size: int) -> bytes:
+        """The data, once the checksum that follows it is found to be right."""
+        checksum = self._read(_CHECKSUM.size)
+        if len(data) < size or len(checksum) < _CHECKSUM.size:
+            raise SourceError(f"{self.where}: is cut short in record {self.records}; copy it again")
+        if _CHECKSUM.unpack(checksum)[0] != masked_checksum(data):
+            raise self._damaged("its checksum differs")
+        return data
+
+    def _read(self, size: int) -> bytes:
+        """The next bytes, fewer only at the end of the file."""
+        with self._reading():
+            return self._stream.read(size)
+
+    def _damaged(self, reason: str) -> SourceError:
+        return SourceError(f"{self.where}: record {self.records} is damaged ({reason}); copy the file again")
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what the file system and the inflater raise into one error that names the file."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise SourceError(f"{self.where}: no such file") from None
+        except EOFError:
+            raise SourceError(
+                f"{self.where}: is cut short (the gzip stream has no end); copy it again"
+            ) from None
+        except (igzip.BadGzipFile, isal_zlib.error, OverflowError) as error:  # pyright: ignore[reportGeneralTypeIssues]
+            raise SourceError(f"{self.where}: is damaged ({error}); copy it again") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise SourceError(f"{self.where}: cannot be read ({reason}); try again") from None
+
+
+def masked_checksum(data: bytes) -> int:
+    """A record's CRC-32C, rotated and shifted as the format has it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+
+
+class _HashingReader(io.RawIOBase):
+    """The file's bytes as they pass: how many so far, and their SHA-256."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        data = self._file.read(len(buffer))
+        self.size += len(data)
+        self.sha256.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
