@@ -7,9 +7,8 @@ from typing import Any
 import datasets
 import numpy as np
 
-from .batches import Dataset
 from .block_pool import FRAME_BYTES, FRAME_SHAPE
-from .catalog import open_catalog
+from .catalog import Dataset, open_selection
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
 from .frame_store import copy_frames
@@ -88,12 +87,12 @@ class ReplayDataset:
         if n_step < 1:
             raise DatasetError(f"n_step={n_step}: expected 1 or more")
         self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
-        catalog = open_catalog(dataset, config_name, split, **catalog_options)
+        if n_step > 1 and preprocessing is not None and preprocessing.clip_reward:
+            raise DatasetError(
+                "clip_reward with n_step above 1 would clip sums; clip the source's rewards instead"
+            )
+        catalog = open_selection(dataset, config_name, split, episodes, **catalog_options)
         self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
-        if episodes is not None:
-            catalog = catalog.select(episodes.choose(catalog.episodes))
-        if not len(catalog.episodes):
-            raise DatasetError("no episode is left to read; loosen the filter")
         self.episodes: np.ndarray = catalog.episodes
         """The selected episodes in order of play, of dtype EPISODE_FIELDS: `return`, `length`, … of each."""
         self._ends = np.cumsum(catalog.episodes["length"])
