@@ -30,8 +30,11 @@ from atari_dqn_replay.builder.source import Source
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
 from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
+from atari_dqn_replay.replay_reader.episode_reader import Episodes
+from atari_dqn_replay.replay_reader.mixture import Mixture
 from atari_dqn_replay.replay_reader.preprocessing import Preprocessing
 from atari_dqn_replay.replay_reader.replay_dataset import ReplayDataset
+from atari_dqn_replay.replay_reader.sequences import Sequences
 from atari_dqn_replay.replay_reader.transitions import Transitions
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
@@ -42,9 +45,12 @@ __all__ = [
     "AtariDQNReplayConfig",
     "AtariReplayError",
     "EpisodeFilter",
+    "Episodes",
     "Game",
+    "Mixture",
     "Preprocessing",
     "ReplayDataset",
+    "Sequences",
     "Transitions",
     "decode_frames",
     "find_game",

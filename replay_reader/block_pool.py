@@ -122,24 +122,25 @@ class BlockPool:
         return 1 + slot * self._slot_rows
 
     def _load(self, block: Block, slot: int) -> None:
-        start = self._first_row(slot)
-        rows = slice(start, start + block.last - block.first)
-        columns = self._catalog.shards[block.shard].read(block.first, block.last, _READ)
-        self._frames[rows] = columns["observation"].reshape(-1, FRAME_BYTES)
-        self.action[rows] = columns["action"]
-        self.reward[rows] = columns["reward"]
-        self.return_to_go[rows] = columns["return_to_go"]
-        self._place(block, rows, columns["step"])
+        at = self._first_row(slot)
+        row = block.first
+        for piece in self._catalog.shards[block.shard].read_pieces(block.first, block.last, _READ):
+            rows = slice(at, at + len(piece["step"]))
+            self._frames[rows] = piece["observation"].reshape(-1, FRAME_BYTES)
+            self.action[rows], self.reward[rows] = piece["action"], piece["reward"]
+            self.return_to_go[rows] = piece["return_to_go"]
+            self._place(block.shard, row, rows, piece["step"])
+            at, row = rows.stop, row + len(piece["step"])
 
-    def _place(self, block: Block, rows: slice, steps: np.ndarray) -> None:
+    def _place(self, shard: int, first: int, rows: slice, steps: np.ndarray) -> None:
         """Say where in its episode each row lies."""
-        episodes = self._catalog.episodes_of_shard(block.shard)
-        numbers = np.arange(block.first, block.last)
+        episodes = self._catalog.episodes_of_shard(shard)
+        numbers = np.arange(first, first + len(steps))
         of_row = episodes[np.maximum(0, np.searchsorted(episodes["first_row"], numbers, "right") - 1)]
         step = numbers - of_row["first_row"]
         remaining = of_row["length"] - step
         if (steps != step)[(step >= 0) & (remaining > 0)].any():
-            name = self._catalog.shards[block.shard].name
+            name = self._catalog.shards[shard].name
             raise DatasetError(f"{name}: episodes lie elsewhere than the episodes table says; build it again")
         self.step[rows], self.remaining[rows] = step, remaining
         self.terminates[rows] = of_row["terminated"]

@@ -80,7 +80,7 @@ class Transitions(Batches):
         drop_last: bool = False,
         episodes: EpisodeFilter | None = None,
         preprocessing: Preprocessing | None = None,
-        memory: int = 1 << 30,
+        memory: int = 768 << 20,
         rank: int = 0,
         world_size: int = 1,
         **catalog_options: Any,
