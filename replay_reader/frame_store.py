@@ -5,8 +5,8 @@ begins (int64), the rewards (float32), the steps' numbers in their episodes (int
 and a footer of a mark and the number of rows. Nothing is unpacked to open it, and all processes that map it
 share its memory.
 
-LZ4 in chunks of eight takes 4 to 6 µs for the five frames of a transition; zstd would take half the space
-and twice the time, and pyarrow's, which sets up a new context for every chunk, five times.
+pyarrow's LZ4 takes 4 to 6 µs for the five frames of a transition. zstd would take half the space and twice
+the time, and pyarrow's, which sets up a context for every chunk, five times.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import DTypeLike
 
 from ..builder.files import replacing
 from .block_pool import FRAME_BYTES, FRAME_SHAPE
@@ -60,20 +59,23 @@ class FrameStore:
             raise ValueError("it is cut short")
         self.rows = int(footer["rows"])
         end = self.size - _FOOTER.itemsize
-        self.action: np.ndarray = self._section(np.uint8, self.rows, end)
-        """(rows,) uint8."""
-        self.step: np.ndarray = self._section(np.int32, self.rows, end := end - self.action.nbytes)
-        """(rows,) int32: 0, 1, … within the episode."""
-        self.reward: np.ndarray = self._section(np.float32, self.rows, end := end - self.step.nbytes)
+        numbers = {}
+        for name, dtype in reversed(_NUMBERS.items()):
+            numbers[name] = self._section(dtype, self.rows, end)
+            end -= numbers[name].nbytes
+        self.reward: np.ndarray = numbers["reward"]
         """(rows,) float32."""
-        chunks = -(-self.rows // CHUNK)
-        self._bounds = self._section(np.int64, chunks + 1, end := end - self.reward.nbytes)
+        self.step: np.ndarray = numbers["step"]
+        """(rows,) int32: 0, 1, … within the episode."""
+        self.action: np.ndarray = numbers["action"]
+        """(rows,) uint8."""
+        self._bounds = self._section(np.dtype(np.int64), -(-self.rows // CHUNK) + 1, end)
         if not 0 <= end - self._bounds.nbytes - self._bounds[-1] < 8:
             raise ValueError("its parts do not fit together")
 
-    def _section(self, dtype: DTypeLike, count: int, end: int) -> np.ndarray:
+    def _section(self, dtype: np.dtype, count: int, end: int) -> np.ndarray:
         """So many numbers, the last of which lies before byte `end`."""
-        return np.frombuffer(self._buffer, dtype, count, end - count * np.dtype(dtype).itemsize)
+        return np.frombuffer(self._buffer, dtype, count, end - count * dtype.itemsize)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return FrameStore, (self.path,)

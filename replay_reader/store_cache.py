@@ -1,5 +1,6 @@
 """Where frame stores are kept: written once for each shard, used by all processes, bounded in size."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -96,7 +97,8 @@ def _open(path: Path) -> FrameStore | None:
     if not path.exists():
         return None
     # File systems' own time of the last access is too coarse, or off.
-    path.touch()
+    with contextlib.suppress(OSError):  # a folder that was prepared for many may be read-only
+        path.touch()
     try:
         return FrameStore(path)
     except DatasetError:
