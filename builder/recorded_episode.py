@@ -217,8 +217,8 @@ def _rewards(example: Example, name: str, return_name: str, entries: int, played
     _check_length(example, name, len(rewards), entries)
     rewards = rewards[:played]
     stated, found = example.number(return_name), float(rewards.sum(dtype=np.float64))
-    slack = 1e-6 * float(np.abs(rewards).sum(dtype=np.float64)) + 1e-3
-    if not abs(stated - found) <= slack:
+    slack = 1e-7 * float(np.abs(rewards).sum(dtype=np.float64)) + 1e-3
+    if not (np.isfinite(slack) and abs(stated - found) <= slack):
         raise SourceError(
             f"{example.where}: {name} add up to {found:g} over the {played:,} transitions, but {return_name} "
             f"is {stated:g}; the file is damaged or of another form"

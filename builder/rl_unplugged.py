@@ -8,11 +8,13 @@ two a run is shows in its first and last shard: ordered ones each begin with the
 import re
 from collections.abc import Iterable
 
+from isal import isal_zlib
+
 from .errors import SourceError, UnknownNameError
 from .games import GAMES, Game
 from .provenance import RL_UNPLUGGED as ORIGIN
 from .provenance import Provenance
-from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords, read_examples
+from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun
 from .run import describe_numbers
@@ -56,7 +58,8 @@ class RLUnplugged(Source):
         """Whether the names in a store are those of RL Unplugged; it is enough to look at one game."""
         try:
             source = cls(store)
-            return any(source.runs(game) for game in list(source._games)[:1])
+            folders = list(source._games.values())[:1]
+            return any(_SHARD.fullmatch(name) for folder in folders for name in source._store.list(folder))
         except SourceError:
             return False
 
@@ -99,14 +102,14 @@ class RLUnplugged(Source):
         return self._store.fingerprint([self._game_folder(game)])
 
     def _order(self, game: Game, shards: dict[int, str], missing: str) -> RecordOrder:
-        first = {
-            shard: first_record(self._store, shards[shard], RL_UNPLUGGED)
-            for shard in (min(shards), max(shards))
-        }
-        if all(each is None or RL_UNPLUGGED.key(each).checkpoint == shard for shard, each in first.items()):
+        first, bytes_per_row = first_record(self._store, shards[min(shards)], RL_UNPLUGGED)
+        last, _ = first_record(self._store, shards[max(shards)], RL_UNPLUGGED)
+        if all(
+            example is None or RL_UNPLUGGED.key(example).checkpoint == shard
+            for shard, example in ((min(shards), first), (max(shards), last))
+        ):
             files = {shard: [(path, None)] for shard, path in shards.items()}
-            known = [bytes_per_row(each, RL_UNPLUGGED) for each in first.values() if each is not None]
-            return FilePerCheckpoint(self._store, RL_UNPLUGGED, files, max(known, default=1.0))
+            return FilePerCheckpoint(self._store, RL_UNPLUGGED, files, bytes_per_row)
         if missing != "none":
             raise SourceError(
                 f"{self._store.describe(shards[min(shards)])}: its episodes are not in order, and without "
@@ -141,19 +144,20 @@ class RLUnplugged(Source):
         return self._games[game]
 
 
-def first_record(store: Store, path: str, form: RecordForm) -> Example | None:
-    """A file's first record, if it has one.
+def first_record(store: Store, path: str, form: RecordForm) -> tuple[Example | None, float]:
+    """A file's first record, if it has one, and the file's bytes per observation, about.
 
     Raises:
-        SourceError: the file is missing or damaged.
+        SourceError: the file is missing, damaged or of another form.
     """
     file = RecordFile(store, path, gzipped=form.gzipped)
     try:
-        return next(read_examples(file), None)
+        data = next(iter(file), None)
     finally:
         file.close()
-
-
-def bytes_per_row(example: Example, form: RecordForm) -> float:
-    """Of an observation in this record: compression takes nothing off PNGs, so in the file as well."""
-    return example.size / max(1, form.entries(example))
+    if data is None:
+        return None, 1.0
+    example = Example(data, f"{file.where}, record 0")
+    form.key(example)  # says what the file is, if it is another form
+    size = len(isal_zlib.compress(data, 1)) if form.gzipped else len(data)
+    return example, size / max(1, form.entries(example))

@@ -14,9 +14,9 @@ from typing import Any
 from .errors import SourceError, UnknownNameError
 from .games import GAMES, Game
 from .record_order import FilePerCheckpoint
-from .recorded_episode import TFDS_1_0, TFDS_1_1, RecordForm
+from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun
-from .rl_unplugged import PROVENANCE, bytes_per_row, first_record
+from .rl_unplugged import PROVENANCE, first_record
 from .source import Source
 from .store import Store
 
@@ -85,7 +85,8 @@ class TFDSFolder(Source):
             ]
             for checkpoint, names in found.items()
         }
-        order = FilePerCheckpoint(self._store, form, files, self._bytes_per_row(files, form))
+        _, bytes_per_row = first_record(self._store, files[min(files)][0][0], form)
+        order = FilePerCheckpoint(self._store, form, files, bytes_per_row)
         sizes = {path: self._store.size(path) for path in order.paths()}
         there = set(self._store.list(folder))
         missing = [path.rpartition("/")[2] for path in sizes if path.rpartition("/")[2] not in there]
@@ -149,7 +150,3 @@ class TFDSFolder(Source):
             raise SourceError(
                 f"{self._store.describe(path)}: does not tell how many records there are ({error!r}); copy it"
             ) from None
-
-    def _bytes_per_row(self, files: dict[int, list[tuple[str, int | None]]], form: RecordForm) -> float:
-        example = first_record(self._store, files[min(files)][0][0], form)
-        return 1.0 if example is None else bytes_per_row(example, form)
