@@ -1,5 +1,6 @@
 """What users of `ReplayDataset` rely on: every value, every index, and a cache that is whole or not there."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -24,6 +25,8 @@ from atari_dqn_replay.replay_reader.errors import DatasetError
 from atari_dqn_replay.replay_reader.frame_store import FrameStore, write_store
 from atari_dqn_replay.replay_reader.step_shards import ArrowShard, ParquetShard
 from command import run
+from hub_server import HubServer
+from huggingface_hub import HfApi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, WeightedRandomSampler
@@ -336,6 +339,20 @@ def test_processes_that_open_at_once_share_one_store(
     assert len(outputs.pop()) == 65
     assert len(stores(tmp_path)) == len(dataset._stores)
     assert not list(tmp_path.glob("*.incomplete"))
+
+
+def test_from_the_hub_it_is_fetched_once(
+    hub: HubServer, folder: Path, tmp_path: Path, dataset: ReplayDataset
+) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("user/atari", repo_type="dataset")
+    api.upload_folder(repo_id="user/atari", repo_type="dataset", folder_path=folder)
+    command = [sys.executable, "-c", OPEN * 2, "user/atari", str(tmp_path / "cache")]
+    done = subprocess.run(command, env=hub.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = hashlib.sha256(dataset[:]["observation"].tobytes()).hexdigest()
+    assert done.stdout.split() == [expected, expected]
+    assert len(stores(tmp_path / "cache")) == len(dataset._stores)
 
 
 class DyingShard(ParquetShard):
