@@ -168,15 +168,20 @@ def assert_same(found: Batch, expected: Batch) -> None:
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         assert found[name].shape == values.shape, name
-        assert np.allclose(found[name], values, rtol=1e-6, atol=1e-6), name
+        if values.dtype.kind == "f":
+            assert np.allclose(found[name], values, rtol=1e-6, atol=1e-6), name
+        else:
+            assert (found[name] == values).all(), name
 
 
-def count_samples(batch: Batch) -> Counter[tuple[bytes, ...]]:
-    """How often each sample comes, told apart by all its values."""
+def count_samples(batch: Batch) -> Counter[tuple[int, ...]]:
+    """How often each sample comes, told apart by hashes of all its values."""
     exact = {
         name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in batch.items()
     }
-    return Counter(zip(*([row.tobytes() for row in exact[name]] for name in sorted(exact)), strict=True))
+    return Counter(
+        zip(*([hash(row.tobytes()) for row in exact[name]] for name in sorted(exact)), strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +225,7 @@ def expected_transitions(played: list[Batch], given: dict[str, Any]) -> Batch:
 
 
 class TestValues:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(given=options)
     def test_in_order_every_value_is_that_of_the_definition(
         self, folder: Path, played: list[Batch], given: dict[str, Any]
@@ -231,7 +236,7 @@ class TestValues:
         assert len(found) == len(batches)
         assert_same(joined(found), expected_transitions(played, given))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(given=options, seed=st.integers(0, 9), blocks=st.integers(5, 9))
     def test_shuffled_each_comes_once_with_the_same_values(
         self, folder: Path, played: list[Batch], given: dict[str, Any], seed: int, blocks: int
@@ -253,7 +258,7 @@ class TestValues:
         assert all(value.flags.writeable and value.flags.c_contiguous for value in batch.values())
 
     def test_blocks_within_a_shard_and_episodes_across_them(self, tmp_path: Path) -> None:
-        lengths = [4000, 90, 1, 9, 3000, 1200, 700]
+        lengths = [4000, 90, 1, 9, 1200]
         folder = write_dataset(tmp_path, [[Ending(length) for length in lengths]], rows_in_group=2048)
         episodes = read_episodes(folder)
         given = {"frame_stack": 2, "n_step": 3, "gamma": 0.5, "episodes": None}
@@ -429,10 +434,10 @@ def repo(hub: HubServer, folder: Path) -> HubServer:
 
 
 class TestInputs:
-    def expected(self, folder: Path) -> Counter[tuple[bytes, ...]]:
+    def expected(self, folder: Path) -> Counter[tuple[int, ...]]:
         return count_samples(joined(list(Transitions(str(folder), *CONFIG, frame_stack=2))))
 
-    def count(self, source: Any, **options: Any) -> Counter[tuple[bytes, ...]]:
+    def count(self, source: Any, **options: Any) -> Counter[tuple[int, ...]]:
         return count_samples(joined(list(Transitions(source, frame_stack=2, **options))))
 
     def test_a_path_object(self, folder: Path) -> None:
@@ -468,17 +473,17 @@ class TestInputs:
         def break_off(request: Request) -> Response | None:
             if request.method == "GET" and request.path.endswith(".parquet"):
                 number = next(asked)
-                if number in (5, 30):
+                if number in (5, 20):
                     raise ConnectionError
-                if number == 40:
+                if number == 25:
                     return Response(500, {"error": "a fault of the test"})
-                if number in (25, 45):
+                if number in (12, 30):
                     return Response(206, None, {}, Severed(request.path), 0, 1000)
             return None
 
         repo.fault = break_off
         assert count_samples(read_from_hub(repo, tmp_path / "found.npz")) == self.expected(folder)
-        assert next(asked) > 45
+        assert next(asked) > 30
 
 
 class Severed(type(Path())):
