@@ -11,6 +11,7 @@ from .read_ahead import read_ahead
 from .record_order import RecordOrder, RecordReader
 from .recorded_episode import RecordedEpisode, RecordForm
 from .run import Checkpoint, Episode, Run, RunReader
+from .tf_example import Example
 
 
 class RecordedRun(Run):
@@ -122,8 +123,10 @@ class RecordedCheckpoint(Checkpoint):
         Raises:
             SourceError: a record is damaged, in the wrong place, or not what its form says.
         """
-        last: RecordedEpisode | None = None
-        for recorded in read_ahead(self._read()):
+        last: int | None = None
+        # Putting records in order takes long; here, and not on the thread, it can be interrupted.
+        records = self._records.records(self.number)
+        for recorded in read_ahead(self._read(records)):
             self._check_place(recorded, last)
             episode = recorded.episode(self._decoder)
             self._entries += recorded.entries
@@ -131,7 +134,7 @@ class RecordedCheckpoint(Checkpoint):
             self._final_observations += episode.final_observation is not None
             self._episodes += 1
             self._complete_episodes += episode.complete
-            last = recorded
+            last = recorded.key.episode
             yield episode
 
     @property
@@ -148,19 +151,19 @@ class RecordedCheckpoint(Checkpoint):
         """The checkpoint's file, or all of the run's if its episodes are strewn over them."""
         return self._records.sources(self.number)
 
-    def _read(self) -> Generator[RecordedEpisode, None, None]:
-        for example in self._records.records(self.number):
+    def _read(self, records: Iterator[Example]) -> Generator[RecordedEpisode, None, None]:
+        for example in records:
             yield self._run.form.read(example, self._run.game)
 
-    def _check_place(self, recorded: RecordedEpisode, last: RecordedEpisode | None) -> None:
+    def _check_place(self, recorded: RecordedEpisode, last: int | None) -> None:
         key = recorded.key
         if key.checkpoint != self.number:
             raise SourceError(
                 f"{recorded.where}: is episode {key.episode} of checkpoint {key.checkpoint}, where those of "
                 f"checkpoint {self.number} are expected; is a file missing or misnamed?"
             )
-        if last is not None and key.episode <= last.key.episode:
+        if last is not None and key.episode <= last:
             raise SourceError(
-                f"{recorded.where}: episode {key.episode} comes after episode {last.key.episode}, which is "
+                f"{recorded.where}: episode {key.episode} comes after episode {last}, which is "
                 f"not the order of play; copy the file again"
             )

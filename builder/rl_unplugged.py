@@ -29,8 +29,8 @@ FOLDERS = ("atari_episodes_ordered", "atari_episodes_v2", "atari")
 PROVENANCE = Provenance(
     ORIGIN,
     {
-        "unclipped_reward": "the files' `unclipped_rewards`. TensorFlow Datasets' source notes that in the "
-        "published files these are clipped as well."
+        "unclipped_reward": "what the files call unclipped rewards; TensorFlow Datasets' source notes that "
+        "in the published files these are clipped as well"
     },
 )
 

@@ -1,5 +1,6 @@
 """RL Unplugged's episodes, and TFDS's form of them, from files to a dataset."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -24,6 +25,8 @@ from atari_dqn_replay.builder.run import Episode
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.tf_example import Example
 from command import run as run_command
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from logs import log_transitions
 from rl_unplugged_files import PlayedEpisode
 
@@ -261,14 +264,16 @@ def test_a_source_tells_what_it_has(sources: dict[str, Path], played: list[Playe
 
 
 def read_one(features: dict[str, Any], form: RecordForm = RL_UNPLUGGED) -> Episode:
-    decoder = PngDecoder()
-    try:
-        episode = form.read(Example(files.example(features), "here"), ASTERIX).episode(decoder)
-        for _ in episode.frames:
-            pass
-        return episode
-    finally:
-        decoder.close()
+    return read_record(files.example(features), form)
+
+
+def read_record(content: bytes, form: RecordForm = RL_UNPLUGGED) -> Episode:
+    episode = form.read(Example(content, "here"), ASTERIX).episode(DECODER)
+    assert sum(map(len, episode.frames)) == len(episode)
+    return episode
+
+
+DECODER = PngDecoder()
 
 
 @pytest.mark.parametrize(
@@ -384,6 +389,16 @@ def test_a_record_that_does_not_add_up_is_an_error(
         read_one(change(files.rl_unplugged_features(scored)))
     assert says in str(error.value)
     assert str(error.value).startswith("here")
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_any_record_is_an_episode_or_a_source_error(data: st.DataObject) -> None:
+    content = bytearray(files.example(blank_episode(4, over=data.draw(st.booleans()))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(SourceError):
+        read_record(bytes(content))
 
 
 @pytest.mark.parametrize("form", [TFDS_1_0, TFDS_1_1])
