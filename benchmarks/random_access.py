@@ -2,13 +2,14 @@
 
 For each game and each number of rows a checkpoint is made from real play (see `make_log`) and built into a
 folder. `ReplayDataset` gives batches of 32 transitions of four stacked frames and the next four, uniformly
-drawn from all of it, in a process of its own that is held to one core. *Open first* prepares the frames,
-*open again* finds them prepared. *Kept* is the file of prepared frames, which is mapped and shared by all
-processes; *own memory* is what a process has to itself beyond what it had before it opened the dataset.
+drawn from all of it, in a process of its own that is held to one core; rates are per second of that core's
+time. *Open first* prepares the frames, *open again* finds them prepared. *Kept* is the file of prepared
+frames, which is mapped and shared by all processes; *own memory* is what a process has to itself beyond what
+it had before it opened the dataset.
 
 At the largest number of rows, by turns and the fastest of --repeats, the same from TorchRL's memory map and
-from a list of stacks in memory (see `reader.py`), and by a DataLoader with two workers on two cores: the
-dataset given batches of indices (`batch_size=None`), and with PyTorch's default way of collating.
+from a list of stacks in memory (see `reader.py`), and, by the clock, from a DataLoader with two workers on
+two cores: the dataset given batches of indices (`batch_size=None`), and with PyTorch's own collation.
 """
 
 import argparse
@@ -146,12 +147,12 @@ def _open(folder: Path, game: Game, cache: Path) -> ReplayDataset:
 
 
 def _draw(dataset: ReplayDataset, seconds: float) -> float:
-    random, start, count = np.random.default_rng(0), time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    random, start, count = np.random.default_rng(0), time.process_time(), 0
+    while time.process_time() - start < seconds:
         batch = dataset.gather(random.integers(len(dataset), size=BATCH))
         assert batch["next_observation"].shape == (BATCH, STACK, 84, 84)
         count += BATCH
-    return count / (time.perf_counter() - start)
+    return count / (time.process_time() - start)
 
 
 def _own_bytes() -> int:

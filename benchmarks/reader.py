@@ -13,7 +13,8 @@ that is held to one core; the ways take turns, and the fastest of --repeats coun
   random items. --skip-list does without its 8 GB;
 - plain `load_dataset(…, streaming=True)` row by row (the first --plain-rows): single frames, in order.
 
-Rates are from the start of the iteration on; *first batch* is from opening. *Peak memory* is the process's
+Rates are per second of one core's time, whatever else the machine does, from the start of the iteration on;
+*first batch* is by the clock, from opening. *Peak memory* is the process's
 largest resident set, Python and its libraries included.
 """
 
@@ -66,11 +67,11 @@ start = time.perf_counter()
 replay = AtariDQNExperienceReplay(game, root=root, batch_size=32 * 5, slice_len=5)
 replay.sample()
 first = time.perf_counter() - start
-count, start = 0, time.perf_counter()
-while seconds and time.perf_counter() - start < seconds:
+count, start = 0, time.process_time()
+while seconds and time.process_time() - start < seconds:
     assert replay.sample()["observation"].shape == (160, 84, 84)
     count += 32
-rate = count / (time.perf_counter() - start)
+rate = count / max(time.process_time() - start, 1e-9)
 peak = re.findall(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[0]
 print(json.dumps([rate, first, None, int(peak) * 1024]))
 """
@@ -171,12 +172,12 @@ def stream_transitions(folder: Path, game: Game) -> tuple[float, float, float]:
     """One epoch; then a reader that goes on in its middle."""
     start = time.perf_counter()
     batches = _open_transitions(folder, game)
-    opened = time.perf_counter()
+    opened = time.process_time()
     count, first = 0, 0.0
     for batch in batches:
         first = first or time.perf_counter() - start
         count += len(batch["action"])
-    seconds = time.perf_counter() - opened
+    seconds = time.process_time() - opened
     start = time.perf_counter()
     resumed = _open_transitions(folder, game)
     resumed.load_state_dict({**resumed.state_dict(), "batch": len(resumed) // 2})
@@ -188,13 +189,13 @@ def stream_rows(folder: Path, game: Game, rows: int) -> tuple[float, float, None
     """Single frames, decoded with Pillow."""
     start = time.perf_counter()
     stream: Any = _open_stream(folder, game)
-    opened, first, count = time.perf_counter(), 0.0, 0
+    opened, first, count = time.process_time(), 0.0, 0
     for row in stream.take(rows):
         assert np.asarray(row["observation"]).shape == (84, 84)
         count += 1
         if count == BATCH:
             first = time.perf_counter() - start
-    return count / (time.perf_counter() - opened), first, None
+    return count / (time.process_time() - opened), first, None
 
 
 def sample_list(folder: Path, game: Game, seconds: float) -> tuple[float, float, None]:
@@ -202,15 +203,15 @@ def sample_list(folder: Path, game: Game, seconds: float) -> tuple[float, float,
     start = time.perf_counter()
     stacks = _list_of_stacks(folder, game)
     random, first, count = np.random.default_rng(0), 0.0, 0
-    loaded = time.perf_counter()
-    while time.perf_counter() - loaded < seconds:
+    loaded = time.process_time()
+    while time.process_time() - loaded < seconds:
         indices = random.integers(len(stacks) - 1, size=BATCH).tolist()
         observation = np.stack([stacks[index] for index in indices])
         following = np.stack([stacks[index + 1] for index in indices])
         assert observation.shape == following.shape == (BATCH, STACK, 84, 84)
         first = first or time.perf_counter() - start
         count += BATCH
-    return count / (time.perf_counter() - loaded), first, None
+    return count / (time.process_time() - loaded), first, None
 
 
 def run_torchrl(options: argparse.Namespace, game: Game, logs: Path) -> Result:
