@@ -134,6 +134,7 @@ def _build_units(units: Sequence[BuildUnit], out: Path) -> None:
                 if reader is not None:
                     reader.close()
                 reader = unit.run.reader()
+                reader.expect([other.checkpoint for other in units if other.run is unit.run])
             try:
                 write_checkpoint(reader.checkpoint(unit.checkpoint), out, bar.update)
             except BaseException:
