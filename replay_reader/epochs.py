@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,13 +15,27 @@ ROWS = 1 << 14
 """Iterations that can be counted over DataLoaders with workers."""
 
 
+@dataclass
+class Iteration:
+    """One pass over an epoch, or what is left of it."""
+
+    epoch: int
+    first: int
+    """The item that it began with."""
+    given: int = 0
+    """Items that it has given here."""
+    row: int | None = None
+    """Of the log, for workers; and what stands there."""
+    key: int = 0
+
+
 class EpochLog:
     """Gives each iteration an epoch of its own, and tells from which item on it goes.
 
     In one process that is a counter. A DataLoader's workers work on copies, which are made anew for each
     iteration or live on, and come in any order. So each iteration over a DataLoader is a row of a log in
-    shared memory, under a key that all its workers know: the first to come writes it, the others find it.
-    Two that come at once write the same. Any other process that has a copy counts for itself.
+    shared memory, under a key that all its workers know: the first to come writes it, the others find it,
+    and two that come at once write the same. Any other process that has a copy counts for itself.
     """
 
     def __init__(self) -> None:
@@ -29,20 +44,31 @@ class EpochLog:
         self._iterations: Counter[int] = Counter()
         self.go_to(0, 0)
 
-    def begin(self) -> tuple[int, int]:
-        """The epoch and the first item of an iteration that begins here and now."""
+    def begin(self) -> Iteration:
+        """An iteration that begins here and now."""
         info = worker_info()
         if info is None:
             epoch, first = self.upcoming()
             self.go_to(epoch + 1, 0)
-            return epoch, first
+            return Iteration(epoch, first)
         key = hash((info.seed - info.id, self._iterations[info.seed])) or 1
         self._iterations[info.seed] += 1
-        keys = self._rows[0]
+        # Other workers write meanwhile: what is there is looked at once.
+        keys = self._rows[0].copy()
         (found,) = np.nonzero(keys == key)
-        row = int(found[0]) if len(found) else self._unused
-        keys[row] = key
-        return self._place(row)
+        row = int(found[0]) if len(found) else _first_unused(keys)
+        self._rows[0][row] = key
+        epoch, first = self._place(row)
+        return Iteration(epoch, first, row=row, key=key)
+
+    def check(self, iteration: Iteration) -> None:
+        """Refuse to go on where another DataLoader took the same row in the same instant.
+
+        Raises:
+            DatasetError: one did.
+        """
+        if iteration.row is not None and self._rows[0][iteration.row] != iteration.key:
+            raise DatasetError("two DataLoaders began on one reader at once; give each a reader of its own")
 
     def go_to(self, epoch: int, first: int) -> None:
         """Let the next iteration begin with this item of this epoch."""
@@ -68,16 +94,19 @@ class EpochLog:
 
     @property
     def _unused(self) -> int:
-        keys = self._rows[0]
-        row = int(np.argmin(keys != 0))
-        if keys[row]:
-            raise DatasetError(f"more than {ROWS - 1:,} iterations over DataLoaders; open the reader again")
-        return row
+        return _first_unused(self._rows[0])
 
     def _place(self, row: int) -> tuple[int, int]:
         _, starts, firsts = self._rows
         start = int(np.flatnonzero(starts[: row + 1])[-1])
         return int(starts[start]) - 1 + row - start, int(firsts[start]) if start == row else 0
+
+
+def _first_unused(keys: np.ndarray) -> int:
+    row = int(np.argmin(keys != 0))
+    if keys[row]:
+        raise DatasetError(f"more than {ROWS - 1:,} iterations over DataLoaders; open the reader again")
+    return row
 
 
 def register_with_torch(cls: type) -> None:

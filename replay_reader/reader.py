@@ -3,21 +3,13 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from .epochs import EpochLog, register_with_torch, worker_info
+from .epochs import EpochLog, Iteration, register_with_torch, worker_info
 from .errors import DatasetError
 
 Item = dict[str, Any]
 """A batch or an episode."""
-
-
-@dataclass
-class _Iteration:
-    epoch: int
-    first: int
-    given: int = 0
 
 
 class Reader(ABC):
@@ -38,7 +30,7 @@ class Reader(ABC):
         register_with_torch(type(self))
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self._epochs = EpochLog()
-        self._iteration: _Iteration | None = None
+        self._iteration: Iteration | None = None
 
     @property
     @abstractmethod
@@ -104,16 +96,17 @@ class Reader(ABC):
 
     def __iter__(self) -> Iterator[Item]:
         """What is left of an epoch for this rank, or in a DataLoader's worker for the worker."""
-        epoch, first = self._epochs.begin()
+        self._iteration = self._epochs.begin()
         info = worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        start, turns = first + self.rank + self.world_size * worker, self.world_size * workers
-        self._iteration = _Iteration(epoch, first)
+        start = self._iteration.first + self.rank + self.world_size * worker
+        turns = self.world_size * workers
         return self._give(self._iteration, range(start, self.items_in_epoch, turns))
 
-    def _give(self, iteration: _Iteration, numbers: range) -> Iterator[Item]:
+    def _give(self, iteration: Iteration, numbers: range) -> Iterator[Item]:
         with contextlib.closing(self.read(iteration.epoch, numbers)) as items:
             for item in items:
+                self._epochs.check(iteration)
                 iteration.given += 1
                 yield item
 
