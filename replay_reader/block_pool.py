@@ -13,6 +13,9 @@ from .errors import DatasetError
 
 FRAME_SHAPE = (84, 84)
 FRAME_BYTES = 84 * 84
+LARGE_BLOCK = 31 << 20
+"""Bytes. glibc sets its limits by the largest block that was freed, if below 32 MiB."""
+
 _READ = ("observation", "action", "reward", "return_to_go", "step")
 
 
@@ -67,6 +70,9 @@ class BlockPool:
     """
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block], slots: int, threads: int = 2) -> None:
+        # From then on glibc keeps the memory of a batch for the next one. It would else be given back and
+        # asked for again each time, and its pages filled with zeros: half of what a batch costs.
+        np.empty(LARGE_BLOCK, np.uint8)
         self._catalog = catalog
         self._blocks = blocks
         self._slot_rows = max((block.last - block.first for block in blocks), default=0)
@@ -122,25 +128,23 @@ class BlockPool:
         return 1 + slot * self._slot_rows
 
     def _load(self, block: Block, slot: int) -> None:
-        at = self._first_row(slot)
-        row = block.first
+        start = at = self._first_row(slot)
         for piece in self._catalog.shards[block.shard].read_pieces(block.first, block.last, _READ):
             rows = slice(at, at + len(piece["step"]))
             self._frames[rows] = piece["observation"].reshape(-1, FRAME_BYTES)
             self.action[rows], self.reward[rows] = piece["action"], piece["reward"]
-            self.return_to_go[rows] = piece["return_to_go"]
-            self._place(block.shard, row, rows, piece["step"])
-            at, row = rows.stop, row + len(piece["step"])
+            self.return_to_go[rows], self.step[rows] = piece["return_to_go"], piece["step"]
+            at = rows.stop
+        self._place(block, slice(start, at))
 
-    def _place(self, shard: int, first: int, rows: slice, steps: np.ndarray) -> None:
+    def _place(self, block: Block, rows: slice) -> None:
         """Say where in its episode each row lies."""
-        episodes = self._catalog.episodes_of_shard(shard)
-        numbers = np.arange(first, first + len(steps))
+        episodes = self._catalog.episodes_of_shard(block.shard)
+        numbers = np.arange(block.first, block.last)
         of_row = episodes[np.maximum(0, np.searchsorted(episodes["first_row"], numbers, "right") - 1)]
         step = numbers - of_row["first_row"]
         remaining = of_row["length"] - step
-        if (steps != step)[(step >= 0) & (remaining > 0)].any():
-            name = self._catalog.shards[shard].name
+        if (self.step[rows] != step)[(step >= 0) & (remaining > 0)].any():
+            name = self._catalog.shards[block.shard].name
             raise DatasetError(f"{name}: episodes lie elsewhere than the episodes table says; build it again")
-        self.step[rows], self.remaining[rows] = step, remaining
-        self.terminates[rows] = of_row["terminated"]
+        self.remaining[rows], self.terminates[rows] = remaining, of_row["terminated"]
