@@ -75,14 +75,14 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
 
     Args:
         source: a path or URL of a copy of the replay logs.
-        storage_options: for the source's fsspec file system.
+        source_options: for the source's file system, e.g. credentials; see `open_source`.
         runs: which runs, each a split; all that the source has if None.
         checkpoints: which checkpoints, instead of those of the view's quality.
     """
 
     version: datasets.Version | str | None = "1.0.0"
     source: str | None = None
-    storage_options: Mapping[str, Any] | None = None
+    source_options: Mapping[str, Any] | None = None
     runs: Sequence[int] | None = None
     checkpoints: Sequence[int] | None = None
 
@@ -94,7 +94,7 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         """
         if self.source is None:
             raise SourceError(f"{self.name}: say where the replay logs are, e.g. source='path/to/dqn'")
-        return open_source(self.source, self.storage_options)
+        return open_source(self.source, self.source_options)
 
     def open_runs(self) -> list[Run]:
         """The runs asked for.
@@ -112,7 +112,7 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         if self.source is not None:
             source, game = self.open_source(), parse_config_name(self.name).game
             stamp = source.fingerprint(game, source.runs(game) if self.runs is None else self.runs)
-            config_kwargs = {**config_kwargs, "fingerprint": stamp, "storage_options": None}
+            config_kwargs = {**config_kwargs, "fingerprint": stamp, "source_options": None}
         return super().create_config_id(config_kwargs, custom_features)
 
 
@@ -129,7 +129,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         runs: which runs; all that the source has if None.
         checkpoints: which checkpoints, instead of those of the view's quality.
         cache_dir: where `download_and_prepare` writes.
-        storage_options: for the source's fsspec file system.
+        storage_options: for the source's file system, e.g. credentials; see `open_source`.
 
     Raises:
         AtariReplayError: there is no such game, view, run or checkpoint, or a log file is damaged.
@@ -167,7 +167,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             "source": None if source is None else os.fspath(source),
             "runs": None if runs is None else tuple(runs),
             "checkpoints": None if checkpoints is None else tuple(checkpoints),
-            "storage_options": storage_options,
+            # Not `storage_options`: those of `datasets` are for its cache.
+            "source_options": storage_options,
         }
         self._readers: dict[tuple[int, int], RunReader] = {}
         super().__init__(

@@ -8,13 +8,14 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from isal import igzip, isal_zlib
 from numpy.lib import format as npy
 
-from .errors import ReplayLogError
+from .errors import ReplayLogError, SourceError
+from .kept_files import KeptFiles
 from .manifest import FileRecord
 from .store import Store
 
@@ -36,7 +37,7 @@ class ArrayFile:
     read is proved only by `finish`.
 
     Args:
-        store: where the file lies.
+        files: opens the file.
         path: its path there.
         dtype: what the rows must be.
         row_shape: shape of one row, `()` for numbers.
@@ -45,14 +46,16 @@ class ArrayFile:
         ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or another array.
     """
 
-    def __init__(self, store: Store, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, files: Store | KeptFiles, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]
+    ) -> None:
         self.path = path
-        self.where = store.describe(path)
+        self.where = files.describe(path)
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
         self._row_bytes = self._dtype.itemsize * math.prod(row_shape)
         with self._reading():
-            self._raw = _HashingReader(store.open(path))
+            self._raw = _HashingReader(files.open(path))
             self._stream = igzip.IGzipFile(fileobj=self._raw, mode="rb")
             try:
                 self.rows = self._read_header()
@@ -87,11 +90,13 @@ class ArrayFile:
         """Read to the end, check that it is where it should be, and say what the whole file was."""
         self.skip(self.rows - self._position)
         with self._reading():
-            surplus = self._stream.read(1)
-        if surplus:
-            raise self._unexpected(
-                f"more than the {self.rows:,} rows that its header declares", "the array's end"
-            )
+            if self._stream.read(1):
+                raise self._unexpected(
+                    f"more than the {self.rows:,} rows that its header declares", "the array's end"
+                )
+            # Trailing zeros may be left of it, and a store's checksum is compared at the very end.
+            while self._raw.read(SKIP_BYTES):
+                pass
         self.close()
         return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
 
@@ -139,7 +144,7 @@ class ArrayFile:
         """Turn what the file system and the inflater raise into one error that names the file."""
         try:
             yield
-        except ReplayLogError:
+        except SourceError:
             raise
         except FileNotFoundError:
             raise ReplayLogError(
@@ -177,7 +182,7 @@ class _HashingReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        data = self._file.read(len(buffer))
+        data = cast(io.BufferedReader, self._file).read1(len(buffer))
         self.size += len(data)
         self.sha256.update(data)
         buffer[: len(data)] = data
@@ -188,13 +193,13 @@ class _HashingReader(io.RawIOBase):
         super().close()
 
 
-def read_number(store: Store, path: str) -> tuple[int, FileRecord]:
+def read_number(files: Store | KeptFiles, path: str) -> tuple[int, FileRecord]:
     """The whole number that a file such as `add_count_ckpt.0.gz` holds, and the file's record.
 
     Raises:
         ReplayLogError: the file is missing, damaged, or something else.
     """
-    file = ArrayFile(store, path, np.int64, ())
+    file = ArrayFile(files, path, np.int64, ())
     if file.rows != 1:
         file.close()
         raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one; copy it again")

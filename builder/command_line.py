@@ -1,12 +1,16 @@
 """The command `atari-dqn-replay`: arguments in, text out; what it does is elsewhere."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from .errors import AtariReplayError
+
+SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -147,16 +151,22 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
         "inspect",
         _inspect,
         "tell what a source holds: games, runs, checkpoints, missing files, holes, bytes",
-        "inspect mirror/dqn\ninspect gs://my-mirror/dqn",
+        "inspect mirror/dqn\ninspect gs://my-mirror/dqn --storage-option token=anon\n"
+        "inspect https://example.org/dqn --games pong breakout",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a folder, or a URL that fsspec knows")
+    parser.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument(
+        "--games", nargs="+", metavar="GAME", default=["all"], help="default: all that the source lists"
+    )
+    _add_storage_option(parser)
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from .inspection import inspect_source, inspection_table
-    from .sources import open_source
+    from .sources import named_games, open_source
 
-    print(inspection_table(list(inspect_source(open_source(options.source)))))
+    source = open_source(options.source, dict(options.storage_option))
+    print(inspection_table(list(inspect_source(source, named_games(source, options.games)))))
 
 
 def _add_build(commands: "argparse._SubParsersAction") -> None:
@@ -169,7 +179,8 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
         "build all --source mirror/dqn --out dataset --runs 1-2 --checkpoints 0,9,49",
     )
     parser.add_argument("games", nargs="+", metavar="GAME", help="in any spelling, or `all`")
-    parser.add_argument("--source", required=True, help="a folder, or a URL that fsspec knows")
+    parser.add_argument("--source", required=True, help=SOURCE_HELP)
+    _add_storage_option(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the dataset goes")
     parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
     parser.add_argument(
@@ -183,7 +194,7 @@ def _build(options: argparse.Namespace) -> None:
     from .build import build, plan_build
     from .sources import named_games, open_source
 
-    source = open_source(options.source)
+    source = open_source(options.source, dict(options.storage_option))
     plan = plan_build(
         source,
         named_games(source, options.games),
@@ -225,6 +236,29 @@ def _publish(options: argparse.Namespace) -> None:
         else HubDestination(options.repo_id, revision=options.revision, private=options.private)
     )
     print(publish(options.folder, destination, dry_run=options.dry_run, license=options.license))
+
+
+def _add_storage_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage-option",
+        action="append",
+        default=[],
+        type=_storage_option,
+        metavar="KEY=VALUE",
+        help="for the source's file system, e.g. token=anon, endpoint_url=https://…; may be repeated; "
+        "see docs/sources.md",
+    )
+
+
+def _storage_option(text: str) -> tuple[str, Any]:
+    """A key and its value: JSON where it is JSON, else the text as it is."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError("write it as KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def _add_license(parser: argparse.ArgumentParser) -> None:

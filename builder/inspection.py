@@ -1,9 +1,11 @@
 """What a source holds, without reading its frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .errors import AtariReplayError
+from .games import Game
 from .progress import progress_bar
 from .run import Run, describe_numbers
 from .source import Source
@@ -31,21 +33,34 @@ class RunReport:
         return self.game, self.run, self.checkpoints, self.capacity, self.megabytes, self.origin, remarks
 
 
-def inspect_source(source: Source) -> Iterator[RunReport]:
-    """Report on each run, as it is looked at: its checkpoints, missing files, holes, and damage in headers.
+RUNS_AT_ONCE = 4
+"""Looked at together: most of the time is spent waiting for a store's answers."""
+
+
+def inspect_source(source: Source, games: Sequence[Game] | None = None) -> Iterator[RunReport]:
+    """Report on each run: its checkpoints, missing files, holes, and damage in headers.
+
+    Args:
+        source: where to look.
+        games: which games; all that the source has if None.
 
     Raises:
-        SourceError: the source cannot be listed.
+        SourceError: the source cannot be listed, or has no such game.
     """
-    runs = [(game, run) for game in source.games() for run in source.runs(game)]
-    for game, run in progress_bar(runs, description="inspect", unit=" runs"):
-        try:
-            yield _inspect_run(source.open_run(game, run))
-        except AtariReplayError as error:
-            yield RunReport(game.name, run, "-", None, None, "-", (str(error),))
+    found = [(game, run) for game in games or source.games() for run in source.runs(game)]
+    with ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="inspect") as executor:
+        reports = executor.map(lambda place: _inspect(source, *place), found)
+        yield from progress_bar(reports, description="inspect", unit=" runs", total=len(found))
 
 
-def _inspect_run(run: Run) -> RunReport:
+def _inspect(source: Source, game: Game, run: int) -> RunReport:
+    try:
+        return _report_on(source.open_run(game, run))
+    except AtariReplayError as error:
+        return RunReport(game.name, run, "-", None, None, "-", (str(error),))
+
+
+def _report_on(run: Run) -> RunReport:
     remarks = run.remarks()
     sizes = list(run.file_sizes().values())
     known = [size for size in sizes if size is not None]

@@ -1,8 +1,9 @@
 """A copy of the bucket: `<root>/<Game>/<run>/replay_logs/$store$_observation_ckpt.0.gz` and so on."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from .d4rl_cache import CachedLog, CachedRun, find_cached_files
 from .episodes import LoggedRun
 from .errors import ReplayLogError, SourceError, UnknownNameError
 from .games import GAMES, Game
@@ -17,7 +18,10 @@ _RUN = re.compile(r"[1-9][0-9]?")
 
 
 class Mirror(Source):
-    """Replay logs in the bucket's layout; the root may be the folder above `dqn`.
+    """Replay logs in the bucket's layout, or in that of d4rl-atari's cache.
+
+    The root may be the folder above `dqn`, a game's folder may carry its slug, and a run's folder may hold
+    the files directly.
 
     Args:
         store: the root.
@@ -27,8 +31,9 @@ class Mirror(Source):
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store.below("dqn") if "dqn" in store.list("") else store
-        names = self._store.list("")
+        names = store.list("")
+        self._store = store.below("dqn") if "dqn" in names else store
+        names = self._store.list("") if "dqn" in names else names
         self._games = {game: name for game in GAMES for name in names if name in (game.name, game.slug)}
         if not self._games:
             raise SourceError(
@@ -51,35 +56,46 @@ class Mirror(Source):
 
     def open_run(self, game: Game, run: int) -> LoggedRun:
         """One run."""
-        files = self._log_files(game, run)
-        return LoggedRun(game, run, ReplayLog(self._store, files), self._provenance(files.folder))
+        files = self._find(game, run)
+        if files.has_add_counts:
+            return LoggedRun(game, run, ReplayLog(self._store, files), self._provenance(files.folder))
+        return CachedRun(game, run, CachedLog(self._store, files))
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
         """Of the names, sizes and times or checksums of the runs' files."""
-        return self._store.fingerprint(self._log_files(game, run).folder for run in runs)
+        found = [self._find(game, run) for run in runs]
+        paths = [path for files in found for paths in files.checkpoints.values() for path in paths.values()]
+        return self._store.fingerprint_of([*paths, *(f"{files.folder}/{PROVENANCE_FILE}" for files in found)])
 
-    def _log_files(self, game: Game, run: int) -> LogFiles:
-        runs = self.runs(game)
+    def _find(self, game: Game, run: int) -> LogFiles:
+        """The files of a run.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            SourceError: it holds no files.
+        """
+        self._require_run(game, run, self.runs(game))
         folder = f"{self._game_folder(game)}/{run}"
-        if run not in runs:
-            found = ", ".join(map(str, runs)) or "none"
-            raise UnknownNameError(
-                f"{self._store.describe(folder)}: no such run; this source has run {found} of {game}"
-            )
-        if "replay_logs" in self._store.list(folder):
+        names = self._store.list(folder)
+        if "replay_logs" in names:
             folder += "/replay_logs"
-        files = LogFiles(folder)
-        for name in self._store.list(folder):
-            match = _LOG_FILE.fullmatch(name)
-            if match and match["array"] in LOG_ARRAYS:
-                checkpoint = files.checkpoints.setdefault(int(match["number"]), {})
-                checkpoint[match["array"]] = f"{folder}/{name}"
+            names = self._store.list(folder)
+        files = _find_log_files(folder, names)
+        if not files.checkpoints:
+            files = find_cached_files(self._store, folder, names)
         if not files.checkpoints:
             raise SourceError(
                 f"{self._store.describe(folder)}: holds no log files; expected names such as "
                 f"$store$_observation_ckpt.0.gz"
             )
         return files
+
+    def _require_run(self, game: Game, run: int, runs: Sequence[int]) -> None:
+        if run not in runs:
+            found = ", ".join(map(str, runs)) or "none"
+            raise UnknownNameError(
+                f"{self.describe()}: no such run as {run}; this source has run {found} of {game}"
+            )
 
     def _provenance(self, folder: str) -> Provenance:
         path = f"{folder}/{PROVENANCE_FILE}"
@@ -97,3 +113,12 @@ class Mirror(Source):
             games = ", ".join(other.name for other in self.games())
             raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
         return self._games[game]
+
+
+def _find_log_files(folder: str, names: Iterable[str]) -> LogFiles:
+    files = LogFiles(folder)
+    for name in names:
+        match = _LOG_FILE.fullmatch(name)
+        if match and match["array"] in LOG_ARRAYS:
+            files.checkpoints.setdefault(int(match["number"]), {})[match["array"]] = f"{folder}/{name}"
+    return files

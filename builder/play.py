@@ -87,6 +87,8 @@ class FramesCursor:
         self._stop = threading.Event()
         self._blocks: Generator[np.ndarray, None, None] | None = None
         self._held = np.empty((0, *FRAME_SHAPE), np.uint8)
+        self._open = True
+        log.kept.hold()
 
     def peek(self, rows: int) -> np.ndarray:
         """The next rows, fewer at the end of the stretch; they stay to be taken."""
@@ -118,6 +120,9 @@ class FramesCursor:
         self._stop.set()
         if self._blocks is not None:
             self._blocks.close()
+        if self._open:
+            self._open = False
+            self._log.kept.let_go()
 
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
@@ -144,7 +149,8 @@ def _blocks_of_frames(
     """Frames from the stretch's row `start` on.
 
     A dump's first row in order of play is the last of its file, so the file is inflated twice: once to
-    reach that row, on a thread, while the dump before is used; and once for the rows before it.
+    reach that row, on a thread, while the dump before is used; and once for the rows before it. Where it
+    would have to be downloaded twice, its compressed bytes are kept in between; see `KeptFiles`.
     """
     lead: np.ndarray | None = None
     dump: Dump | None = log.dump(first)

@@ -15,6 +15,7 @@ import numpy as np
 
 from .array_file import ArrayFile, read_number
 from .errors import ReplayLogError
+from .kept_files import KeptFiles
 from .manifest import FileRecord
 from .store import Store
 
@@ -43,11 +44,17 @@ class LogFiles:
 
     folder: str
     checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
+    has_add_counts: bool = True
+    """False for copies that leave them out."""
 
     def path(self, number: int, array: str) -> str:
         """Where an array is, or would be if it were there."""
-        prefix = "" if array == "add_count" else "$store$_"
-        return self.checkpoints[number].get(array, f"{self.folder}/{prefix}{array}_ckpt.{number}.gz")
+        return self.checkpoints[number].get(array, f"{self.folder}/{log_file_name(array, number)}")
+
+
+def log_file_name(array: str, number: int) -> str:
+    """The bucket's name for an array of a checkpoint."""
+    return f"{'' if array == 'add_count' else '$store$_'}{array}_ckpt.{number}.gz"
 
 
 class Link(enum.Enum):
@@ -99,9 +106,15 @@ class ReplayLog:
         files: which of its files.
     """
 
+    arrays: tuple[str, ...] = LOG_ARRAYS
+    """What a checkpoint must have."""
+
     def __init__(self, store: Store, files: LogFiles) -> None:
         self.store = store
         self.files = files
+        self.kept = KeptFiles(
+            store, {path: number for number, paths in files.checkpoints.items() for path in paths.values()}
+        )
         self.numbers = sorted(files.checkpoints)
         self._headers: dict[int, tuple[int, int]] = {}
         self._dumps: dict[int, Dump] = {}
@@ -160,7 +173,7 @@ class ReplayLog:
             ReplayLogError: it is missing, damaged, another array, or of another length than the observations.
         """
         dtype, shape = ARRAYS[array]
-        file = ArrayFile(self.store, self.files.path(number, array), dtype, shape)
+        file = ArrayFile(self.kept, self.files.path(number, array), dtype, shape)
         capacity, _ = self._headers.get(number, (file.rows, 0))
         if file.rows != capacity:
             file.close()
@@ -201,7 +214,7 @@ class ReplayLog:
         for array in ARRAYS:
             if self.files.path(number, array) not in self._records:
                 self._finish([self.open(number, array)])
-        return [self._records[self.files.path(number, array)] for array in LOG_ARRAYS]
+        return [self._records[self.files.path(number, array)] for array in self.arrays]
 
     def _finish(self, files: list[ArrayFile]) -> None:
         for file in files:
@@ -213,21 +226,24 @@ class ReplayLog:
         if number not in self._headers:
             file = self.open(number, "observation")
             file.close()
-            add_count, record = read_number(self.store, self.files.path(number, "add_count"))
-            where = self.store.describe(record.path)
             if file.rows < PADDING_ROWS + 2:
                 raise ReplayLogError(
                     f"{file.where}: holds {file.rows} rows, expected a ring of at least {PADDING_ROWS + 2}; "
                     f"copy it again"
                 )
-            if add_count < 0 or (add_count >= file.rows and add_count % file.rows != file.rows - 1):
-                raise ReplayLogError(
-                    f"{where}: add_count is {add_count:,}; a ring of {file.rows:,} rows is dumped at "
-                    f"{file.rows - 1:,} modulo {file.rows:,}, or with less at training's end; copy it again"
-                )
-            self._records[record.path] = record
-            self._headers[number] = (file.rows, add_count)
+            self._headers[number] = (file.rows, self._add_count(number, file.rows))
         return self._headers[number]
+
+    def _add_count(self, number: int, rows: int) -> int:
+        """Rows ever added to a ring of so many, when it was dumped."""
+        add_count, record = read_number(self.kept, self.files.path(number, "add_count"))
+        if add_count < 0 or (add_count >= rows and add_count % rows != rows - 1):
+            raise ReplayLogError(
+                f"{self.store.describe(record.path)}: add_count is {add_count:,}; a ring of {rows:,} rows is "
+                f"dumped at {rows - 1:,} modulo {rows:,}, or with less at training's end; copy it again"
+            )
+        self._records[record.path] = record
+        return add_count
 
     def _is_partial(self, number: int) -> bool:
         """At the end of training add_count is set to the cursor; only in file 0 may both be C - 1."""

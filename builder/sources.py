@@ -4,29 +4,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .games import Game, find_game
+from .google_store import GoogleStore
+from .http_store import CannotListError, HttpStore
 from .mirror import Mirror
 from .rl_unplugged import RLUnplugged
+from .s3_store import S3Store
 from .source import Source
 from .store import Store
 from .tfds_folder import TFDSFolder
+from .unlisted_mirror import UnlistedMirror
+
+STORES: dict[str, type[Store]] = {
+    "gs": GoogleStore,
+    "gcs": GoogleStore,
+    "s3": S3Store,
+    "s3a": S3Store,
+    "http": HttpStore,
+    "https": HttpStore,
+}
+"""By the URL's scheme, those with ways of their own."""
+
+
+def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
+    """The folder at a path or URL; see `open_source`."""
+    return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
 
 
 def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> Source:
     """The source at a path or URL.
 
     Args:
-        url: a folder, or a URL that fsspec knows (`gs://…`, `s3://…`, `hf://…`, `memory://…`).
-        storage_options: passed to the file system.
+        url: a folder, or a URL: `gs://…`, `s3://…`, `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or
+            any other that fsspec knows.
+        storage_options: passed to the file system (credentials, endpoints), but for `patience`: the seconds
+            without an answer after which a store is given up.
 
     Raises:
         SourceError: there is nothing that can be read.
     """
-    store = Store(url, storage_options)
-    if RLUnplugged.recognises(store):
-        return RLUnplugged(store)
-    if TFDSFolder.recognises(store):
-        return TFDSFolder(store)
-    return Mirror(store)
+    store = open_store(url, storage_options)
+    try:
+        store.list("")
+        if RLUnplugged.recognises(store):
+            return RLUnplugged(store)
+        if TFDSFolder.recognises(store):
+            return TFDSFolder(store)
+        return Mirror(store)
+    except CannotListError:
+        return UnlistedMirror(store)
 
 
 def named_games(source: Source, names: Sequence[str]) -> list[Game]:

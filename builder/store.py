@@ -1,91 +1,273 @@
 """Files below a root, on any fsspec file system: listed, opened, measured, and named in messages."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit, urlunsplit
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import xxhash
+from fsspec.asyn import AsyncFileSystem
 
 from .errors import SourceError
+from .network_errors import describe_error, is_denied, status_of, without_credentials
+from .patience import Patience, patiently
+from .resilient_reader import Connection, ResilientReader
+from .stamp import Stamp, stamp_of
+
+__all__ = ["Store", "without_credentials"]
+
+FIRST_CONTACT = 20.0
+"""Seconds of patience until a store has answered once: a wrong name is likelier than a bad network."""
+BUFFER = 1 << 16
+"""Bytes."""
+REQUESTS_AT_ONCE = 8
+"""For the sizes of files that a listing does not tell."""
+
+Result = TypeVar("Result")
 
 
 class Store:
     """A folder, local or not; paths are relative to it and never lead out of it.
 
+    Reads of files that are not local are tried again, resumed and checked; see `ResilientReader`.
+
     Args:
         url: a path or any URL that fsspec knows (`gs://…`, `s3://…`, `hf://…`, `memory://…`).
-        storage_options: passed to the file system.
+        storage_options: passed to the file system, but for `patience`: the seconds without an answer after
+            which a store is given up.
 
     Raises:
-        SourceError: no file system knows such a URL.
+        SourceError: no file system knows such a URL; from every method: the store cannot be reached, or
+            does not let these credentials in.
     """
 
+    etag_is_md5 = False
+
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        options = dict(storage_options or {})
+        self.patience = _patience(options.pop("patience", None))
         try:
-            self.fs, root = fsspec.url_to_fs(url, **dict(storage_options or {}))
-        except (ValueError, ImportError) as error:
+            self.fs, root = self._file_system(url, options)
+        except (ValueError, ImportError, TypeError) as error:
             raise SourceError(
-                f"{without_credentials(url)}: not a source that can be opened ({error})"
+                f"{without_credentials(url)}: not a source that can be opened ({describe_error(error)})"
             ) from None
         self.root = root.rstrip("/")
+        # Instances are shared by fsspec, and with them listings that may be old.
+        self.fs.invalidate_cache()
+        self._answered = [False]
+        self._stamps: dict[str, Stamp] = {}
+        self._listings: dict[str, Sequence[str]] = {}
+
+    def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
+        return fsspec.url_to_fs(url, **options)
 
     def below(self, folder: str) -> "Store":
         """The same file system from a folder on."""
-        store = object.__new__(Store)
-        store.fs, store.root = self.fs, f"{self.root}/{folder}"
+        store = object.__new__(type(self))
+        store.__dict__.update(self.__dict__)
+        store.root = f"{self.root}/{folder}"
         return store
 
     @property
     def is_local(self) -> bool:
         """Whether reading a file twice costs next to nothing."""
         protocols = self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
-        return "file" in protocols
+        return "file" in protocols or "memory" in protocols
 
     def list(self, folder: str) -> list[str]:
-        """Names of the files and folders in a folder, sorted.
+        """Names of the files and folders in a folder, sorted; a store that is not local is asked once.
 
         Raises:
             SourceError: there is no such folder, or it cannot be listed.
         """
+        if self.is_local:
+            return [*self._names(folder)]
+        full = self._full(folder)
+        if full not in self._listings:
+            self._listings[full] = self._names(folder)
+        return [*self._listings[full]]
+
+    def _names(self, folder: str) -> Sequence[str]:
         try:
-            entries = self.fs.ls(self._full(folder), detail=False)
+            entries = self._ask(lambda: self.fs.ls(self._full(folder), detail=True), folder, "listed")
         except (FileNotFoundError, NotADirectoryError):
             raise SourceError(f"{self.describe(folder)}: no such folder") from None
-        except OSError as error:
-            raise SourceError(f"{self.describe(folder)}: cannot be listed ({error})") from None
-        return sorted(name for name in (entry.rstrip("/").rpartition("/")[2] for entry in entries) if name)
+        names = set()
+        for entry in entries:
+            full = str(entry["name"]).rstrip("/")
+            name = full.rpartition("/")[2]
+            # Some stores list a folder's own placeholder within it.
+            if is_plain_name(name) and full != self._full(folder):
+                names.add(name)
+                if entry.get("type") == "file":
+                    self._stamps[self._full(f"{folder}/{name}" if folder else name)] = self._stamp_of(entry)
+        return sorted(names)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file, to be read forwards."""
-        return self.fs.open(self._full(path), "rb")
+        """Open a file, to be read forwards.
+
+        Raises:
+            FileNotFoundError: here or from `read`: it is not there.
+        """
+        if self.is_local:
+            return self.fs.open(self._full(path), "rb")
+        reader = ResilientReader(
+            lambda offset: self._connect(path, offset),
+            lambda: self._ask(lambda: self._current_stamp(path), path),
+            self.describe(path),
+            self.patience,
+        )
+        return io.BufferedReader(reader, BUFFER)
 
     def size(self, path: str) -> int | None:
         """Bytes; None if the file is not there or the store does not say."""
         try:
-            return self.fs.info(self._full(path)).get("size")
+            return self._stamp(path).size
         except OSError:
             return None
 
+    def stamps(self, paths: Sequence[str]) -> dict[str, Stamp | None]:
+        """What the store says of each file, None if it is not there; asked for several at once."""
+        if self.is_local:
+            return {path: self._stamp_if_there(path) for path in paths}
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="ask") as executor:
+            return dict(zip(paths, executor.map(self._stamp_if_there, paths), strict=True))
+
     def fingerprint(self, folders: Iterable[str]) -> str:
         """Changes when a file in these folders is added, removed or replaced by another."""
-        entries = [entry for folder in folders for entry in self.fs.ls(self._full(folder), detail=True)]
-        known = ("name", "size", "mtime", "ETag", "etag", "md5Hash", "crc32c", "LastModified")
-        stamps = sorted(str([entry.get(key) for key in known]) for entry in entries)
-        return xxhash.xxh3_64_hexdigest("\n".join(stamps).encode())
+        return self.fingerprint_of([f"{folder}/{name}" for folder in folders for name in self.list(folder)])
+
+    def fingerprint_of(self, paths: Sequence[str]) -> str:
+        """Changes when one of these files is removed or replaced by another."""
+        lines = sorted(f"{path} {stamp}" for path, stamp in self.stamps(paths).items())
+        return xxhash.xxh3_64_hexdigest("\n".join(lines).encode())
 
     def describe(self, path: str = "") -> str:
         """The full name of a file or folder, for messages: without credentials."""
         return without_credentials(self.fs.unstrip_protocol(self._full(path))).removeprefix("file://")
 
+    def _connect(self, path: str, offset: int) -> Connection:
+        kind = _Ranges if isinstance(self.fs, AsyncFileSystem) else _Handle
+        return kind(self.fs, self._full(path), self._stamp(path), offset)
+
+    def _stamp(self, path: str) -> Stamp:
+        """As the store said when it was first asked: what is read must still be that."""
+        full = self._full(path)
+        if self.is_local:
+            return self._stamp_of(self.fs.info(full))
+        if full not in self._stamps:
+            self._stamps[full] = self._ask(lambda: self._stamp_of(self.fs.info(full)), path)
+        return self._stamps[full]
+
+    def _stamp_if_there(self, path: str) -> Stamp | None:
+        try:
+            return self._stamp(path)
+        except OSError:
+            return None
+
+    def _current_stamp(self, path: str) -> Stamp:
+        self.fs.invalidate_cache()
+        return self._stamp_of(self.fs.info(self._full(path)))
+
+    def _stamp_of(self, info: Mapping[str, Any]) -> Stamp:
+        return stamp_of(info, etag_is_md5=self.etag_is_md5)
+
+    def _ask(self, question: Callable[[], Result], path: str, verb: str = "read") -> Result:
+        """The store's answer, asked again while its failures may pass."""
+        if self.is_local:
+            return self._ask_disk(question, path, verb)
+        patience = self.patience
+        if not self._answered[0]:
+            patience = replace(patience, seconds=min(FIRST_CONTACT, patience.seconds))
+
+        def ask() -> Result:
+            try:
+                return question()
+            except Exception as error:
+                if status_of(error) == 404:
+                    raise FileNotFoundError(path) from None
+                if is_denied(error):
+                    raise SourceError(f"{self.describe(path)}: {self._denied(verb, error)}") from None
+                raise
+
+        answer = patiently(ask, self.describe(path), patience)
+        self._answered[0] = True
+        return answer
+
+    def _ask_disk(self, question: Callable[[], Result], path: str, verb: str) -> Result:
+        try:
+            return question()
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            raise SourceError(f"{self.describe(path)}: cannot be {verb} ({describe_error(error)})") from None
+
+    def _denied(self, verb: str, error: Exception) -> str:
+        """What to say when the store wants other credentials."""
+        return f"cannot be {verb} ({describe_error(error)}); give credentials that may, see docs/sources.md"
+
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}".rstrip("/")
 
 
-def without_credentials(url: str) -> str:
-    """The URL as it may be shown: no user, password or query, where signatures travel."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+class _Ranges:
+    """A file on a file system whose calls are requests: each block is one."""
+
+    pinned = False
+
+    def __init__(self, fs: Any, path: str, stamp: Stamp, offset: int) -> None:
+        self._fs, self._path, self._offset = fs, path, offset
+        self.stamp = stamp
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many."""
+        size = self.stamp.size
+        stop = self._offset + most if size is None else min(self._offset + most, size)
+        if stop <= self._offset:
+            return b""
+        data = self._fs.cat_file(self._path, start=self._offset, end=stop)
+        if len(data) > stop - self._offset:
+            raise SourceError(f"{without_credentials(self._path)}: the store does not answer to ranges")
+        self._offset += len(data)
+        return data
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Handle:
+    """A file on any other file system."""
+
+    pinned = False
+
+    def __init__(self, fs: Any, path: str, stamp: Stamp, offset: int) -> None:
+        self.stamp = stamp
+        # No cache of theirs: they would read ahead once more.
+        self._file: io.BufferedIOBase = fs.open(path, "rb", cache_type="none")
+        if offset:
+            self._file.seek(offset)
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many."""
+        return self._file.read(most)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a listed name is that of a file or folder right there, and of nothing else."""
+    return name not in ("", ".", "..") and not any(char in "/\\" or not char.isprintable() for char in name)
+
+
+def _patience(seconds: Any) -> Patience:
+    if seconds is None:
+        return Patience()
+    try:
+        return Patience(seconds=float(seconds))
+    except (TypeError, ValueError):
+        raise SourceError(f"patience={seconds!r}: give a number of seconds") from None

@@ -1,0 +1,94 @@
+"""The cache that d4rl-atari downloads into: `<Game>/<index>/<epoch>/observation.gz` and so on, no add_count.
+
+d4rl-atari copies `<Game>/<run>/replay_logs/$store$_<array>_ckpt.<N>.gz` of the bucket to
+`~/.d4rl/datasets/<Game>/<run>/<N>/<array>.gz`: its index is the run, from 1, and its epoch is the number of
+the checkpoint (see its `offline_env.py`; its `-v0` is index 1).
+
+Without add_count two things cannot be known, so this is assumed:
+
+- Whether a lap was skipped between two epochs. They are taken to be apart: no episode is joined across
+  them, and what is cut there is marked as cut.
+- Whether the last epoch is the partial dump made at the end of training, and where its cursor stood.
+  Within a full lap every terminal row is followed by padding; where one is not, there the ring's older
+  rows begin. A dump whose older rows begin with padding by chance is taken for a full lap.
+"""
+
+import re
+
+import numpy as np
+
+from .episodes import LoggedRun
+from .games import Game
+from .provenance import UNRECORDED, Provenance
+from .replay_log import ARRAYS, PADDING_ROWS, Link, LogFiles, ReplayLog, Rows
+from .run import describe_numbers
+from .store import Store
+
+REMARK = (
+    "d4rl-atari's cache has no add_count: index is taken for the run and epoch for the checkpoint, and "
+    "episodes are not joined across epochs, since a lap may be missing between them"
+)
+_EPOCH = re.compile(r"0|[1-9][0-9]{0,3}")
+
+
+def find_cached_files(store: Store, folder: str, names: list[str]) -> LogFiles:
+    """The cached arrays in a run's folder, whose entries have these names."""
+    files = LogFiles(folder, has_add_counts=False)
+    for epoch in filter(_EPOCH.fullmatch, names):
+        there = set(store.list(f"{folder}/{epoch}"))
+        paths = {array: f"{folder}/{epoch}/{array}.gz" for array in ARRAYS if f"{array}.gz" in there}
+        if paths:
+            files.checkpoints[int(epoch)] = paths
+    return files
+
+
+class CachedLog(ReplayLog):
+    """A log without add_count."""
+
+    arrays = tuple(ARRAYS)
+
+    def _add_count(self, number: int, rows: int) -> int:
+        if number == self.numbers[-1]:
+            cursor = self._find_cursor(number, rows)
+            if cursor is not None:
+                return cursor
+        # Where the log begins there is padding.
+        laps = 2 if number == 0 and not self._is_zero(Rows(0, 0, PADDING_ROWS)) else number + 1
+        return laps * rows - 1
+
+    def _link(self, before: int | None, number: int) -> Link:
+        return super()._link(before, number) if number == 0 else Link.CUT
+
+    def _find_cursor(self, number: int, rows: int) -> int | None:
+        """The row before which play ends, if there is just one such row."""
+        blank, terminal = np.zeros(rows, bool), np.zeros(rows, bool)
+        start = 0
+        for block in self.blocks(Rows(number, 0, rows - 1), tuple(ARRAYS)):
+            stop = start + len(block["terminal"])
+            terminal[start:stop] = block["terminal"]
+            lit = [array.reshape(stop - start, -1).any(axis=1) for array in block.values()]
+            blank[start:stop] = ~np.logical_or.reduce(lit)
+            start = stop
+        ends = np.flatnonzero(terminal[: rows - 2]) + 1
+        cursors = [int(end) for end in ends if not blank[end : min(end + PADDING_ROWS, rows - 1)].all()]
+        return cursors[0] if len(cursors) == 1 else None
+
+
+class CachedRun(LoggedRun):
+    """A run in d4rl-atari's cache."""
+
+    def __init__(self, game: Game, number: int, log: CachedLog) -> None:
+        details = {"layout": "d4rl-atari's download cache", "assumed": REMARK}
+        super().__init__(game, number, log, Provenance(UNRECORDED, details))
+
+    def remarks(self) -> list[str]:
+        """Missing files and checkpoints, and what is assumed."""
+        lacking = [
+            f"checkpoint {number} lacks {', '.join(lacks)}"
+            for number, files in self.log.files.checkpoints.items()
+            if (lacks := [array for array in ARRAYS if array not in files])
+        ]
+        if lacking:
+            return [*lacking, REMARK]
+        partial = [f"checkpoint {number} is the final, partial dump" for number in self.partial_checkpoints()]
+        return [f"has checkpoints {describe_numbers(self.checkpoints)} only", *partial, REMARK]

@@ -1,0 +1,70 @@
+"""Buckets of Google Cloud Storage, with credentials that are found by themselves."""
+
+import logging
+import os
+from typing import Any
+
+import fsspec
+
+from .network_errors import describe_error, is_denied
+from .store import Store
+
+PUBLIC_BUCKET = "atari-replay-datasets"
+"""The original's; it stopped letting the public in in 2025 (d4rl-atari #19, pytorch/rl #3113)."""
+
+_RPC_SETTING = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
+
+
+class GoogleStore(Store):
+    """A folder in a bucket.
+
+    Without a `token`, gcsfs takes the machine's default credentials, or none if there are none; and where
+    those are refused, the bucket is tried without any, which is enough for a public one.
+    """
+
+    def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
+        # gcsfs logs what it raises as well, with its traceback.
+        logging.getLogger("gcsfs").addHandler(logging.NullHandler())
+        file_system = _file_system_class()
+        root = file_system._strip_protocol(url)
+        fs = file_system(**options)
+        if not options.get("token") and fs.credentials.credentials is not None and _is_refused(fs, root):
+            anonymous = file_system(**{**options, "token": "anon"})
+            if not _is_refused(anonymous, root):
+                return anonymous, root
+        return fs, root
+
+    def _denied(self, verb: str, error: Exception) -> str:
+        if self.root.partition("/")[0] != PUBLIC_BUCKET:
+            return (
+                f"cannot be {verb} ({describe_error(error)}); give credentials that may, e.g. "
+                f"--storage-option token=service-account.json, see docs/sources.md"
+            )
+        return (
+            f"the original bucket is closed to the public since 2025 (it answers {describe_error(error)}); "
+            f"use another copy of it, RL Unplugged's, or play anew with `collect`: see docs/sources.md, "
+            f"'The public bucket is closed'"
+        )
+
+
+def _file_system_class() -> Any:
+    """gcsfs's plain file system.
+
+    Its extended one asks the bucket's layout by gRPC first, which takes a minute where only HTTP gets
+    through; only zonal buckets need it. Who does, says so in the environment.
+    """
+    if os.environ.get(_RPC_SETTING, "").lower() in ("true", "1"):
+        return fsspec.get_filesystem_class("gs")
+    from gcsfs.core import GCSFileSystem
+
+    return GCSFileSystem
+
+
+def _is_refused(fs: Any, root: str) -> bool:
+    """Whether these credentials may not list the folder."""
+    try:
+        fs.ls(root)
+    except Exception as error:
+        expired = any(base.__name__ == "GoogleAuthError" for base in type(error).mro())
+        return expired or is_denied(error)
+    return False

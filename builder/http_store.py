@@ -1,0 +1,263 @@
+"""Folders on web servers: with or without ranges, and with or without a listing."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from html.parser import HTMLParser
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+import aiohttp
+import yarl
+from fsspec.asyn import sync
+from fsspec.implementations.http import HTTPFileSystem
+
+from .errors import SourceError
+from .network_errors import describe_error
+from .resilient_reader import FIRST_BLOCK, Connection
+from .stamp import Stamp, stamp_of
+from .store import Store, is_plain_name
+
+STALL = 60.0
+"""Seconds without a byte after which a connection is taken for dead."""
+LARGEST_LISTING = 1 << 24
+"""Bytes."""
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+Result = TypeVar("Result")
+
+
+class CannotListError(SourceError):
+    """The server shows no listing of a folder; files in it may be there all the same."""
+
+
+class HttpStore(Store):
+    """A folder on a web server. fsspec keeps the session; what is asked in it is decided here.
+
+    Options are those of fsspec's HTTPFileSystem: `client_kwargs` for aiohttp's session, others for each
+    request, e.g. `headers`. A user and password, or a query with a token, may stand in the URL.
+    """
+
+    def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
+        given = dict(options.pop("client_kwargs", {}))
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=STALL / 2, sock_read=STALL)
+        # Bytes as they are stored: some servers declare `.gz` files as an encoding of what is in them.
+        client = {"timeout": timeout, "auto_decompress": False, **given}
+        parts = urlsplit(url)
+        self._query = parts.query
+        fs = HTTPFileSystem(client_kwargs=client, skip_instance_cache=True, **options)
+        return fs, urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+    def _names(self, folder: str) -> Sequence[str]:
+        """Those in the page that the server shows for a folder.
+
+        Raises:
+            CannotListError: it shows none.
+        """
+        try:
+            return self._ask(lambda: self._sync(lambda: self._read_page(folder)), folder, "listed")
+        except FileNotFoundError:
+            raise CannotListError(f"{self.describe(folder)}: no such folder, or it is not listed") from None
+
+    async def _read_page(self, folder: str) -> Sequence[str]:
+        session = await self.fs.set_session()
+        url = self._url(f"{folder}/" if folder else "/")
+        async with session.get(url, **self._request()) as response:
+            if response.status in (403, 404, 405, 410):
+                # 403 is how most servers say that a folder has no index.
+                raise CannotListError(f"{self.describe(folder)}: not listed ({response.status})")
+            response.raise_for_status()
+            if "html" not in response.headers.get("Content-Type", "html"):
+                raise CannotListError(f"{self.describe(folder)}: not listed (no web page)")
+            page = await response.content.read(LARGEST_LISTING)
+            while chunk := await response.content.read(LARGEST_LISTING):
+                page += chunk
+                if len(page) > LARGEST_LISTING:
+                    raise SourceError(f"{self.describe(folder)}: its listing has no end")
+            names = _names_in_page(page.decode("utf-8", "replace"), str(response.url))
+        if not names:
+            raise CannotListError(f"{self.describe(folder)}: not listed (a page without links to files)")
+        return names
+
+    def _current_stamp(self, path: str) -> Stamp:
+        return self._sync(lambda: self._head(path))
+
+    def _stamp(self, path: str) -> Stamp:
+        full = self._full(path)
+        if full not in self._stamps:
+            self._stamps[full] = self._ask(lambda: self._current_stamp(path), path)
+        return self._stamps[full]
+
+    async def _head(self, path: str) -> Stamp:
+        """By HEAD, or where that is not allowed by a GET of one byte."""
+        session = await self.fs.set_session()
+        async with session.head(self._url(path), allow_redirects=True, **self._request()) as response:
+            if response.status not in (403, 405, 501):
+                _raise_for_status(response)
+                return _stamp_of_response(response)
+        async with session.get(self._url(path), **self._request({"Range": "bytes=0-0"})) as response:
+            _raise_for_status(response)
+            return _stamp_of_response(response)
+
+    def _connect(self, path: str, offset: int) -> Connection:
+        return _Response(self, path, offset)
+
+    def _denied(self, verb: str, error: Exception) -> str:
+        return (
+            f"cannot be {verb} ({describe_error(error)}); give a user and a password in the URL, or a "
+            f'header: --storage-option headers=\'{{"Authorization": "Bearer …"}}\''
+        )
+
+    def _sync(self, start: Callable[[], Awaitable[Result]]) -> Result:
+        async def run() -> Result:
+            return await start()
+
+        return sync(self.fs.loop, run)  # pyright: ignore[reportReturnType]
+
+    def _url(self, path: str) -> yarl.URL:
+        full = f"{self.root}{path}" if path == "/" else f"{self.root}/{path}"
+        parts = urlsplit(full)
+        quoted = quote(unquote(parts.path), safe="/$~!*'(),;:@&=+")
+        return yarl.URL(urlunsplit((parts.scheme, parts.netloc, quoted, self._query, "")), encoded=True)
+
+    def _request(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Arguments of a request: the user's options, and headers."""
+        own = {"Accept-Encoding": "identity", **(headers or {})}
+        return {**self.fs.kwargs, "headers": {**self.fs.kwargs.get("headers", {}), **own}}
+
+
+class _Response:
+    """A file from an offset on, by one response, or two: the first bytes are asked for by themselves.
+
+    A server without ranges sends all of the file; then what comes before the offset is read and dropped.
+    """
+
+    pinned = True
+
+    def __init__(self, store: HttpStore, path: str, offset: int) -> None:
+        self._store, self._path, self._offset = store, path, offset
+        self._response: aiohttp.ClientResponse | None = None
+        self._more_follows = False
+        """The response is only the first part."""
+        self.stamp = Stamp(None)
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many."""
+        return self._store._sync(lambda: self._read(most))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._response is not None:
+            self._store.fs.loop.call_soon_threadsafe(self._response.close)
+
+    async def _read(self, most: int) -> bytes:
+        while True:
+            if self._response is None:
+                ended = self.stamp.size is not None and self._offset >= self.stamp.size
+                self._response = None if ended else await self._get()
+                if self._response is None:
+                    return b""
+            data = await self._read_response(self._response, most)
+            if data or not self._more_follows:
+                return data
+            self._response.close()
+            self._response = None
+
+    async def _read_response(self, response: aiohttp.ClientResponse, most: int) -> bytes:
+        """At most so many bytes, fewer only at the response's end: so that few calls cross threads."""
+        pieces, count = [], 0
+        while count < most and (piece := await response.content.read(most - count)):
+            pieces.append(piece)
+            count += len(piece)
+        self._offset += count
+        return b"".join(pieces)
+
+    async def _get(self) -> aiohttp.ClientResponse | None:
+        """The file from the offset on; None if nothing is there."""
+        response = await self._ask(f"bytes={self._offset}-{FIRST_BLOCK - 1 if self._offset == 0 else ''}")
+        try:
+            if response.status == 416:
+                response.close()
+                if self._offset:
+                    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+                    self.stamp = Stamp(int(total)) if total.isdigit() else self.stamp
+                    return None
+                response = await self._ask(None)  # an empty file has no ranges
+            _raise_for_status(response)
+            stamp = _stamp_of_response(response)
+            if self.stamp.size is None or not self.stamp.agrees(stamp):
+                self.stamp = stamp  # if it is another one, the reader sees that
+            await self._go_to_offset(response)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    async def _ask(self, byte_range: str | None) -> aiohttp.ClientResponse:
+        session = await self._store.fs.set_session()
+        headers = {} if byte_range is None else {"Range": byte_range}
+        return await session.get(self._store._url(self._path), **self._store._request(headers))
+
+    async def _go_to_offset(self, response: aiohttp.ClientResponse) -> None:
+        self._more_follows = False
+        if response.status == 206:
+            part = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if part is None or int(part[1]) != self._offset:
+                raise SourceError(f"{self._store.describe(self._path)}: the server sends another range")
+            self._more_follows = self._offset == 0
+            return
+        left = self._offset
+        while left:
+            skipped = len(await response.content.read(left))
+            if not skipped:
+                raise ConnectionError("the connection ended too early")
+            left -= skipped
+
+
+def _raise_for_status(response: aiohttp.ClientResponse) -> None:
+    if response.status in (404, 410):
+        raise FileNotFoundError(str(response.status))
+    response.raise_for_status()
+
+
+def _stamp_of_response(response: aiohttp.ClientResponse) -> Stamp:
+    headers = response.headers
+    size = headers.get("Content-Length")
+    if response.status == 206:
+        part = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        size = part[2] if part and part[2] != "*" else None
+    known: dict[str, Any] = {name: headers[name] for name in ("ETag", "Last-Modified") if name in headers}
+    for value in headers.getall("x-goog-hash", []):  # Google's, also over plain HTTP
+        for item in value.split(","):
+            algorithm, _, digest = item.strip().partition("=")
+            known[{"crc32c": "crc32c", "md5": "md5Hash"}.get(algorithm, "")] = digest
+    if response.status == 200 and "Content-MD5" in headers:
+        known["Content-MD5"] = headers["Content-MD5"]
+    return stamp_of({**known, "size": size if size is None or size.isdigit() else None})
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _names_in_page(page: str, url: str) -> list[str]:
+    """The names that a folder's page links to, of things right in the folder."""
+    links = _Links()
+    links.feed(page)
+    folder = urlsplit(url)
+    base = unquote(folder.path).rstrip("/") + "/"
+    names = set()
+    for link in links.found:
+        try:
+            target = urlsplit(urljoin(url if url.endswith("/") else url + "/", link))
+        except ValueError:
+            continue
+        path = unquote(target.path)
+        name = path.removeprefix(base).rstrip("/")
+        if target.hostname == folder.hostname and path.startswith(base) and is_plain_name(name):
+            names.add(name)
+    return sorted(names)

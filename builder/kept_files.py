@@ -1,0 +1,148 @@
+"""Remote files that are read more than once, downloaded once."""
+
+import io
+import tempfile
+import threading
+from collections.abc import Mapping
+from typing import BinaryIO, cast
+
+from .errors import SourceError
+from .store import BUFFER, Store
+
+GROUPS_KEPT = 2
+
+
+class KeptFiles:
+    """Files of a store; those that are not local are kept for the next time that they are read.
+
+    What is kept are the compressed bytes, in temporary files without a name, which vanish with the process:
+    those of the two last groups, since reading goes forwards, and only while somebody holds them.
+
+    Args:
+        store: where the files lie.
+        groups: the group of each path, e.g. its checkpoint.
+    """
+
+    def __init__(self, store: Store, groups: Mapping[str, int]) -> None:
+        self._store = store
+        self._groups = groups
+        self._kept: dict[int, dict[str, _SharedFile]] = {}
+        self._holders = 0
+        self._lock = threading.Lock()
+
+    def describe(self, path: str) -> str:
+        """The file's name in messages."""
+        return self._store.describe(path)
+
+    def hold(self) -> None:
+        """Begin to keep files."""
+        with self._lock:
+            self._holders += 1
+
+    def let_go(self) -> None:
+        """Keep nothing any more, once everyone who held has let go."""
+        with self._lock:
+            self._holders -= 1
+            while self._kept and not self._holders:
+                self._drop_first()
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file, to be read forwards."""
+        group = self._groups.get(path)
+        with self._lock:
+            if self._store.is_local or group is None or not self._holders:
+                return self._store.open(path)
+            files = self._kept.setdefault(group, {})
+            if len(self._kept) > GROUPS_KEPT:
+                self._drop_first()
+            if group not in self._kept:
+                return self._store.open(path)
+            if path in files and files[path].failed:
+                files.pop(path).remove_user()
+            if path not in files:
+                files[path] = _SharedFile(self._store.open(path), self._store.describe(path))
+            return io.BufferedReader(_Reader(files[path]), BUFFER)
+
+    def _drop_first(self) -> None:
+        for file in self._kept.pop(min(self._kept)).values():
+            file.remove_user()
+
+
+class _SharedFile:
+    """A file and the copy of what was read of it: whoever comes to the copy's end first, reads on.
+
+    It begins with one user, the one who keeps it; when there is none left, the files are closed.
+    """
+
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        self._file = cast(io.BufferedReader, file)
+        self._where = where
+        self._copy = tempfile.TemporaryFile()  # noqa: SIM115
+        self._copied = 0
+        self._ended = False
+        self.failed = False
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Bytes from an offset on, as many as are there; 0 at the end."""
+        with self._lock:
+            if offset < self._copied:
+                self._copy.seek(offset)
+                return self._copy.readinto(buffer[: self._copied - offset])
+            if self._ended:
+                return 0
+            try:
+                count = self._file.readinto1(buffer)
+            except BaseException:
+                self.failed = True
+                raise
+            self._ended = not count
+            self._append(buffer[:count])
+            return count
+
+    def add_user(self) -> None:
+        with self._lock:
+            self._users += 1
+
+    def remove_user(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._file.close()
+                self._copy.close()
+
+    def _append(self, data: memoryview) -> None:
+        try:
+            self._copy.seek(self._copied)
+            self._copy.write(data)
+            self._copy.flush()
+        except OSError as error:
+            self.failed = True
+            raise SourceError(
+                f"{self._where}: no room in {tempfile.gettempdir()} to keep it between two readings "
+                f"({error.strerror}); set TMPDIR to a folder on another disk"
+            ) from None
+        self._copied += len(data)
+
+
+class _Reader(io.RawIOBase):
+    """A shared file from its beginning."""
+
+    def __init__(self, file: _SharedFile) -> None:
+        self._file = file
+        self._offset = 0
+        file.add_user()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        count = self._file.read_into(memoryview(buffer), self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.remove_user()
+        super().close()

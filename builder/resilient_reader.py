@@ -1,0 +1,218 @@
+"""A remote file as one unbroken stream: read ahead, taken up again where it broke off, and proved at the end.
+
+It relies on nothing that the store's client does about failures, so all stores behave alike.
+"""
+
+import contextlib
+import io
+import queue
+import threading
+from collections.abc import Callable, Generator
+from typing import Protocol
+
+from .errors import SourceError
+from .patience import Attempts, Patience
+from .stamp import Digest, Stamp, digest_of
+
+FIRST_BLOCK = 1 << 13
+"""Bytes: enough for a header, so that a look at one costs little."""
+LARGEST_BLOCK = 1 << 22
+"""Bytes; blocks grow towards it."""
+GROWTH = 8
+BLOCKS_AHEAD = 2
+"""Read on a thread while the last one is used: at most 16 MiB are held for a file."""
+
+
+class Connection(Protocol):
+    """A file from some offset on; may fail at any moment."""
+
+    stamp: Stamp
+    """Of the content that it reads, as far as it is known by now."""
+    pinned: bool
+    """Whether the stamp came together with the bytes; else the store is asked again at the end."""
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class ResilientReader(io.RawIOBase):
+    """A remote file, from its first byte to its last, each once.
+
+    The first block is read by the caller, the others on a thread.
+
+    Args:
+        connect: opens the file from an offset on.
+        current_stamp: asks the store anew what the file is.
+        where: the file's name in messages.
+        patience: when to give up.
+
+    Raises:
+        SourceError: from `read`: the file cannot be had, changed in between, or is not what the store vouches
+            for. At the end of the stream, so what was read before is proved only by reading to the end.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[int], Connection],
+        current_stamp: Callable[[], Stamp],
+        where: str,
+        patience: Patience,
+    ) -> None:
+        self._connect = connect
+        self._current_stamp = current_stamp
+        self._where = where
+        self._patience = patience
+        self._stop = threading.Event()
+        self._blocks = self._read_blocks()
+        self._ahead: _Ahead | None = None
+        self._fetched = 0
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """The next bytes, as many as are there; 0 at the end."""
+        if not self._held:
+            self._held = memoryview(self._next_block())
+        count = min(len(buffer), len(self._held))
+        buffer[:count] = self._held[:count]
+        self._held = self._held[count:]
+        return count
+
+    def close(self) -> None:
+        """Let go of the connection and the thread, without waiting for either."""
+        self._stop.set()
+        if self._ahead is None:
+            self._blocks.close()
+        super().close()
+
+    def _next_block(self) -> bytes:
+        self._fetched += 1
+        if self._fetched == 1:
+            return next(self._blocks, b"")
+        if self._ahead is None:
+            self._ahead = _Ahead(self._blocks, self._stop)
+        try:
+            return self._ahead.next(self._patience.seconds * 2)
+        except queue.Empty:
+            raise SourceError(
+                f"{self._where}: given up: no answer for {self._patience.seconds * 2:.0f} s; try the same "
+                f"command again later: finished checkpoints stay"
+            ) from None
+
+    def _read_blocks(self) -> Generator[bytes, None, None]:
+        """All blocks, however often the connection breaks."""
+        attempts = Attempts(self._where, self._patience, self._stop)
+        offset, most = 0, FIRST_BLOCK
+        stamp: Stamp | None = None
+        digest: Digest | None = None
+        connection: Connection | None = None
+        try:
+            while not self._stop.is_set():
+                try:
+                    connection = connection or self._connect(offset)
+                    block = connection.read(most)
+                    stamp = self._same(stamp, connection.stamp)
+                    if not block and stamp.size is not None and offset < stamp.size:
+                        raise ConnectionError(f"the connection ended {stamp.size - offset:,} bytes too early")
+                except (SourceError, FileNotFoundError):
+                    raise
+                except Exception as error:
+                    if connection is not None:
+                        connection.close()
+                        connection = None
+                    attempts.failed(error, what=f" at byte {offset:,}")
+                    continue
+                if not block:
+                    self._check_end(stamp, digest, offset, connection.pinned)
+                    return
+                attempts.succeeded()
+                digest = digest or digest_of(stamp.checksum)
+                if digest is not None:
+                    digest.update(block)
+                offset += len(block)
+                most = min(LARGEST_BLOCK, most * GROWTH)
+                yield block
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _same(self, before: Stamp | None, now: Stamp) -> Stamp:
+        if before is not None and not before.agrees(now):
+            raise self._changed(before, now)
+        return before or now
+
+    def _changed(self, before: Stamp, now: Stamp) -> SourceError:
+        return SourceError(
+            f"{self._where}: changed while it was read (it had {_describe(before)}, now {_describe(now)}); "
+            f"run the same command again when nobody writes to the source"
+        )
+
+    def _check_end(self, stamp: Stamp, digest: Digest | None, read: int, pinned: bool) -> None:
+        if stamp.size is not None and read > stamp.size:
+            raise SourceError(
+                f"{self._where}: {read:,} bytes arrived, but the store says that it has {stamp.size:,}; "
+                f"run the same command again, and if it is the same, copy the file again"
+            )
+        algorithm, expected = stamp.checksum or ("", "")
+        if pinned if digest is None else digest.hexdigest() == expected:
+            return
+        now = self._current_stamp()
+        if not stamp.agrees(now):
+            raise self._changed(stamp, now)
+        if digest is None or now.checksum is None:
+            return
+        raise SourceError(
+            f"{self._where}: arrived damaged: its {algorithm} is {digest.hexdigest()}, but the store says "
+            f"{expected}; run the same command again, and if it is the same, copy the file again"
+        )
+
+
+class _Ahead:
+    """Blocks made on a thread of their own, a few ahead of the reader.
+
+    A daemon thread and no executor: a client that hangs must not keep the process from ending.
+    """
+
+    def __init__(self, blocks: Generator[bytes, None, None], stop: threading.Event) -> None:
+        self._queue: queue.Queue[bytes | BaseException] = queue.Queue(BLOCKS_AHEAD)
+        self._stop = stop
+        self._ended: bytes | BaseException | None = None
+        threading.Thread(target=self._run, args=(blocks,), name="download", daemon=True).start()
+
+    def next(self, seconds: float) -> bytes:
+        """The next block; after the last, always an empty one. What ended the blocks early is raised."""
+        item = self._queue.get(timeout=seconds) if self._ended is None else self._ended
+        if isinstance(item, BaseException):
+            self._ended = item
+            raise item
+        if not item:
+            self._ended = item
+        return item
+
+    def _run(self, blocks: Generator[bytes, None, None]) -> None:
+        end: bytes | BaseException = b""
+        try:
+            with contextlib.closing(blocks):
+                for block in blocks:
+                    self._put(block)
+        except BaseException as error:
+            end = error
+        self._put(end)
+
+    def _put(self, item: bytes | BaseException) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(item, timeout=0.2)
+                return
+
+
+def _describe(stamp: Stamp) -> str:
+    size = "an unknown size" if stamp.size is None else f"{stamp.size:,} bytes"
+    return f"{size}, version {stamp.version}" if stamp.version else size

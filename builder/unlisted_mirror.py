@@ -1,0 +1,105 @@
+"""A copy of the bucket on a server that shows no listing: its files are asked for by name."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from .errors import SourceError
+from .games import Game
+from .mirror import Mirror
+from .replay_log import LOG_ARRAYS, LogFiles, log_file_name
+from .store import Store
+
+ROOTS = ("", "dqn")
+SUBFOLDERS = ("/replay_logs", "")
+RUNS = (1, 2, 3, 4, 5)
+LIKELY_CHECKPOINTS = (0, 9, 49, 1)
+"""Asked for first, to find out how the folders are named: those that people copy."""
+CHECKPOINTS = range(51)
+"""The original has no more; of a longer log, numbers are asked for as long as they go on."""
+
+
+class UnlistedMirror(Mirror):
+    """Replay logs in the bucket's layout, where no folder can be listed.
+
+    Only games that are asked for are looked up. Finding a game takes at most 160 requests, a run 51 for its
+    checkpoints and 4 for each that is there; they are asked for eight at a time, and only once.
+
+    Args:
+        store: the root.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._games = {}
+        self._roots = [store.below(root) if root else store for root in ROOTS]
+        self._patterns: dict[Game, tuple[str, str]] = {}
+        self._found: dict[tuple[Game, int], LogFiles] = {}
+
+    def games(self) -> list[Game]:
+        """Never."""
+        raise SourceError(
+            f"{self.describe()}: the server shows no listing, so the games that it has cannot be known; name "
+            f"those that you want (build GAME…, inspect --games GAME…)"
+        )
+
+    def runs(self, game: Game) -> list[int]:
+        """The runs of a game that it holds: of 1 to 5, those with a checkpoint."""
+        return [run for run in RUNS if self._files(game, run).checkpoints]
+
+    def _find(self, game: Game, run: int) -> LogFiles:
+        self._require_run(game, run, self.runs(game))
+        return self._files(game, run)
+
+    def _files(self, game: Game, run: int) -> LogFiles:
+        if (game, run) not in self._found:
+            self._found[game, run] = self._probe_run(game, run)
+        return self._found[game, run]
+
+    def _probe_run(self, game: Game, run: int) -> LogFiles:
+        root, subfolder = self._pattern(game)
+        files = LogFiles(f"{root}/{run}{subfolder}")
+        numbers = self._present(files.folder, CHECKPOINTS)
+        while numbers and numbers[-1] >= CHECKPOINTS[-1]:
+            more = self._present(files.folder, range(numbers[-1] + 1, numbers[-1] + 9))
+            if not more:
+                break
+            numbers += more
+        names = {
+            f"{files.folder}/{log_file_name(array, number)}": (number, array)
+            for number in numbers
+            for array in LOG_ARRAYS
+        }
+        sizes = self._store.stamps(list(names))
+        for path, (number, array) in names.items():
+            if sizes[path] is not None:
+                files.checkpoints.setdefault(number, {})[array] = path
+        return files
+
+    def _pattern(self, game: Game) -> tuple[str, str]:
+        """How the game's folder is named, and where in a run's folder the files are.
+
+        Raises:
+            SourceError: no file of the game is there.
+        """
+        if game not in self._patterns:
+            self._patterns[game] = self._probe_game(game)
+        return self._patterns[game]
+
+    def _probe_game(self, game: Game) -> tuple[str, str]:
+        names = dict.fromkeys((game.name, game.slug))
+        for root, name, subfolder in itertools.product(self._roots, names, SUBFOLDERS):
+            files = itertools.product(RUNS, LIKELY_CHECKPOINTS)
+            paths = [f"{name}/{run}{subfolder}/{log_file_name('add_count', number)}" for run, number in files]
+            if any(root.stamps(paths).values()):
+                self._store, self._roots = root, [root]
+                return name, subfolder
+        raise SourceError(
+            f"{self.describe()}: the server shows no listing, and has no {game} under the names that were "
+            f"tried, such as {game}/1/replay_logs/{log_file_name('add_count', 0)}; give the URL of the "
+            f"folder above the games' folders"
+        )
+
+    def _present(self, folder: str, numbers: Iterable[int]) -> list[int]:
+        paths: Sequence[str] = [f"{folder}/{log_file_name('add_count', number)}" for number in numbers]
+        stamps = self._store.stamps(paths)
+        return [number for number, path in zip(numbers, paths, strict=True) if stamps[path] is not None]
