@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .card import merge_card
-from .errors import OutputError, SourceError
-from .files import replacing
+from .errors import OutputError, SourceError, UnknownNameError
+from .files import replacing, writing_alone
 from .games import Game
-from .layout import CARD, manifest_file
+from .layout import CARD, MOST_CHECKPOINT, manifest_file
 from .manifest import Manifest
 from .progress import progress_bar
 from .repo_folder import check_repo_folder, read_manifests
@@ -82,8 +82,13 @@ def plan_build(
             sizes = run.file_sizes()
             for checkpoint in run.checkpoints if checkpoints is None else checkpoints:
                 run.require(checkpoint)
+                if checkpoint > MOST_CHECKPOINT:
+                    raise UnknownNameError(
+                        f"{run.where}: checkpoint {checkpoint}; a dataset holds those up to {MOST_CHECKPOINT}"
+                    )
                 unit = BuildUnit(run, checkpoint)
                 (plan.done if _is_done(unit, out, sizes) else plan.to_build).append(unit)
+            _check_others(run, plan, out)
     if not plan.to_build and not plan.done:
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
@@ -111,7 +116,7 @@ def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> BuildRep
         ReplayLogError: a log file is missing or damaged; finished checkpoints stay.
         OutputError: the folder cannot be written, or its disk is full.
     """
-    with _writing(out):
+    with _writing(out), writing_alone(out):
         _build_units(plan.to_build, out)
         games = {unit.run.game for unit in (*plan.to_build, *plan.done)}
         manifests = [manifest for game in sorted(games, key=str) for manifest in read_manifests(out, game)]
@@ -154,9 +159,23 @@ def _is_done(unit: BuildUnit, out: Path, sizes: Mapping[str, int | None]) -> boo
         return False
     return (
         (manifest.earlier, manifest.later) == run.neighbours(unit.checkpoint)
+        and manifest.log == (run.capacity(), run.provenance)
+        and manifest.last_complete == run.is_last_complete(unit.checkpoint)
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
         and all(_has_size(out / record.path, record.size) for record in manifest.files())
     )
+
+
+def _check_others(run: Run, plan: BuildPlan, out: Path) -> None:
+    """See to it that what the folder holds of this run, and will go on holding, is of the same log."""
+    rebuilt = {unit.checkpoint for unit in plan.to_build if unit.run is run}
+    for manifest in read_manifests(out, run.game):
+        stays = manifest.run == run.number and manifest.checkpoint not in rebuilt
+        if stays and manifest.log != (run.capacity(), run.provenance):
+            raise OutputError(
+                f"{out}: holds checkpoint {manifest.checkpoint} of {run.game} run {run.number} of another log "
+                f"than {run.where}; name another folder, or remove that run there"
+            )
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -76,7 +76,9 @@ def _shown(view: str, manifests: Sequence[Manifest]) -> list[Manifest]:
     complete = [manifest.checkpoint for manifest in manifests if not manifest.partial]
     partial = [manifest.checkpoint for manifest in manifests if manifest.partial]
     checkpoints = select_checkpoints(view, complete, partial)
-    return [manifest for manifest in manifests if manifest.checkpoint in checkpoints]
+    shown = [manifest for manifest in manifests if manifest.checkpoint in checkpoints]
+    # Of a part of a run, the last checkpoint is no expert's.
+    return [manifest for manifest in shown if view != "expert" or manifest.last_complete]
 
 
 def config_entry(view: View) -> dict[str, Any]:

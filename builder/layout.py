@@ -4,6 +4,8 @@ from .games import Game
 
 CARD = "README.md"
 MANIFEST = "manifest.json"
+MOST_CHECKPOINT = 99
+"""Folders are named with two digits, so that their order is the order of play."""
 
 
 def checkpoint_folder(game: Game, run: int, checkpoint: int) -> str:

@@ -1,6 +1,7 @@
 """The manifest of a checkpoint: what it holds, what it was made from, and how to prove it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,6 +80,8 @@ class Manifest:
     checkpoint: int
     partial: bool
     """The final dump of a run, made at the end of training: not a full lap."""
+    last_complete: bool
+    """No other complete checkpoint of the source comes after it: it is what `expert` shows."""
     capacity: int | None
     """Rows of the replay buffer, C, where the source is one."""
     provenance: Provenance
@@ -98,6 +101,11 @@ class Manifest:
     def find_game(self) -> Game:
         """The game as a `Game`."""
         return find_game(self.game)
+
+    @property
+    def log(self) -> tuple[int | None, Provenance]:
+        """Checkpoints of one run whose logs differ in this are of different agents."""
+        return self.capacity, self.provenance
 
     def files(self) -> tuple[ShardRecord, ...]:
         """Every Parquet file that the manifest vouches for."""
@@ -132,3 +140,20 @@ class Manifest:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(f"{where}: not a manifest ({error}); build this checkpoint again") from None
+
+
+def check_one_log(manifests: Iterable[Manifest], where: str) -> None:
+    """Refuse a run whose checkpoints come from different logs.
+
+    Raises:
+        OutputError: of some run they do.
+    """
+    logs: dict[tuple[str, int], Manifest] = {}
+    for manifest in manifests:
+        first = logs.setdefault((manifest.game, manifest.run), manifest)
+        if manifest.log != first.log:
+            raise OutputError(
+                f"{where}: run {manifest.run} of {manifest.game} would be of two different logs "
+                f"(checkpoints {first.checkpoint} and {manifest.checkpoint}); name another place, or remove "
+                f"that run there"
+            )

@@ -17,7 +17,7 @@ from .destinations import Change, CheckpointChange, Destination, DestinationChan
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX
 from .layout import CARD, MANIFEST
-from .manifest import Manifest
+from .manifest import Manifest, check_one_log
 from .progress import progress_bar
 
 ATTEMPTS = 10
@@ -134,6 +134,7 @@ def plan_change(
     changes = [_checkpoint_change(each, snapshot, there[each.folder]) for each in progress]
     manifests = [each.manifest for each in checkpoints] + _other_manifests(checkpoints, snapshot, destination)
     manifests.sort(key=lambda manifest: (manifest.find_game().slug, manifest.run, manifest.checkpoint))
+    check_one_log(manifests, destination.address)
     present = snapshot.read(CARD)
     card = _card(built_card if present is None else present, manifests, destination, license)
     writes = sum(len(each.writes) for each in changes)

@@ -153,6 +153,10 @@ class Run(ABC):
         partial = self.partial_checkpoints()
         return [number for number in self.checkpoints if number not in partial]
 
+    def is_last_complete(self, checkpoint: int) -> bool:
+        """Whether it is complete, and none after it is."""
+        return self.complete_checkpoints()[-1:] == [checkpoint]
+
     def require(self, checkpoint: int) -> None:
         """Check that there is such a checkpoint.
 

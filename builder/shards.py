@@ -39,7 +39,7 @@ def write_checkpoint(
     run, number = checkpoint.run, checkpoint.number
     place = (run.game, run.number, number)
     folder = out / checkpoint_folder(*place)
-    with replacing(folder) as temporary:
+    with replacing(folder, hidden=True) as temporary:
         temporary.mkdir(parents=True)
         schema = steps_features(run.game, unclipped_reward=run.has_unclipped_reward).arrow_schema
         digests, rows = Digests(schema.names), EpisodeRows(*place)
@@ -151,6 +151,7 @@ def _manifest(
         run=run.number,
         checkpoint=number,
         partial=number in run.partial_checkpoints(),
+        last_complete=run.is_last_complete(number),
         capacity=run.capacity(),
         provenance=run.provenance,
         row_counts=checkpoint.row_counts,

@@ -134,6 +134,7 @@ def _write_checkpoint(
         run=run,
         checkpoint=checkpoint,
         partial=False,
+        last_complete=True,
         capacity=steps,
         provenance=Provenance(COLLECTED, {"policy": "random", "seed": seed}),
         row_counts=RowCounts(steps, steps, 0, 0, 0),

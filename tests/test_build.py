@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, UnknownNameError
+from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.manifest import Manifest
+from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start
@@ -221,6 +223,52 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match=r"holds thesis\.tex"):
         build_folder(tmp_path)
     assert digest_of_tree(tmp_path).keys() == {"thesis.tex"}
+
+
+def test_two_logs_are_never_mixed_into_one_run(tmp_path: Path) -> None:
+    first = write_log(tmp_path / "first", [50] * 6, capacity=60)
+    second = write_log(tmp_path / "second", [50] * 2, capacity=70, seed=1)
+    out = tmp_path / "dataset"
+    build(plan_build(open_source(str(first.root)), [first.game], out), out)
+    before = digest_of_tree(out)
+    with pytest.raises(OutputError, match="of another log than"):
+        plan_build(open_source(str(second.root)), [second.game], out)
+    assert digest_of_tree(out) == before
+
+
+def test_a_record_of_origin_that_appears_later_is_noticed(tmp_path: Path) -> None:
+    source, out = copy_of_logs(tmp_path / "source"), tmp_path / "out"
+    build_folder(out, source)
+    record = Provenance(COLLECTED, {"policy": "uniform random"})
+    logs = source / "dqn" / "Breakout" / "1" / "replay_logs"
+    (logs / "provenance.json").write_text(record.to_json())
+    assert all(manifest.provenance == record for manifest in build_folder(out, source))
+    assert "not the original" in (out / "README.md").read_text().lower()
+
+
+def test_a_part_of_a_run_has_no_expert(tmp_path: Path) -> None:
+    build_folder(tmp_path / "part", checkpoints=[0, 1])
+    assert "breakout-expert" not in (tmp_path / "part" / "README.md").read_text().split("---")[1]
+    build_folder(tmp_path / "rest", checkpoints=[2])
+    assert "breakout-expert" in (tmp_path / "rest" / "README.md").read_text().split("---")[1]
+
+
+def test_two_builds_at_once_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    with writing_alone(tmp_path / "out"):
+        done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "another atari-dqn-replay is writing there" in done.stderr
+    assert run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "out").returncode == 0
+
+
+def test_what_a_killed_build_leaves_is_passed_over_by_load_dataset(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(built, copy)
+    leftover = copy / "data" / "breakout" / "run_1" / ".checkpoint_04.incomplete"
+    leftover.mkdir()
+    (leftover / "steps-0.parquet").write_bytes(b"half a file")
+    steps: Any = datasets.load_dataset(str(copy), "breakout-full", split="run_1", streaming=True)
+    assert sum(1 for _ in steps.select_columns(["step"])) == 9500
 
 
 def test_unknown_selections_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def manifest(
         run=run,
         checkpoint=checkpoint,
         partial=partial,
+        last_complete=not partial,
         capacity=100,
         provenance=provenance or Provenance(),
         row_counts=RowCounts(rows_read=100, transitions=steps, padding=6, stale=1, repeated=93 - steps),
