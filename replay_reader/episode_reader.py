@@ -42,6 +42,9 @@ class Episodes(Reader):
     | return | float | the sum of the rewards as stored |
     | complete | bool | began at a reset, and was ended by the game or the time limit |
 
+    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume in it to the episode; see `Reader`.
+
     Only row groups that hold chosen episodes are read, a few episodes ahead on a thread; memory holds those
     and no more. In order of play neighbouring episodes are read together; shuffled, an episode much shorter
     than a row group's 2,048 steps costs as much as one of that length.

@@ -44,6 +44,10 @@ class EpochLog:
         self._iterations: Counter[int] = Counter()
         self.go_to(0, 0)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A spawned worker gets the shared memory itself; any other copy has to share its own.
+        vars(self).update(state, _log=_shared(state["_log"]))
+
     def begin(self) -> Iteration:
         """An iteration that begins here and now."""
         info = worker_info()
@@ -126,10 +130,10 @@ def worker_info() -> Any:
     return None
 
 
-def _shared(array: np.ndarray) -> Any:
-    """The array, where PyTorch is installed as a tensor that forked and spawned workers share."""
+def _shared(log: Any) -> Any:
+    """An array or tensor, where PyTorch is installed as a tensor that forked and spawned workers share."""
     if find_spec("torch") is None:
-        return array
+        return log
     import torch
 
-    return torch.from_numpy(array).share_memory_()
+    return torch.as_tensor(log).share_memory_()

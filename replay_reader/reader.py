@@ -32,6 +32,10 @@ class Reader(ABC):
         self._epochs = EpochLog()
         self._iteration: Iteration | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        register_with_torch(type(self))
+
     @property
     @abstractmethod
     def items_in_epoch(self) -> int:

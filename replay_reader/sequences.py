@@ -32,6 +32,9 @@ class Sequences(Batches):
     | truncated | (B, T) bool | the time limit or the end of the log cut it off after this step |
     | mask | (B, T) bool | whether there is such a step |
 
+    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume in it to the batch; see `Reader`.
+
     Every step is in some window if `stride` is at most `length` and windows are padded:
 
     - `padding="end"`: windows begin at an episode's first step and at every `stride`-th from there; the last

@@ -29,6 +29,9 @@ class Transitions(Batches):
     | truncated | (B,) bool | the time limit or the end of the log cut it off within n_step steps |
     | discount | (B,) float32 | what the value of next_observation counts: gamma^steps, or 0 |
 
+    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume in it to the batch; see `Reader`.
+
     Bootstrapping: after a termination there is nothing to come, so `discount` is 0. At a truncation play
     would have gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped
     from. Only the very last step of a truncated episode has no next observation (no log stores it): there
