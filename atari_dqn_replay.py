@@ -224,6 +224,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             yield f"{split_name(run)}/checkpoint_{number:02d}"
 
     def _generate_tables(self, run: int, checkpoints: list[int]) -> Iterator[tuple[Key, pa.Table]]:
+        # At the interpreter's end, where a suspended generator is closed, globals are gone.
+        caught, raised = AtariReplayError, GenerationError
         try:
             for shard, number in enumerate(checkpoints):
                 reader = self._take_reader(run, number)
@@ -234,8 +236,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
                     reader.close()
                     raise
                 self._keep_reader(reader, run, number)
-        except AtariReplayError as error:
-            raise GenerationError(str(error)) from None
+        except caught as error:
+            raise raised(str(error)) from None
 
     def _generate_examples(self, run: int, checkpoints: list[int]) -> Iterator[tuple[Key, dict[str, Any]]]:
         for key, table in self._generate_tables(run, checkpoints):

@@ -173,8 +173,8 @@ def _check_others(run: Run, plan: BuildPlan, out: Path) -> None:
         stays = manifest.run == run.number and manifest.checkpoint not in rebuilt
         if stays and manifest.log != (run.capacity(), run.provenance):
             raise OutputError(
-                f"{out}: holds checkpoint {manifest.checkpoint} of {run.game} run {run.number} of another log "
-                f"than {run.where}; name another folder, or remove that run there"
+                f"{out}: holds checkpoint {manifest.checkpoint} of {run.game} run {run.number}, "
+                f"of another log than {run.where}; name another folder, or remove that run there"
             )
 
 

@@ -44,3 +44,14 @@ def test_the_code_of_the_package_is_one_top_level_name() -> None:
 
     assert frames.decode_frames is atari_dqn_replay.decode_frames
     assert "builder" not in sys.modules
+
+
+def test_a_stream_that_is_left_midway_ends_without_a_word(tmp_path: Path) -> None:
+    code = (
+        "from atari_dqn_replay import AtariDQNReplay\n"
+        f"builder = AtariDQNReplay('breakout-full', source={str(THREE_LAPS)!r})\n"
+        "steps = iter(builder.as_streaming_dataset(split='run_1'))\n"
+        "next(steps)"
+    )
+    done = python(code, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
