@@ -9,6 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PLACES = {
     "atari_dqn_replay.py": "atari_dqn_replay/__init__.py",
+    "atari_dqn_replay_command.py": "atari_dqn_replay_command.py",
     "builder": "atari_dqn_replay/builder",
     "replay_reader": "atari_dqn_replay/replay_reader",
     "cards": "atari_dqn_replay/cards",

@@ -1,9 +1,11 @@
 """Newly played replay logs: an agent plays a game, and it is logged as the original was."""
 
+import contextlib
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -140,8 +142,9 @@ def collect_many(jobs: Sequence[Job], workers: int = 1) -> list[Collected]:
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     with ProcessPoolExecutor(min(workers, len(jobs)), context, _begin_worker, (stop,)) as pool:
-        futures = [pool.submit(_collect_in_worker, job) for job in jobs]
         try:
+            with _children_without_ctrl_c():
+                futures = [pool.submit(_collect_in_worker, job) for job in jobs]
             return [future.result() for future in progress_bar(futures, description="collect", unit="log")]
         except BaseException:
             stop.set()
@@ -155,6 +158,22 @@ def _collect_here(job: Job) -> Collected:
         return _collect(job, bar.update)
 
 
+@contextlib.contextmanager
+def _children_without_ctrl_c() -> Iterator[None]:
+    """Processes that are started in this block never see Ctrl-C, not even while they import.
+
+    They inherit that the signal is blocked; for this process it waits until the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _stop: Event | None = None
 """Set when this worker is to leave its job."""
 
@@ -162,6 +181,7 @@ _stop: Event | None = None
 def _begin_worker(stop: Event) -> None:
     global _stop
     _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and sets `stop`
 
 
 def _collect_in_worker(job: Job) -> Collected:

@@ -2,8 +2,11 @@
 
 import os
 import pty
+import signal
 import subprocess
+import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +109,27 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     subprocess.run([COMMAND, *arguments, str(tmp_path / "shown")], stderr=theirs, stdout=theirs, check=True)
     os.close(theirs)
     assert b"rows/s" in os.read(terminal, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [(["inspect", str(THREE_LAPS)], 0.3), (["demo"], 0.3), (["demo"], 3), (["demo"], 4)],
+)
+def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], seconds: float) -> None:
+    """As a terminal does it: workers are interrupted as well, even while they import."""
+    command = [sys.executable, "-m", "atari_dqn_replay_command", *arguments]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    # Python ends by the signal itself, which a shell shows as 130 too, if it struck within an `exec`.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert errors.startswith("atari-dqn-replay: stopped")
+    assert len(errors.splitlines()) == 1, errors
