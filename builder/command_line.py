@@ -1,7 +1,9 @@
 """The command `atari-dqn-replay`: arguments in, text out; what it does is elsewhere."""
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +14,8 @@ from .errors import AtariReplayError
 
 SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], object]
+"""Does what was asked; the text of what it gives is printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,16 +24,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: something is wrong with the input, the output or the network, told on stderr in one
     message. 2: the command cannot be read. 130: Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without `→` gets all else
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        _print(options.command(options))
     except AtariReplayError as error:
-        print(f"atari-dqn-replay: error: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
-        print("atari-dqn-replay: stopped; the same command goes on from here", file=sys.stderr)
+        dry_run = getattr(options, "dry_run", False)
+        print(
+            f"atari-dqn-replay: stopped; {'nothing was changed' if dry_run else options.when_stopped}",
+            file=sys.stderr,
+        )
         return 130
     return 0
+
+
+def _print(result: object) -> None:
+    """Print what a command gave; whoever has heard enough (`| head`) may hang up."""
+    try:
+        print(result, flush=True)
+    except BrokenPipeError:
+        # Or Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str) -> int:
+    print(f"atari-dqn-replay: error: {message}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +76,14 @@ def _version() -> str:
         return "not installed"
 
 
-def _add(commands: "argparse._SubParsersAction", name: str, command: Command, summary: str, examples: str):
+def _add(
+    commands: "argparse._SubParsersAction",
+    name: str,
+    command: Command,
+    summary: str,
+    examples: str,
+    when_stopped: str,
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
         help=summary,
@@ -60,7 +91,7 @@ def _add(commands: "argparse._SubParsersAction", name: str, command: Command, su
         epilog="examples:\n" + "\n".join(f"  atari-dqn-replay {line}" for line in examples.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, when_stopped=when_stopped)
     return parser
 
 
@@ -83,6 +114,7 @@ def _add_demo(commands: "argparse._SubParsersAction") -> None:
         _demo,
         "play three games, build a dataset of them, publish it to a folder and stream it back",
         "demo\ndemo --out my-demo",
+        "the same command goes on with what is not yet finished",
     )
     parser.add_argument(
         "--out",
@@ -92,10 +124,10 @@ def _add_demo(commands: "argparse._SubParsersAction") -> None:
     )
 
 
-def _demo(options: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace) -> object:
     from .demo import run_demo
 
-    print(run_demo(options.out))
+    return run_demo(options.out)
 
 
 def _add_collect(commands: "argparse._SubParsersAction") -> None:
@@ -106,6 +138,7 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
         "play a game and write replay logs in the layout of the DQN Replay Dataset",
         "collect pong --out logs --policy player --checkpoints 11 --checkpoint-size 5000\n"
         "collect seaquest --out logs --run 2 --seed 2",
+        "nothing is kept of this log; the same command starts it from the beginning",
     )
     parser.add_argument("game", metavar="GAME", help="in any spelling: pong, MsPacman, ms-pacman")
     parser.add_argument("--out", type=Path, required=True, metavar="LOGS", help="root folder of the logs")
@@ -128,20 +161,18 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the play (default: 0)")
 
 
-def _collect(options: argparse.Namespace) -> None:
+def _collect(options: argparse.Namespace) -> object:
     from .collect import collect
     from .games import find_game
 
-    print(
-        collect(
-            find_game(options.game),
-            options.out,
-            policy=options.policy,
-            checkpoints=options.checkpoints,
-            checkpoint_size=options.checkpoint_size,
-            run=options.run,
-            seed=options.seed,
-        )
+    return collect(
+        find_game(options.game),
+        options.out,
+        policy=options.policy,
+        checkpoints=options.checkpoints,
+        checkpoint_size=options.checkpoint_size,
+        run=options.run,
+        seed=options.seed,
     )
 
 
@@ -153,6 +184,7 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
         "tell what a source holds: games, runs, checkpoints, missing files, holes, bytes",
         "inspect mirror/dqn\ninspect gs://my-mirror/dqn --storage-option token=anon\n"
         "inspect https://example.org/dqn --games pong breakout",
+        "nothing was changed",
     )
     parser.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument(
@@ -161,12 +193,12 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
     _add_storage_option(parser)
 
 
-def _inspect(options: argparse.Namespace) -> None:
+def _inspect(options: argparse.Namespace) -> object:
     from .inspection import inspect_source, inspection_table
     from .sources import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
-    print(inspection_table(list(inspect_source(source, named_games(source, options.games)))))
+    return inspection_table(list(inspect_source(source, named_games(source, options.games))))
 
 
 def _add_build(commands: "argparse._SubParsersAction") -> None:
@@ -177,6 +209,7 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
         "write a dataset repo into a folder, straight from replay logs",
         "build pong breakout --source mirror/dqn --out dataset\n"
         "build all --source mirror/dqn --out dataset --runs 1-2 --checkpoints 0,9,49",
+        "finished checkpoints are kept, and the same command goes on with the others",
     )
     parser.add_argument("games", nargs="+", metavar="GAME", help="in any spelling, or `all`")
     parser.add_argument("--source", required=True, help=SOURCE_HELP)
@@ -190,7 +223,7 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
     _add_dry_run(parser)
 
 
-def _build(options: argparse.Namespace) -> None:
+def _build(options: argparse.Namespace) -> object:
     from .build import build, plan_build
     from .sources import named_games, open_source
 
@@ -202,7 +235,7 @@ def _build(options: argparse.Namespace) -> None:
         runs=options.runs,
         checkpoints=options.checkpoints,
     )
-    print(plan if options.dry_run else build(plan, options.out, license=options.license))
+    return plan if options.dry_run else build(plan, options.out, license=options.license)
 
 
 def _add_publish(commands: "argparse._SubParsersAction") -> None:
@@ -214,6 +247,7 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
         "publish dataset --to /data/atari\n"
         "publish dataset --repo-id me/atari-dqn-replay --private --dry-run\n"
         "publish dataset --repo-id me/atari-dqn-replay",
+        "what was sent is kept, and the same command goes on with the rest",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a dataset as `build` writes it")
     to = parser.add_mutually_exclusive_group(required=True)
@@ -225,7 +259,7 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
     _add_dry_run(parser)
 
 
-def _publish(options: argparse.Namespace) -> None:
+def _publish(options: argparse.Namespace) -> object:
     from .folder_destination import FolderDestination
     from .hub_destination import HubDestination
     from .publish import publish
@@ -235,7 +269,7 @@ def _publish(options: argparse.Namespace) -> None:
         if options.to
         else HubDestination(options.repo_id, revision=options.revision, private=options.private)
     )
-    print(publish(options.folder, destination, dry_run=options.dry_run, license=options.license))
+    return publish(options.folder, destination, dry_run=options.dry_run, license=options.license)
 
 
 def _add_storage_option(parser: argparse.ArgumentParser) -> None:

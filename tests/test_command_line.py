@@ -1,5 +1,6 @@
 """What users of the command rely on, whatever they ask of it."""
 
+import errno
 import os
 import pty
 import signal
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import COMMAND, run
+from atari_dqn_replay.builder import demo
+from atari_dqn_replay.builder.command_line import main
+from command import COMMAND, run, start
 from datasets import load_dataset
 
 THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
@@ -133,3 +137,47 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.startswith("atari-dqn-replay: stopped")
     assert len(errors.splitlines()) == 1, errors
+
+
+def test_whoever_hangs_up_early_hears_no_complaint() -> None:
+    process = start("inspect", THREE_LAPS)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+
+
+def test_a_terminal_that_knows_ascii_only_gets_the_table(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 checkpoints built" in done.stdout
+    assert run("inspect", "--help", env=environment).returncode == 0
+
+
+def test_an_error_of_the_system_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(*_arguments: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "out/README.md")
+
+    monkeypatch.setattr(demo, "run_demo", denied)
+    assert main(["demo"]) == 1
+    assert capsys.readouterr().err == "atari-dqn-replay: error: out/README.md: Permission denied\n"
+
+
+def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
+    process = start("collect", "pong", "--out", tmp_path / "logs")
+    wait_until((tmp_path / "logs" / "Pong" / "1").exists)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert "starts it from the beginning" in errors
+    assert not (tmp_path / "logs").exists()
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
