@@ -35,6 +35,12 @@ from .ring_buffer import STACK_SIZE, RingBuffer, clip
 SMALLEST_CHECKPOINT = 10
 """Rows; in less there is no room for a last file that is only partly new."""
 
+LARGEST_RUN = 99
+"""A source's runs have one or two digits, and the column `run` has one byte."""
+
+MOST_CHECKPOINTS = 99
+"""With the last, partial one they are numbered 0 to 99: the dataset's paths have room for two digits."""
+
 LONGEST_ADD = STACK_SIZE
 """Rows that adding one transition can write, padding included."""
 
@@ -124,7 +130,8 @@ def collect(
 
     Raises:
         UnknownNameError: no such policy, or no player for this game.
-        OutputError: a number is too small; the folder holds something else; or it cannot be written.
+        OutputError: a number is too small or too large; the folder holds something else; or it cannot be
+            written.
     """
     return _collect_here(Job(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit))
 
@@ -200,10 +207,10 @@ def _collect(job: Job, after_step: Callable[[int], object]) -> Collected:
     if _is_there(job, provenance) and (job.record is None or job.record.exists()):
         return Collected(job, already_there=True)
     try:
-        with replacing(job.folder) as folder:
+        with _removing_empty_parents(job), replacing(job.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            stream.play_into(RingBuffer(folder, job.checkpoint_size), after_step)
+            stream.play_into(_ring(folder, job.checkpoint_size), after_step)
             if job.record is not None:
                 stream.save_record(job.record)
     except OSError as error:
@@ -211,18 +218,44 @@ def _collect(job: Job, after_step: Callable[[int], object]) -> Collected:
     return Collected(job, stream.transitions, stream.returns)
 
 
+def _ring(folder: Path, size: int) -> RingBuffer:
+    try:
+        return RingBuffer(folder, size)
+    except (MemoryError, ValueError):  # the latter beyond what NumPy can count
+        needed = size * FRAME_SIZE**2 / 1e9
+        raise OutputError(
+            f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
+        ) from None
+
+
+@contextlib.contextmanager
+def _removing_empty_parents(job: Job) -> Iterator[None]:
+    """Where the block fails, leave no empty folders: a source would take them for a run without files."""
+    was_there = job.out.exists()
+    try:
+        yield
+    except BaseException:
+        run = job.folder.parent
+        for folder in (run, run.parent) if was_there else (run, run.parent, job.out):
+            with contextlib.suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
+
+
 def _check(job: Job) -> None:
     if re.match(r"[a-z][a-z0-9+]+:/", str(job.out)):  # a Path makes one slash of a URL's two
         raise OutputError(f"{job.out}: logs are collected into a local folder; copy them from there")
-    for name, value, least in (
-        ("checkpoints", job.checkpoints, 1),
-        ("checkpoint size", job.checkpoint_size, SMALLEST_CHECKPOINT),
-        ("run", job.run, 1),
-        ("seed", job.seed, 0),
-        ("time limit", job.time_limit, 1),
+    for name, value, least, most in (
+        ("checkpoints", job.checkpoints, 1, MOST_CHECKPOINTS),
+        ("checkpoint size", job.checkpoint_size, SMALLEST_CHECKPOINT, None),
+        ("run", job.run, 1, LARGEST_RUN),
+        ("seed", job.seed, 0, None),
+        ("time limit", job.time_limit, 1, None),
     ):
         if value < least:
             raise OutputError(f"{name} {value} is too small: expected {least} or more")
+        if most is not None and value > most:
+            raise OutputError(f"{name} {value} is too large: expected {most} or less")
 
 
 def _is_there(job: Job, provenance: Provenance) -> bool:

@@ -188,7 +188,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert "KeyboardInterrupt" in errors
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(tmp_path.iterdir())
 
 
 COLLECT_MANY = """
@@ -214,7 +214,7 @@ def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert b"KeyboardInterrupt" in errors
-    assert not [path for path in (tmp_path / "logs").rglob("*") if path.is_file()]
+    assert not list((tmp_path / "logs").rglob("*"))
 
 
 def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
     process = start_collecting(tmp_path, largest_file=20_000)
     _, errors = process.communicate()
     assert "OutputError: cannot write the log" in errors
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,10 @@ def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
         ({"checkpoints": 0}, "checkpoints 0 is too small: expected 1 or more"),
         ({"checkpoint_size": 9}, "checkpoint size 9 is too small: expected 10 or more"),
         ({"run": 0}, "run 0 is too small"),
+        ({"run": 100}, "run 100 is too large: expected 99 or less"),
+        ({"checkpoints": 100}, "checkpoints 100 is too large: expected 99 or less"),
+        ({"checkpoint_size": 10**12}, "would need 7,056,000 GB of memory"),
+        ({"checkpoint_size": 10**30}, "is too large"),
         ({"seed": -1}, "seed -1 is too small"),
         ({"out": Path("s3://bucket/logs")}, "local folder"),
     ],
@@ -238,6 +242,7 @@ def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
 def test_nonsense_is_refused(arguments: dict[str, int], message: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=message):
         collect(**{"game": PONG, "out": tmp_path, **arguments})  # pyright: ignore[reportArgumentType]
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_game_without_a_player_is_refused_before_anything_is_written(tmp_path: Path) -> None:
