@@ -91,8 +91,21 @@ def _add(
         epilog="examples:\n" + "\n".join(f"  atari-dqn-replay {line}" for line in examples.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(command=command, when_stopped=when_stopped)
+    parser.set_defaults(command=command, when_stopped=when_stopped, refuse=parser.error)
     return parser
+
+
+def _path(text: str) -> Path:
+    """Also with `~` where the shell has left it alone, as in `--out=~/x`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody of that name: a shell, too, takes it for a folder's name
+        return Path(text)
+
+
+def _source(text: str) -> str:
+    """A URL as it is, a path as `_path` reads it."""
+    return str(_path(text)) if text.startswith("~") else text
 
 
 def _numbers(what: str) -> Callable[[str], list[int]]:
@@ -118,7 +131,7 @@ def _add_demo(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         default=Path("atari-dqn-replay-demo"),
         help="folder to work in (default: %(default)s)",
     )
@@ -141,7 +154,7 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
         "nothing is kept of this log; the same command starts it from the beginning",
     )
     parser.add_argument("game", metavar="GAME", help="in any spelling: pong, MsPacman, ms-pacman")
-    parser.add_argument("--out", type=Path, required=True, metavar="LOGS", help="root folder of the logs")
+    parser.add_argument("--out", type=_path, required=True, metavar="LOGS", help="root folder of the logs")
     parser.add_argument(
         "--policy",
         choices=("random", "player"),
@@ -186,7 +199,7 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
         "inspect https://example.org/dqn --games pong breakout",
         "nothing was changed",
     )
-    parser.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument("source", type=_source, metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument(
         "--games", nargs="+", metavar="GAME", default=["all"], help="default: all that the source lists"
     )
@@ -212,9 +225,9 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
         "finished checkpoints are kept, and the same command goes on with the others",
     )
     parser.add_argument("games", nargs="+", metavar="GAME", help="in any spelling, or `all`")
-    parser.add_argument("--source", required=True, help=SOURCE_HELP)
+    parser.add_argument("--source", type=_source, required=True, help=SOURCE_HELP)
     _add_storage_option(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the dataset goes")
+    parser.add_argument("--out", type=_path, required=True, metavar="FOLDER", help="where the dataset goes")
     parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
     parser.add_argument(
         "--checkpoints", type=_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
@@ -249,12 +262,12 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
         "publish dataset --repo-id me/atari-dqn-replay",
         "what was sent is kept, and the same command goes on with the rest",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a dataset as `build` writes it")
+    parser.add_argument("folder", type=_path, metavar="FOLDER", help="a dataset as `build` writes it")
     to = parser.add_mutually_exclusive_group(required=True)
-    to.add_argument("--to", type=Path, metavar="FOLDER2", help="another folder")
+    to.add_argument("--to", type=_path, metavar="FOLDER2", help="another folder")
     to.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub, created if need be")
-    parser.add_argument("--private", action="store_true", help="create the repo as a private one")
-    parser.add_argument("--revision", default="main", help="branch on the Hub (default: %(default)s)")
+    parser.add_argument("--private", action="store_true", help="create the repo on the Hub as a private one")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch on the Hub (default: main)")
     _add_license(parser)
     _add_dry_run(parser)
 
@@ -264,11 +277,13 @@ def _publish(options: argparse.Namespace) -> object:
     from .hub_destination import HubDestination
     from .publish import publish
 
-    destination = (
-        FolderDestination(options.to)
-        if options.to
-        else HubDestination(options.repo_id, revision=options.revision, private=options.private)
-    )
+    if options.repo_id is None:
+        if options.private or options.revision is not None:
+            options.refuse("--private and --revision are for the Hub: give --repo-id instead of --to")
+        destination = FolderDestination(options.to)
+    else:
+        revision = options.revision or "main"
+        destination = HubDestination(options.repo_id, revision=revision, private=options.private)
     return publish(options.folder, destination, dry_run=options.dry_run, license=options.license)
 
 

@@ -17,6 +17,9 @@ QUALITIES: dict[str, str] = {
 }
 EPISODES = "episodes"
 
+LARGEST_NUMBER = 9_999
+"""Of a run or checkpoint that can be asked for: names of log files have at most four digits."""
+
 
 @dataclass(frozen=True)
 class ConfigName:
@@ -74,7 +77,7 @@ def parse_numbers(text: str, what: str) -> list[int]:
     """Numbers and ranges as users write them: `0,9,40-49`.
 
     Raises:
-        UnknownNameError: `text` is something else.
+        UnknownNameError: `text` is something else, or names a number above LARGEST_NUMBER.
     """
     numbers: set[int] = set()
     for part in text.split(","):
@@ -85,5 +88,7 @@ def parse_numbers(text: str, what: str) -> list[int]:
             raise UnknownNameError(
                 f"cannot read {what} {text!r}: expected numbers and ranges such as 0,9,40-49"
             )
+        if max(int(first), int(last or first)) > LARGEST_NUMBER:
+            raise UnknownNameError(f"cannot read {what} {text!r}: the largest number is {LARGEST_NUMBER}")
         numbers.update(range(int(first), int(last or first) + 1))
     return sorted(numbers)

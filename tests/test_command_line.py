@@ -99,7 +99,15 @@ def test_a_users_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[A
 
 
 def test_what_cannot_be_read_is_a_usage_error() -> None:
-    for arguments in ([], ["fly"], ["build", "pong"], ["build", "pong", "--runs", "five"]):
+    for arguments in (
+        [],
+        ["fly"],
+        ["build", "pong"],
+        ["build", "pong", "--runs", "five"],
+        ["build", "pong", "--source", "x", "--out", "y", "--runs", "0-99999999999"],
+        ["publish", "dataset", "--to", "out", "--private"],
+        ["publish", "dataset", "--to", "out", "--revision", "next"],
+    ):
         done = run(*arguments)
         assert done.returncode == 2
         assert "usage:" in done.stderr
@@ -181,3 +189,14 @@ def wait_until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mirror").symlink_to(THREE_LAPS)
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    arguments = ["build", "breakout", "--source=~/mirror", "--out=~/dataset"]
+    assert run(*arguments, cwd=tmp_path, env=environment).returncode == 0
+    done = run("publish", "~/dataset", "--to=~/copy", cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "copy" / "README.md").exists()
+    assert not (tmp_path / "~").exists()
