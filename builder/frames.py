@@ -68,11 +68,6 @@ def encode_frames(frames: np.ndarray) -> pa.StructArray:
     return _image_column(pngs)
 
 
-def null_images(rows: int) -> pa.StructArray:
-    """A column without any image."""
-    return pa.nulls(rows, IMAGE_TYPE)
-
-
 def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """The frames of an Arrow column of observations, shape (n, 84, 84), uint8.
 
@@ -80,8 +75,12 @@ def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     image library; images that were written again by another tool are decoded with Pillow.
 
     Raises:
-        AtariReplayError: a row is null, or no 84×84 greyscale PNG.
+        AtariReplayError: `column` is no column of images, or a row is null, or no 84×84 greyscale PNG.
     """
+    if not isinstance(column, (pa.Array, pa.ChunkedArray)):
+        raise AtariReplayError(
+            f'expected an Arrow column of images, as with_format("arrow") gives; got {type(column).__name__}'
+        )
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     frames = np.empty((len(column), HEIGHT, WIDTH), np.uint8)
     start = 0
@@ -101,11 +100,13 @@ def _image_column(pngs: np.ndarray) -> pa.StructArray:
 def _decode_chunk(chunk: pa.Array) -> np.ndarray:
     is_struct = pa.types.is_struct(chunk.type) and chunk.type.get_field_index("bytes") >= 0
     data = chunk.field("bytes") if is_struct else chunk
-    if not pa.types.is_binary(data.type):
+    is_large = pa.types.is_large_binary(data.type)
+    if not is_large and not pa.types.is_binary(data.type):
         raise AtariReplayError(f"expected a column of images (struct of bytes and path), got {chunk.type}")
     if chunk.null_count or data.null_count:
         raise AtariReplayError("the column of observations has rows without an image")
-    offsets = np.frombuffer(data.buffers()[1], np.int32)[data.offset : data.offset + len(data) + 1]
+    offset_type = np.int64 if is_large else np.int32
+    offsets = np.frombuffer(data.buffers()[1], offset_type)[data.offset : data.offset + len(data) + 1]
     if len(data) and (np.diff(offsets) == PNG_BYTES).all():
         values = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
         pngs = values.reshape(len(data), PNG_BYTES)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.frames import IMAGE_TYPE, PNG_BYTES, encode_frames, null_images
+from atari_dqn_replay.builder.frames import IMAGE_TYPE, PNG_BYTES, encode_frames
 from datasets import Features, Image, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -184,7 +184,7 @@ def assert_refused(*values: bytes | None) -> None:
 def test_a_row_without_an_image_is_refused() -> None:
     assert_refused(None)
     one = encode_frames(real_frames("Pong", 1))
-    for column in (null_images(2), pa.array([None, *one.to_pylist()], IMAGE_TYPE)):
+    for column in (pa.nulls(2, IMAGE_TYPE), pa.array([None, *one.to_pylist()], IMAGE_TYPE)):
         with pytest.raises(AtariReplayError, match="without an image"):
             decode_frames(column)
 
@@ -193,6 +193,23 @@ def test_a_null_outside_the_slice_does_no_harm() -> None:
     original = real_frames("Pong", 2)
     column = png_column([None, *pngs(encode_frames(original)), None])
     assert np.array_equal(decode_frames(column[1:3]), original)
+
+
+def test_a_large_column_is_read_like_a_small_one() -> None:
+    """As polars and some readers of Parquet give it."""
+    original = real_frames("Pong", 5)
+    large = pa.array(pngs(encode_frames(original)), pa.large_binary())
+    struct = pa.StructArray.from_arrays([large, pa.nulls(5, pa.large_string())], names=["bytes", "path"])
+    for column in (large, struct, pa.chunked_array([struct[:2], struct[2:]])):
+        assert np.array_equal(decode_frames(column), original)
+        assert np.array_equal(decode_frames(column[1:4]), original[1:4])
+    assert decode_frames(pa.array([], pa.large_binary())).shape == (0, 84, 84)
+
+
+@pytest.mark.parametrize("column", [None, [b"png"], np.zeros((2, 84, 84), np.uint8), "observation"])
+def test_what_is_no_arrow_column_is_refused(column: Any) -> None:
+    with pytest.raises(AtariReplayError, match="expected an Arrow column of images"):
+        decode_frames(column)
 
 
 @pytest.mark.parametrize("shape", [(84, 83), (83, 84), (1, 1), (168, 168), (42, 168)])
