@@ -27,6 +27,7 @@ from .environment import (
 from .errors import AtariReplayError, OutputError
 from .files import replacing
 from .games import Game
+from .layout import MOST_CHECKPOINT
 from .players import STRETCH, Agent, random_shares
 from .progress import progress_bar
 from .provenance import COLLECTED, FILE_NAME, Provenance
@@ -37,9 +38,6 @@ SMALLEST_CHECKPOINT = 10
 
 LARGEST_RUN = 99
 """A source's runs have one or two digits, and the column `run` has one byte."""
-
-MOST_CHECKPOINTS = 99
-"""With the last, partial one they are numbered 0 to 99: the dataset's paths have room for two digits."""
 
 LONGEST_ADD = STACK_SIZE
 """Rows that adding one transition can write, padding included."""
@@ -245,8 +243,9 @@ def _removing_empty_parents(job: Job) -> Iterator[None]:
 def _check(job: Job) -> None:
     if re.match(r"[a-z][a-z0-9+]+:/", str(job.out)):  # a Path makes one slash of a URL's two
         raise OutputError(f"{job.out}: logs are collected into a local folder; copy them from there")
+    # As many full checkpoints as the last, partial one has for a number.
     for name, value, least, most in (
-        ("checkpoints", job.checkpoints, 1, MOST_CHECKPOINTS),
+        ("checkpoints", job.checkpoints, 1, MOST_CHECKPOINT),
         ("checkpoint size", job.checkpoint_size, SMALLEST_CHECKPOINT, None),
         ("run", job.run, 1, LARGEST_RUN),
         ("seed", job.seed, 0, None),
