@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import AtariReplayError, OutputError
+from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, sha256_of
+from .front_matter import decode_readme
 from .games import Game
-from .layout import CARD, MANIFEST, checkpoint_folder, episodes_table, manifest_file, steps_shard
+from .layout import CARD, MANIFEST, checkpoint_folder
 from .manifest import FileRecord, Manifest
 from .progress import progress_bar
-from .repo_folder import DATA_FOLDERS
+from .repo_folder import DATA_FOLDERS, read_manifest
 
 _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
 
@@ -65,14 +66,22 @@ def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     """The checkpoints that a built folder holds, in order, every file checked by size and SHA-256.
 
     Raises:
-        OutputError: the folder is no dataset, its build has not finished, or a file is missing, damaged
-            or named by no manifest.
+        OutputError: the folder is no dataset, its build has not finished, or a file is missing, damaged,
+            unreadable or named by no manifest.
     """
+    try:
+        return _read_built_folder(folder)
+    except OSError as error:
+        raise OutputError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+
+
+def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     if not folder.is_dir():
         raise OutputError(f"{folder}: no such folder; {_EXPECTED}")
     found = set(_files(folder))
     if not found or not (folder / CARD).is_file():
         raise OutputError(f"{folder}: {_EXPECTED}")
+    decode_readme((folder / CARD).read_bytes(), str(folder))
     _refuse_unfinished(folder, found)
     checkpoints = [_read(folder, path) for path in sorted(found) if path.endswith(f"/{MANIFEST}")]
     named = {file.path for each in checkpoints for file in (*each.data, each.manifest_file)}
@@ -84,44 +93,19 @@ def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     return sorted(checkpoints, key=lambda each: each.order)
 
 
-def read_manifest(content: bytes, path: str, where: str) -> Manifest:
-    """A manifest that lies where it belongs and names only files that belong to its checkpoint.
-
-    Args:
-        content: the file's bytes.
-        path: where the file lies in the repo.
-        where: the repo's name for messages.
-
-    Raises:
-        OutputError: it is no manifest, or that of another place.
-    """
-    manifest = Manifest.from_json(content, f"{where}/{path}")
-    try:
-        game, run, checkpoint = manifest.find_game(), manifest.run, manifest.checkpoint
-        shards = len(manifest.shards)
-        named = [path, *(file.path for file in manifest.files())]
-        expected = [
-            manifest_file(game, run, checkpoint),
-            *(steps_shard(game, run, checkpoint, shard, shards) for shard in range(shards)),
-            episodes_table(game, run, checkpoint),
-        ]
-    except (AtariReplayError, TypeError, ValueError) as error:
-        raise OutputError(f"{where}/{path}: not a manifest of this dataset ({error})") from None
-    if named != expected or not (type(run) is type(checkpoint) is int):
-        raise OutputError(
-            f"{where}/{path}: names files that do not belong to this checkpoint; build it again"
-        )
-    return manifest
-
-
 def _files(folder: Path) -> Iterator[str]:
     """Paths in the repo of all files under the data folders, except hidden ones."""
     for top in DATA_FOLDERS:
-        for place, folders, names in os.walk(folder / top):
+        for place, folders, names in os.walk(folder / top, onerror=_raise_unless_missing):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 if not name.startswith("."):
                     yield (Path(place) / name).relative_to(folder).as_posix()
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _refuse_unfinished(folder: Path, found: set[str]) -> None:

@@ -17,6 +17,18 @@ _COMMENTS = re.compile(r"(?:^#.*\n)*")
 _COMMENTS_AT_END = re.compile(r"(?:^#.*\n)*\Z", re.MULTILINE)
 
 
+def decode_readme(content: bytes, where: str) -> str:
+    """A README's text.
+
+    Raises:
+        OutputError: it is not UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise OutputError(f"{where}: its README.md is not UTF-8 text; mend it first") from None
+
+
 class FrontMatter:
     """A YAML mapping that remembers each key's text; comments above a key belong to it.
 

@@ -2,21 +2,33 @@
 
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import AtariReplayError, OutputError
 from .files import TEMPORARY_SUFFIX
+from .front_matter import decode_readme
 from .games import GAMES, Game
-from .layout import CARD, MANIFEST
+from .layout import CARD, MANIFEST, episodes_table, manifest_file, steps_shard
 from .manifest import Manifest
 
 DATA_FOLDERS = ("data", "episodes")
 """Where a dataset repo's Parquet files and manifests lie."""
 
+HUB_ATTRIBUTES = ".gitattributes"
+"""In every clone of a Hub repo, even of one whose card its owner has only begun."""
+
+_EVERYWHERE = (".DS_Store", ".cache")
+"""What programs leave in any folder; also whatever begins with `.git`."""
+
+_GENERATED = "<!-- generated:"
+"""With this begin the marks of a card of ours."""
+
 
 def check_repo_folder(folder: Path) -> None:
     """Refuse a folder that holds something else than a dataset of ours.
 
+    In a folder that has a manifest of ours, people may keep hidden files and files such as a LICENSE.
+
     Raises:
-        OutputError: it does, or it is no folder.
+        OutputError: it does, or it is no folder, or its card is not UTF-8.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
@@ -25,29 +37,81 @@ def check_repo_folder(folder: Path) -> None:
             f"{folder}: holds {', '.join(others[:3])}, so it is not a dataset of ours; "
             f"name an empty folder, or one that holds such a dataset"
         )
+    card = folder / CARD
+    if not card.exists():
+        return
+    text = decode_readme(card.read_bytes(), str(folder))
+    if _GENERATED not in text and not _has_manifest(folder) and not (folder / HUB_ATTRIBUTES).exists():
+        raise OutputError(
+            f"{folder}: holds a {CARD} but no dataset, so it looks like another project; name another folder"
+        )
 
 
 def read_manifests(folder: Path, game: Game) -> list[Manifest]:
     """The manifests of a game's checkpoints, by run and checkpoint.
 
     Raises:
-        OutputError: one cannot be read.
+        OutputError: one cannot be read, or lies in another checkpoint's place.
     """
     paths = sorted((folder / "data" / game.slug).glob(f"run_*/checkpoint_*/{MANIFEST}"))
     manifests = [
-        Manifest.from_json(path.read_bytes(), str(path)) for path in paths if path.parent.suffix == ""
+        read_manifest(path.read_bytes(), path.relative_to(folder).as_posix(), str(folder))
+        for path in paths
+        if path.parent.suffix == ""
     ]
     return sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint))
 
 
+def read_manifest(content: bytes, path: str, where: str) -> Manifest:
+    """A manifest that lies where it belongs and names only files that belong to its checkpoint.
+
+    Args:
+        content: the file's bytes.
+        path: where the file lies in the repo.
+        where: the repo's name for messages.
+
+    Raises:
+        OutputError: it is no manifest, or that of another place.
+    """
+    manifest = Manifest.from_json(content, f"{where}/{path}")
+    try:
+        game, run, checkpoint = manifest.find_game(), manifest.run, manifest.checkpoint
+        shards = len(manifest.shards)
+        named = [path, *(file.path for file in manifest.files())]
+        expected = [
+            manifest_file(game, run, checkpoint),
+            *(steps_shard(game, run, checkpoint, shard, shards) for shard in range(shards)),
+            episodes_table(game, run, checkpoint),
+        ]
+    except (AtariReplayError, TypeError, ValueError) as error:
+        raise OutputError(f"{where}/{path}: not a manifest of this dataset ({error})") from None
+    if named != expected or not (type(run) is type(checkpoint) is int):
+        raise OutputError(
+            f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and build "
+            f"it again"
+        )
+    return manifest
+
+
+def _has_manifest(folder: Path) -> bool:
+    return any(folder.glob(f"data/*/run_*/checkpoint_*/{MANIFEST}"))
+
+
 def _others(folder: Path) -> list[str]:
     """What no dataset of ours holds."""
+    is_ours = _has_manifest(folder)
     slugs = {game.slug for game in GAMES}
     others = []
     for path in sorted(folder.iterdir()) if folder.exists() else []:
         if path.name in DATA_FOLDERS:
             inside = sorted(each.name for each in path.iterdir()) if path.is_dir() else [""]
             others += [f"{path.name}/{name}" for name in inside if name not in slugs and name[:1] != "."]
-        elif path.name != CARD and not path.name.startswith(".git") and path.suffix != TEMPORARY_SUFFIX:
+        elif not (_is_anywhere(path) or (is_ours and (path.name.startswith(".") or path.is_file()))):
             others.append(path.name)
     return others
+
+
+def _is_anywhere(path: Path) -> bool:
+    """Whether a folder that has no dataset yet may hold this."""
+    named = path.name == CARD or path.name in _EVERYWHERE
+    return named or path.name.startswith(".git") or path.suffix == TEMPORARY_SUFFIX

@@ -1,5 +1,6 @@
 """Publishing into folders and to a Hub: real files, real sockets, the unmodified clients."""
 
+import errno
 import hashlib
 import json
 import re
@@ -13,11 +14,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from atari_dqn_replay.builder import built_folder
 from atari_dqn_replay.builder.built_folder import read_built_folder
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.folder_destination import FolderDestination, require_space
+from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, Contents, build_dataset, contents, frames_of, manifests
 from hub_server import HubServer, Request, Response
 
@@ -424,6 +428,67 @@ def test_a_folder_with_something_else_is_refused(stranger: str, pong: Path, tmp_
     with pytest.raises(OutputError, match=stranger.removesuffix("/id")):
         publish(pong, FolderDestination(tmp_path / "mine"))
     assert list(contents(tmp_path / "mine")) == [stranger]
+
+
+def test_what_people_keep_beside_a_dataset_stays(pong: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pong, tmp_path / "published")
+    kept = ("LICENSE", "notes.txt", ".DS_Store", ".cache/x", ".idea/x", "data/.DS_Store")
+    for path in kept:
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text("mine")
+    publish(pong, FolderDestination(folder))
+    assert {(folder / path).read_text() for path in kept} == {"mine"}
+    (folder / "src").mkdir()
+    with pytest.raises(OutputError, match="holds src"):
+        publish(pong, FolderDestination(folder))
+
+
+def test_a_folder_where_programs_left_their_files_is_empty_enough(pong: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".DS_Store").touch()
+    publish(pong, FolderDestination(folder))
+    assert set(contents(pong)) < set(contents(folder))
+
+
+def test_another_projects_readme_is_not_taken_for_a_card(pong: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "README.md").write_text("# My thesis\n")
+    with pytest.raises(OutputError, match="looks like another project"):
+        publish(pong, FolderDestination(folder))
+    assert contents(folder) == {"README.md": b"# My thesis\n"}
+    (folder / ".gitattributes").touch()  # a clone from the Hub
+    publish(pong, FolderDestination(folder))
+    assert "# My thesis" in (folder / "README.md").read_text()
+
+
+def test_a_card_that_is_not_utf_8_is_refused(pong: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(pong, tmp_path / "damaged")
+    (damaged / "README.md").write_bytes("---\n---\nÄ".encode("latin1"))
+    for folder, destination in ((damaged, tmp_path / "published"), (pong, damaged)):
+        with pytest.raises(OutputError, match=r"damaged: its README\.md is not UTF-8 text"):
+            publish(folder, FolderDestination(destination))
+    with pytest.raises(OutputError, match="not UTF-8"):
+        check_repo_folder(damaged)  # as a build does
+
+
+def test_a_manifest_in_anothers_place_is_named(pong: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pong, tmp_path / "built")
+    (folder / MANIFEST).parent.rename(folder / "data/pong/run_1/checkpoint_02")
+    with pytest.raises(OutputError, match=r"checkpoint_02/manifest\.json: names files that do not belong"):
+        read_manifests(folder, find_game("pong"))
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    pong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(built_folder, "sha256_of", denied)
+    with pytest.raises(OutputError, match=r"parquet: cannot be read \(Permission denied\)"):
+        publish(pong, FolderDestination(tmp_path / "published"))
 
 
 def test_a_folder_is_not_published_into_itself(pong: Path, tmp_path: Path) -> None:
