@@ -8,12 +8,14 @@ Without add_count two things cannot be known, so this is assumed:
 
 - Whether a lap was skipped between two epochs. They are taken to be apart: no episode is joined across
   them, and what is cut there is marked as cut.
-- Whether the last epoch is the partial dump made at the end of training, and where its cursor stood.
-  Within a full lap every terminal row is followed by padding; where one is not, there the ring's older
-  rows begin. A dump whose older rows begin with padding by chance is taken for a full lap.
+- Whether the last epoch is the partial dump made at the end of training, and where its cursor stood. If
+  the epoch before is there, a partial dump ends with the very rows of that one. If it is not: training
+  ended with an episode, and within a full lap every terminal row is followed by padding; where one is not,
+  there the ring's older rows begin. What shows neither sign is taken for a full lap.
 """
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -28,6 +30,8 @@ REMARK = (
     "d4rl-atari's cache has no add_count: index is taken for the run and epoch for the checkpoint, and "
     "episodes are not joined across epochs, since a lap may be missing between them"
 )
+_FEWEST_REPEATED = 16
+"""Rows; fewer may be alike by chance."""
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,3}")
 
 
@@ -60,18 +64,40 @@ class CachedLog(ReplayLog):
         return super()._link(before, number) if number == 0 else Link.CUT
 
     def _find_cursor(self, number: int, rows: int) -> int | None:
-        """The row before which play ends, if there is just one such row."""
+        """The row before which play ends, if the dump shows one."""
+        repeated = self._count_repeated(number, rows) if number - 1 in self.numbers else 0
+        if repeated >= _FEWEST_REPEATED:
+            return rows - 1 - repeated
         blank, terminal = np.zeros(rows, bool), np.zeros(rows, bool)
         start = 0
-        for block in self.blocks(Rows(number, 0, rows - 1), tuple(ARRAYS)):
+        for block in self._blocks_to_last_row(number, rows):
             stop = start + len(block["terminal"])
             terminal[start:stop] = block["terminal"]
-            lit = [array.reshape(stop - start, -1).any(axis=1) for array in block.values()]
-            blank[start:stop] = ~np.logical_or.reduce(lit)
+            blank[start:stop] = ~np.logical_or.reduce([_flat(array).any(axis=1) for array in block.values()])
             start = stop
         ends = np.flatnonzero(terminal[: rows - 2]) + 1
         cursors = [int(end) for end in ends if not blank[end : min(end + PADDING_ROWS, rows - 1)].all()]
         return cursors[0] if len(cursors) == 1 else None
+
+    def _count_repeated(self, number: int, rows: int) -> int:
+        """How many rows before the last are the same as in the dump before, in one stretch."""
+        last_difference, start = -1, 0
+        pairs = zip(
+            self._blocks_to_last_row(number, rows), self._blocks_to_last_row(number - 1, rows), strict=True
+        )
+        for block, other in pairs:
+            differs = [(_flat(block[array]) != _flat(other[array])).any(axis=1) for array in ARRAYS]
+            places = np.flatnonzero(np.logical_or.reduce(differs))
+            last_difference = start + int(places[-1]) if len(places) else last_difference
+            start += len(block["terminal"])
+        return rows - 2 - last_difference
+
+    def _blocks_to_last_row(self, number: int, rows: int) -> Iterator[dict[str, np.ndarray]]:
+        return self.blocks(Rows(number, 0, rows - 1), tuple(ARRAYS))
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    return array.reshape(len(array), -1)
 
 
 class CachedRun(LoggedRun):

@@ -2,11 +2,13 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import fsspec
 
-from .network_errors import describe_error, is_denied
+from .errors import SourceError
+from .network_errors import describe_error, is_denied, without_credentials
 from .store import Store
 
 PUBLIC_BUCKET = "atari-replay-datasets"
@@ -25,10 +27,13 @@ class GoogleStore(Store):
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
         # gcsfs logs what it raises as well, with its traceback.
         logging.getLogger("gcsfs").addHandler(logging.NullHandler())
+        token = options.get("token")
+        if isinstance(token, str) and token.endswith(".json") and not Path(token).exists():
+            raise SourceError(f"{token}: no such file, given as the token for {without_credentials(url)}")
         file_system = _file_system_class()
         root = file_system._strip_protocol(url)
         fs = file_system(**options)
-        if not options.get("token") and fs.credentials.credentials is not None and _is_refused(fs, root):
+        if not token and fs.credentials.credentials is not None and _is_refused(fs, root):
             anonymous = file_system(**{**options, "token": "anon"})
             if not _is_refused(anonymous, root):
                 return anonymous, root

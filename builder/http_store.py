@@ -39,7 +39,8 @@ class HttpStore(Store):
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
         given = dict(options.pop("client_kwargs", {}))
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=STALL / 2, sock_read=STALL)
+        stall = min(STALL, self.patience.seconds)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=stall, sock_read=stall)
         # Bytes as they are stored: some servers declare `.gz` files as an encoding of what is in them.
         client = {"timeout": timeout, "auto_decompress": False, **given}
         parts = urlsplit(url)
@@ -163,11 +164,16 @@ class _Response:
             self._response = None
 
     async def _read_response(self, response: aiohttp.ClientResponse, most: int) -> bytes:
-        """At most so many bytes, fewer only at the response's end: so that few calls cross threads."""
+        """At most so many bytes, fewer only where the response ends: so that few calls cross threads."""
         pieces, count = [], 0
-        while count < most and (piece := await response.content.read(most - count)):
-            pieces.append(piece)
-            count += len(piece)
+        try:
+            while count < most and (piece := await response.content.read(most - count)):
+                pieces.append(piece)
+                count += len(piece)
+        except Exception:
+            if not pieces:
+                raise
+            # What came before it broke counts; the next reading meets the same failure.
         self._offset += count
         return b"".join(pieces)
 

@@ -30,6 +30,8 @@ _LONGEST_REASON = 200
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error, if there is one."""
     for each in _with_causes(error):
+        if any(base.__name__ == "HttpProcessingError" for base in type(each).mro()):
+            continue  # aiohttp's for a broken answer, with a made-up 400
         response = getattr(each, "response", None)
         candidates = [getattr(each, "status", None), getattr(each, "code", None)]
         if isinstance(response, Mapping):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .errors import SourceError
 from .patience import Attempts, Patience
-from .stamp import Digest, Stamp, digest_of
+from .stamp import NO_CHECKSUM, Digest, Stamp, digest_of
 
 FIRST_BLOCK = 1 << 13
 """Bytes: enough for a header, so that a look at one costs little."""
@@ -42,7 +42,7 @@ class Connection(Protocol):
 class ResilientReader(io.RawIOBase):
     """A remote file, from its first byte to its last, each once.
 
-    The first block is read by the caller, the others on a thread.
+    Nothing is read before the first `read`, and only the first block before the second.
 
     Args:
         connect: opens the file from an offset on.
@@ -67,9 +67,7 @@ class ResilientReader(io.RawIOBase):
         self._where = where
         self._patience = patience
         self._stop = threading.Event()
-        self._blocks = self._read_blocks()
         self._ahead: _Ahead | None = None
-        self._fetched = 0
         self._held = memoryview(b"")
 
     def readable(self) -> bool:
@@ -88,16 +86,13 @@ class ResilientReader(io.RawIOBase):
     def close(self) -> None:
         """Let go of the connection and the thread, without waiting for either."""
         self._stop.set()
-        if self._ahead is None:
-            self._blocks.close()
+        if self._ahead is not None:
+            self._ahead.go_on()
         super().close()
 
     def _next_block(self) -> bytes:
-        self._fetched += 1
-        if self._fetched == 1:
-            return next(self._blocks, b"")
         if self._ahead is None:
-            self._ahead = _Ahead(self._blocks, self._stop)
+            self._ahead = _Ahead(self._read_blocks(), self._stop)
         try:
             return self._ahead.next(self._patience.seconds * 2)
         except queue.Empty:
@@ -166,7 +161,7 @@ class ResilientReader(io.RawIOBase):
         now = self._current_stamp()
         if not stamp.agrees(now):
             raise self._changed(stamp, now)
-        if digest is None or now.checksum is None:
+        if digest is None or now.checksum == NO_CHECKSUM:
             return
         raise SourceError(
             f"{self._where}: arrived damaged: its {algorithm} is {digest.hexdigest()}, but the store says "
@@ -183,11 +178,16 @@ class _Ahead:
     def __init__(self, blocks: Generator[bytes, None, None], stop: threading.Event) -> None:
         self._queue: queue.Queue[bytes | BaseException] = queue.Queue(BLOCKS_AHEAD)
         self._stop = stop
+        self._asked = 0
+        self._second_wanted = threading.Event()
         self._ended: bytes | BaseException | None = None
         threading.Thread(target=self._run, args=(blocks,), name="download", daemon=True).start()
 
     def next(self, seconds: float) -> bytes:
         """The next block; after the last, always an empty one. What ended the blocks early is raised."""
+        self._asked += 1
+        if self._asked == 2:
+            self.go_on()
         item = self._queue.get(timeout=seconds) if self._ended is None else self._ended
         if isinstance(item, BaseException):
             self._ended = item
@@ -196,12 +196,17 @@ class _Ahead:
             self._ended = item
         return item
 
+    def go_on(self) -> None:
+        """Do not wait after the first block any more."""
+        self._second_wanted.set()
+
     def _run(self, blocks: Generator[bytes, None, None]) -> None:
         end: bytes | BaseException = b""
         try:
             with contextlib.closing(blocks):
                 for block in blocks:
                     self._put(block)
+                    self._second_wanted.wait()
         except BaseException as error:
             end = error
         self._put(end)

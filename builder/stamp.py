@@ -12,6 +12,8 @@ import google_crc32c
 
 _VERSIONS = ("generation", "ETag", "etag", "VersionId", "xet_hash", "blob_id")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified", "created")
+NO_CHECKSUM = ("none", "")
+"""The store says, when it is asked, that what looked like a checksum is none."""
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 

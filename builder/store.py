@@ -50,7 +50,9 @@ class Store:
         self.patience = _patience(options.pop("patience", None))
         try:
             self.fs, root = self._file_system(url, options)
-        except (ValueError, ImportError, TypeError) as error:
+        except SourceError:
+            raise
+        except Exception as error:  # each library has its own for an option that it does not like
             raise SourceError(
                 f"{without_credentials(url)}: not a source that can be opened ({describe_error(error)})"
             ) from None
