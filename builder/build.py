@@ -10,6 +10,7 @@ from pathlib import Path
 from .card import merge_card
 from .errors import OutputError, SourceError, UnknownNameError
 from .files import replacing, writing_alone
+from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD, MOST_CHECKPOINT, manifest_file
 from .manifest import Manifest
@@ -121,7 +122,7 @@ def build(plan: BuildPlan, out: Path, *, license: str | None = None) -> BuildRep
         games = {unit.run.game for unit in (*plan.to_build, *plan.done)}
         manifests = [manifest for game in sorted(games, key=str) for manifest in read_manifests(out, game)]
         card = out / CARD
-        existing = card.read_text(encoding="utf-8") if card.exists() else None
+        existing = decode_readme(card.read_bytes(), str(out)) if card.exists() else None
         text = merge_card(existing, manifests, license=license)
         if text != existing:
             with replacing(card) as temporary:

@@ -16,6 +16,7 @@ from .card import merge_card
 from .destinations import Change, CheckpointChange, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX
+from .front_matter import decode_readme
 from .layout import CARD, MANIFEST
 from .manifest import Manifest, check_one_log
 from .progress import progress_bar
@@ -150,10 +151,7 @@ def plan_change(
 def _card(
     present: bytes, manifests: Sequence[Manifest], destination: Destination, license: str | None
 ) -> bytes:
-    try:
-        text = present.decode()
-    except UnicodeDecodeError:
-        raise OutputError(f"{destination.address}: its {CARD} is not UTF-8 text; mend it first") from None
+    text = decode_readme(present, destination.address)
     return merge_card(text, manifests, license=license, repo_id=destination.name_on_hub).encode()
 
 
