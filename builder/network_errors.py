@@ -33,7 +33,7 @@ def status_of(error: BaseException) -> int | None:
         if any(base.__name__ == "HttpProcessingError" for base in type(each).mro()):
             continue  # aiohttp's for a broken answer, with a made-up 400
         response = getattr(each, "response", None)
-        candidates = [getattr(each, "status", None), getattr(each, "code", None)]
+        candidates = [getattr(each, "status", None) or getattr(each, "code", None)]
         if isinstance(response, Mapping):
             candidates.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         else:

@@ -28,6 +28,7 @@ def running_bucket(folder: Path) -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     folder: Path
 
     def do_GET(self) -> None:

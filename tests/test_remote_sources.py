@@ -178,6 +178,11 @@ def test_the_builder_takes_storage_options(name: str, request: pytest.FixtureReq
     assert [action.as_py() for action in actions] == played["action"].tolist()
 
 
+def test_inspect_takes_storage_options(google: str) -> None:
+    options = ["--storage-option", "token=anon", "--storage-option", f"endpoint_url={google}"]
+    assert run("inspect", "gs://mirror", *options).stdout == run("inspect", THREE_LAPS).stdout
+
+
 def test_two_processes_prepare_from_a_server(tmp_path: Path) -> None:
     with running_web(THREE_LAPS) as server:
         builder = AtariDQNReplay("breakout-full", source=server.url, cache_dir=str(tmp_path))
@@ -618,32 +623,3 @@ def test_a_d4rl_cache_says_in_the_manifest_what_is_assumed(tmp_path: Path) -> No
         assert "d4rl-atari" in details["layout"]
         assert "not joined" in details["assumed"]
     assert "d4rl-atari" in (tmp_path / "out" / "README.md").read_text()
-
-
-# inspect, as a user runs it
-
-
-def test_inspect_tells_the_same_of_every_place(request: pytest.FixtureRequest, google: str) -> None:
-    expected = run("inspect", THREE_LAPS).stdout
-    assert "Breakout" in expected and "0-3" in expected and "0.9" in expected
-    with running_web(THREE_LAPS) as server:
-        assert run("inspect", server.url).stdout == expected
-    options = ["--storage-option", "token=anon", "--storage-option", f"endpoint_url={google}"]
-    assert run("inspect", "gs://mirror", *options).stdout == expected
-    with running_web(THREE_LAPS, listing=False) as server:
-        assert run("inspect", server.url, "--games", "breakout").stdout == expected
-        unnamed = run("inspect", server.url)
-        assert unnamed.returncode == 1
-        assert "--games" in unnamed.stderr
-
-
-def test_inspect_names_what_is_missing(tmp_path: Path) -> None:
-    shutil.copytree(THREE_LAPS, tmp_path / "source")
-    logs = tmp_path / "source" / LOGS
-    (logs / "$store$_reward_ckpt.1.gz").unlink()
-    with running_web(tmp_path / "source") as server:
-        assert "checkpoint 1 lacks reward" in run("inspect", server.url).stdout
-    for path in logs.glob("*_ckpt.1.gz"):
-        path.unlink()
-    with running_web(tmp_path / "source") as server:
-        assert "no checkpoint 1" in run("inspect", server.url).stdout

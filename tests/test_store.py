@@ -1,0 +1,336 @@
+"""A remote file as one stream: whatever breaks on the way, each byte comes once, or there is one error."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import requests
+from atari_dqn_replay.builder.errors import SourceError
+from atari_dqn_replay.builder.kept_files import KeptFiles
+from atari_dqn_replay.builder.network_errors import describe_error, is_final, retry_after, status_of
+from atari_dqn_replay.builder.patience import Attempts, Patience, patiently
+from atari_dqn_replay.builder.resilient_reader import LARGEST_BLOCK, ResilientReader
+from atari_dqn_replay.builder.sources import open_store
+from atari_dqn_replay.builder.stamp import NO_CHECKSUM, Stamp, stamp_of
+from botocore.exceptions import ClientError, EndpointConnectionError
+from gcsfs.retry import HttpError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from web_server import running_web
+from yarl import URL
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+QUICK = Patience(seconds=5, first_wait=0.0001, longest_wait=0.001)
+Event = int | Exception
+
+
+class Script:
+    """A store that answers as it was told: a number is how many bytes come next, an error is raised."""
+
+    pinned = False
+
+    def __init__(self, content: bytes, events: list[Event], stamp: Stamp) -> None:
+        self._content, self._events, self.stamp = content, events, stamp
+        self._offset = 0
+        self.connections = 0
+        self.read_bytes = 0
+
+    def connect(self, offset: int) -> "Script":
+        self._offset = offset
+        self.connections += 1
+        return self
+
+    def read(self, most: int) -> bytes:
+        event = self._events.pop(0) if self._events else most
+        if isinstance(event, Exception):
+            raise event
+        data = self._content[self._offset : self._offset + min(most, event)]
+        self._offset += len(data)
+        self.read_bytes += len(data)
+        return data
+
+    def close(self) -> None:
+        pass
+
+    def reader(self, now: Stamp | None = None, patience: Patience = QUICK) -> ResilientReader:
+        return ResilientReader(self.connect, lambda: now or self.stamp, "store://file", patience)
+
+
+def stamp_for(content: bytes, algorithm: str = "sha256") -> Stamp:
+    return Stamp(len(content), "1", (algorithm, hashlib.new(algorithm, content).hexdigest()))
+
+
+failures = st.sampled_from([ConnectionResetError(), TimeoutError(), aiohttp.ServerDisconnectedError()])
+events = st.lists(st.one_of(st.integers(1, 50_000), st.just(0), failures), max_size=25)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(events=events, sizes=st.lists(st.integers(500, 100_000), min_size=1, max_size=5))
+def test_each_byte_comes_once_however_it_breaks(events: list[Event], sizes: list[int]) -> None:
+    reader = Script(CONTENT, events, stamp_for(CONTENT)).reader()
+    got = b""
+    for index in range(1000):
+        data = reader.read(sizes[index % len(sizes)])
+        if not data:
+            break
+        got += data
+    reader.close()
+    assert got == CONTENT
+
+
+def test_a_header_costs_one_block() -> None:
+    script = Script(CONTENT, [], stamp_for(CONTENT))
+    reader = script.reader()
+    time.sleep(0.05)
+    assert script.read_bytes == 0
+    reader.read(100)
+    time.sleep(0.05)
+    assert script.read_bytes <= 1 << 13
+    reader.close()
+
+
+def test_it_reads_ahead_but_not_far() -> None:
+    content = bytes(20 * LARGEST_BLOCK)
+    script = Script(content, [], Stamp(len(content)))
+    reader = script.reader()
+    while script.read_bytes < 8 * LARGEST_BLOCK:
+        reader.read(1 << 20)
+    taken = script.read_bytes
+    time.sleep(0.3)
+    assert taken < script.read_bytes + 1 <= taken + 4 * LARGEST_BLOCK + 1
+    reader.close()
+
+
+def test_closing_ends_the_thread() -> None:
+    before = threading.active_count()
+    readers = [Script(CONTENT, [], stamp_for(CONTENT)).reader() for _ in range(5)]
+    for count, reader in enumerate(readers):
+        for _ in range(count):
+            reader.read(1)
+        reader.close()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_what_the_store_vouches_for_is_compared(algorithm: str) -> None:
+    stamp = stamp_for(CONTENT, algorithm)
+    assert Script(CONTENT, [], stamp).reader().readall() == CONTENT
+    with pytest.raises(SourceError, match=rf"store://file: arrived damaged: its {algorithm}"):
+        Script(b"x" + CONTENT[1:], [], stamp).reader().readall()
+    with pytest.raises(SourceError, match="changed while it was read"):
+        Script(b"x" + CONTENT[1:], [], stamp).reader(now=Stamp(len(CONTENT), "2")).readall()
+
+
+def test_a_checksum_that_the_store_takes_back_is_not_held_against_it() -> None:
+    stamp = Stamp(len(CONTENT), "1", ("md5", "0" * 32))
+    now = Stamp(len(CONTENT), "1", NO_CHECKSUM)
+    assert Script(CONTENT, [], stamp).reader(now=now).readall() == CONTENT
+
+
+def test_without_a_checksum_the_version_is_asked_again() -> None:
+    stamp = Stamp(len(CONTENT), "1")
+    assert Script(CONTENT, [], stamp).reader().readall() == CONTENT
+    with pytest.raises(SourceError, match="changed while it was read"):
+        Script(CONTENT, [], stamp).reader(now=Stamp(len(CONTENT), "2")).readall()
+
+
+def test_more_or_less_than_the_size_is_an_error() -> None:
+    with pytest.raises(SourceError, match="300,000 bytes arrived, but the store says that it has 299,999"):
+        Script(CONTENT, [], Stamp(len(CONTENT) - 1)).reader().readall()
+    with pytest.raises(SourceError, match=r"given up at byte 300,000.*1 bytes too early"):
+        Script(CONTENT, [], Stamp(len(CONTENT) + 1)).reader(patience=Patience(0.05, 0.01)).readall()
+
+
+def test_progress_a_byte_at_a_time_has_an_end_too() -> None:
+    events: list[Event] = [each for _ in range(1000) for each in (1, ConnectionResetError())]
+    with pytest.raises(SourceError, match="after 200 failures"):
+        Script(CONTENT, events, stamp_for(CONTENT)).reader().readall()
+
+
+# Patience
+
+
+def test_waits_grow_and_end() -> None:
+    attempts = Attempts("here", Patience(seconds=0.5, first_wait=0.02))
+    start = time.monotonic()
+    with pytest.raises(SourceError, match="here: given up after"):
+        for _ in range(100):
+            attempts.failed(TimeoutError("slow"))
+    assert 0.1 < time.monotonic() - start < 1.5
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    calls = []
+
+    def refuse() -> None:
+        calls.append(1)
+        raise HttpError({"code": 403, "message": "no"})
+
+    with pytest.raises(SourceError, match="403"):
+        patiently(refuse, "here", Patience())
+    assert len(calls) == 1
+
+
+# What libraries raise
+
+
+def response_error(status: int, headers: dict[str, str] | None = None) -> aiohttp.ClientResponseError:
+    url = URL("http://me:s3cret@host/file?sig=s3cret")
+    info = aiohttp.RequestInfo(url, "GET", CIMultiDictProxy(CIMultiDict()), url)
+    return aiohttp.ClientResponseError(
+        info, (), status=status, message="Oops", headers=CIMultiDictProxy(CIMultiDict(headers or {}))
+    )
+
+
+def boto_error(status: int) -> ClientError:
+    metadata: Any = {"HTTPStatusCode": status, "HTTPHeaders": {"retry-after": "7"}}
+    return ClientError({"Error": {"Code": "x", "Message": "y"}, "ResponseMetadata": metadata}, "GetObject")
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "final"),
+    [
+        (response_error(503), 503, False),
+        (response_error(429), 429, False),
+        (response_error(403), 403, True),
+        (boto_error(503), 503, False),
+        (boto_error(403), 403, True),
+        (caused(OSError("slow down"), boto_error(503)), 503, False),
+        (HttpError({"code": 502, "message": ""}), 502, False),
+        (HttpError({"code": "401", "message": "who"}), 401, True),
+        (OSError("Forbidden: b/mine"), 403, True),
+        (EndpointConnectionError(endpoint_url="http://host"), None, False),
+        (aiohttp.ClientPayloadError("cut"), None, False),
+        (requests.ConnectionError("cut"), None, False),
+        (ConnectionResetError(), None, False),
+        (TimeoutError(), None, False),
+        (FileNotFoundError("x"), None, True),
+        (PermissionError("x"), None, True),
+        (ValueError("requester pays"), None, True),
+    ],
+    ids=repr,
+)
+def test_errors_are_understood(error: Exception, status: int | None, final: bool) -> None:
+    assert (status_of(error), is_final(error)) == (status, final)
+
+
+def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
+    assert retry_after(response_error(503, {"Retry-After": "12"})) == 12
+    assert retry_after(boto_error(503)) == 7
+    assert retry_after(response_error(503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})) == 0
+    assert retry_after(response_error(503, {"Retry-After": "soon"})) == 0
+    assert retry_after(response_error(503)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cannot connect to http://me:s3cret@host/x?sig=s3cret",
+        "url='https://host/path?X-Amz-Signature=s3cret&a=b'",
+        "Authorization: Bearer s3cret",
+        "/tokeninfo?access_token=s3cret (Caused by x)",
+        "secret=s3cret, password: s3cret",
+    ],
+)
+def test_messages_hide_credentials(text: str) -> None:
+    assert "s3cret" not in describe_error(OSError(text))
+    assert "s3cret" not in describe_error(response_error(403))
+
+
+def test_messages_are_one_short_line() -> None:
+    assert describe_error(OSError("first\nsecond")) == "first"
+    assert describe_error(RuntimeError("")) == "RuntimeError"
+    assert len(describe_error(OSError("long " * 1000))) < 210
+
+
+# Stamps
+
+
+def test_checksums_are_found_where_each_store_puts_them() -> None:
+    digest = "00000000000000000000000000000001"
+    as_base64 = "AAAAAAAAAAAAAAAAAAAAAQ=="
+    assert stamp_of({"size": 1, "md5Hash": as_base64}).checksum == ("md5", digest)
+    assert stamp_of({"size": 1, "crc32c": "AAAAAQ==", "md5Hash": as_base64}).checksum == (
+        "crc32c",
+        "00000001",
+    )
+    assert stamp_of({"ETag": f'"{digest}"'}, etag_is_md5=True).checksum == ("md5", digest)
+    assert stamp_of({"ETag": f'"{digest}-2"'}, etag_is_md5=True).checksum is None
+    assert stamp_of({"ETag": f'"{digest}"'}).checksum is None
+    assert stamp_of({"lfs": {"sha256": "AB"}}).checksum == ("sha256", "ab")
+    assert stamp_of({"md5Hash": "not base64!"}).checksum is None
+
+
+# Files that are read twice
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[tuple[KeptFiles, Callable[[], int]]]:
+    """Five groups of one file on a web server, and how many bytes it has sent."""
+    for group in range(5):
+        (tmp_path / f"{group}.gz").write_bytes(bytes([group]) * 50_000)
+    with running_web(tmp_path) as server:
+        groups = {f"{group}.gz": group for group in range(5)}
+        yield KeptFiles(open_store(server.url), groups), lambda: sum(server.sent.values())
+
+
+def test_a_file_that_is_held_is_downloaded_once(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
+    files, sent = kept
+    files.hold()
+    for _ in range(3):
+        with files.open("0.gz") as file:
+            assert file.read() == bytes(50_000)
+    assert sent() == 50_000
+    with files.open("1.gz") as first, files.open("1.gz") as second:
+        assert first.read(9_000) + first.read(1_000) == second.read(10_000)
+        assert second.read() == first.read()
+    assert sent() == 100_000
+    files.let_go()
+
+
+def test_only_two_groups_are_kept(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
+    files, sent = kept
+    files.hold()
+    for group in (0, 1, 2):
+        files.open(f"{group}.gz").read()
+    for group in (1, 2):
+        files.open(f"{group}.gz").read()
+    assert sent() == 150_000
+    files.open("0.gz").read()
+    assert sent() == 200_000
+    files.let_go()
+    files.open("2.gz").read()
+    assert sent() == 250_000
+
+
+def test_nothing_is_left_on_the_disk(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
+    files, _ = kept
+    opened = Path("/proc/self/fd")
+
+    def temporary() -> int:
+        links = [str(path.readlink()) for path in opened.iterdir() if path.is_symlink()]
+        return sum("(deleted)" in link for link in links)
+
+    before = temporary()
+    files.hold()
+    for group in range(5):
+        with files.open(f"{group}.gz") as file:
+            file.read()
+        assert temporary() <= before + 2
+    files.let_go()
+    assert temporary() == before
