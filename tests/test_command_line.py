@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-import sys
 import termios
 import time
 from collections.abc import Callable
@@ -38,7 +37,8 @@ def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
     for game, (mixed, medium, expert) in returns.items():
         assert mixed < medium < expert, game
     code = "\n".join(line.strip() for line in done.stdout.split("to use it:")[1].splitlines())
-    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = [sys.executable, "-c", code]
+    shown = subprocess.run(lines, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert shown.stdout == "(84, 84)\n"
     steps: Any = load_dataset(str(tmp_path / "demo" / "dataset"), "pong-episodes", split="run_1")
     assert any(steps["complete"])
