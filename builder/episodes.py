@@ -52,7 +52,8 @@ class LoggedRun(Run):
     def file_sizes(self) -> dict[str, int | None]:
         """Bytes of the log's files."""
         paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
-        return {path: self.log.store.size(path) for path in paths}
+        stamps = self.log.store.stamps(paths)
+        return {path: None if stamp is None else stamp.size for path, stamp in stamps.items()}
 
     def remarks(self) -> list[str]:
         """Missing files, missing checkpoints, and laps that were never dumped."""
