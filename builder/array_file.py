@@ -1,20 +1,18 @@
 """One gzipped NumPy array of a replay log, read forwards in blocks of rows."""
 
 import contextlib
-import hashlib
-import io
 import math
 import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from typing import BinaryIO, cast
 
 import numpy as np
 from isal import igzip, isal_zlib
 from numpy.lib import format as npy
 
 from .errors import ReplayLogError, SourceError
+from .hashing_reader import HashingReader
 from .kept_files import KeptFiles
 from .manifest import FileRecord
 from .store import Store
@@ -55,7 +53,7 @@ class ArrayFile:
         self._row_shape = row_shape
         self._row_bytes = self._dtype.itemsize * math.prod(row_shape)
         with self._reading():
-            self._raw = _HashingReader(files.open(path))
+            self._raw = HashingReader(files.open(path))
             self._stream = igzip.IGzipFile(fileobj=self._raw, mode="rb")
             try:
                 self.rows = self._read_header()
@@ -168,29 +166,6 @@ def _describe_start(data: bytes) -> str:
     if not data:
         return "nothing"
     return "a pickle, which is never loaded" if data[:1] == b"\x80" else f"data that begins with {data!r}"
-
-
-class _HashingReader(io.RawIOBase):
-    """The compressed file as it passes: its size so far and its SHA-256."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size = 0
-        self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        data = cast(io.BufferedReader, self._file).read1(len(buffer))
-        self.size += len(data)
-        self.sha256.update(data)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def read_number(files: Store | KeptFiles, path: str) -> tuple[int, FileRecord]:

@@ -5,16 +5,15 @@ of the data (`tensorflow/core/lib/io/record_writer.h` and `lib/hash/crc32c.h`). 
 """
 
 import contextlib
-import hashlib
 import io
 import struct
 from collections.abc import Generator, Iterator
-from typing import BinaryIO
 
 import google_crc32c
 from isal import igzip, isal_zlib
 
 from .errors import SourceError
+from .hashing_reader import HashingReader
 from .manifest import FileRecord
 from .store import Store
 
@@ -43,7 +42,7 @@ class RecordFile:
         self.path = path
         self.where = store.describe(path)
         with self._reading():
-            self._raw = _HashingReader(store.open(path))
+            self._raw = HashingReader(store.open(path))
             self._stream = (
                 igzip.IGzipFile(fileobj=self._raw, mode="rb")
                 if gzipped
@@ -120,26 +119,3 @@ def masked_checksum(data: bytes) -> int:
     """A record's CRC-32C, rotated and shifted as the format has it."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
-
-
-class _HashingReader(io.RawIOBase):
-    """The file's bytes as they pass: how many so far, and their SHA-256."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size = 0
-        self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        data = self._file.read(len(buffer))
-        self.size += len(data)
-        self.sha256.update(data)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
