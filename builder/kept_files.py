@@ -46,6 +46,14 @@ class KeptFiles:
             while self._kept and not self._holders:
                 self._drop_first()
 
+    def abort(self) -> None:
+        """End the downloads of the only one who holds; threads that wait for one get a CancelledError."""
+        with self._lock:
+            if self._holders == 1:
+                for files in self._kept.values():
+                    for file in files.values():
+                        file.abort()
+
     def open(self, path: str) -> BinaryIO:
         """Open a file, to be read forwards."""
         group = self._groups.get(path)
@@ -111,6 +119,11 @@ class _SharedFile:
             if not self._users:
                 self._file.close()
                 self._copy.close()
+
+    def abort(self) -> None:
+        """End the download, also for a thread that waits for it."""
+        self.failed = True
+        self._file.raw.close()
 
     def _append(self, data: memoryview) -> None:
         try:

@@ -124,9 +124,14 @@ class FramesCursor:
             self._open = False
             self._log.kept.let_go()
 
+    def _abandon(self) -> None:
+        self._stop.set()
+        self._log.kept.abort()
+
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
-            self._blocks = read_ahead(_blocks_of_frames(self._log, self._first, self._start, self._stop))
+            blocks = _blocks_of_frames(self._log, self._first, self._start, self._stop)
+            self._blocks = read_ahead(blocks, self._abandon)
         return next(self._blocks, None)
 
 

@@ -1,6 +1,6 @@
 """Items of a slow generator, the next one made on a thread while the last one is used."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -8,13 +8,24 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def read_ahead(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
-    """The same items in the same order; what the generator raises is raised in its place."""
+def read_ahead(
+    items: Generator[Item, None, None], abandon: Callable[[], object] = lambda: None
+) -> Generator[Item, None, None]:
+    """The same items in the same order; what the generator raises is raised in its place.
+
+    Args:
+        items: used on the thread.
+        abandon: called when nobody wants the rest, to end a long wait of the thread.
+    """
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as executor:
-            ahead = executor.submit(next, items, _END)
-            while (item := ahead.result()) is not _END:
+            try:
                 ahead = executor.submit(next, items, _END)
-                yield item  # type: ignore[misc]
+                while (item := ahead.result()) is not _END:
+                    ahead = executor.submit(next, items, _END)
+                    yield item  # type: ignore[misc]
+            except BaseException:
+                abandon()
+                raise
     finally:
         items.close()

@@ -7,7 +7,9 @@ import contextlib
 import io
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError
 from typing import Protocol
 
 from .errors import SourceError
@@ -21,6 +23,10 @@ LARGEST_BLOCK = 1 << 22
 GROWTH = 8
 BLOCKS_AHEAD = 2
 """Read on a thread while the last one is used: at most 16 MiB are held for a file."""
+
+
+_POLL = 0.2
+"""Seconds in which a thread that waits sees that nobody wants it any more."""
 
 
 class Connection(Protocol):
@@ -84,10 +90,13 @@ class ResilientReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Let go of the connection and the thread, without waiting for either."""
+        """Let go of the connection and the thread, without waiting for either.
+
+        Another thread may call it: a `read` that is waiting then ends with CancelledError.
+        """
         self._stop.set()
         if self._ahead is not None:
-            self._ahead.go_on()
+            self._ahead.cancel()
         super().close()
 
     def _next_block(self) -> bytes:
@@ -187,8 +196,8 @@ class _Ahead:
         """The next block; after the last, always an empty one. What ended the blocks early is raised."""
         self._asked += 1
         if self._asked == 2:
-            self.go_on()
-        item = self._queue.get(timeout=seconds) if self._ended is None else self._ended
+            self._second_wanted.set()
+        item = self._wait(seconds) if self._ended is None else self._ended
         if isinstance(item, BaseException):
             self._ended = item
             raise item
@@ -196,8 +205,17 @@ class _Ahead:
             self._ended = item
         return item
 
-    def go_on(self) -> None:
-        """Do not wait after the first block any more."""
+    def _wait(self, seconds: float) -> bytes | BaseException:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._stop.is_set():
+                return CancelledError()
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=_POLL)
+        raise queue.Empty
+
+    def cancel(self) -> None:
+        """End the thread, once `stop` is set."""
         self._second_wanted.set()
 
     def _run(self, blocks: Generator[bytes, None, None]) -> None:
@@ -214,7 +232,7 @@ class _Ahead:
     def _put(self, item: bytes | BaseException) -> None:
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=0.2)
+                self._queue.put(item, timeout=_POLL)
                 return
 
 

@@ -9,7 +9,9 @@ import hashlib
 import itertools
 import json
 import shutil
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.manifest import Manifest
 from atari_dqn_replay.builder.sources import open_source, open_store
 from bucket_server import BUCKET, running_bucket
-from command import run
+from command import run, start
 from gcp_storage_emulator.server import create_server
 from gcsfs.core import GCSFileSystem
 from hub_server import HubServer
@@ -35,6 +37,7 @@ from web_server import Fault, WebServer, running_web
 from atari_dqn_replay import AtariDQNReplay
 
 THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
+SKIPPED_LAP = Path(__file__).parent / "data" / "skipped_lap"
 LOGS = "dqn/Breakout/1/replay_logs"
 BREAKOUT = find_game("breakout")
 FRAMES = "$store$_observation_ckpt.1.gz"
@@ -162,6 +165,16 @@ def test_the_same_log_gives_the_same_bytes(
 ) -> None:
     with PLACES[name](request) as place:
         assert build_from(place, tmp_path / "out") == local
+
+
+def test_a_log_with_a_hole_gives_the_same_bytes(tmp_path: Path) -> None:
+    expected = build_from((str(SKIPPED_LAP), {}), tmp_path / "local")
+    with running_web(SKIPPED_LAP) as server:
+        assert build_from((server.url, {}), tmp_path / "remote") == expected
+        assert build_from((server.url, {}), tmp_path / "parts", checkpoints=[5]).items() <= {
+            *expected.items(),
+            ("README.md", tree_of(tmp_path / "parts")["README.md"]),
+        }
 
 
 @pytest.mark.parametrize("name", ["http", "gs, anonymous", "s3", "hf dataset"])
@@ -332,6 +345,23 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
     assert "s3cret" not in done.stderr
     assert ("3,600 s" in line) == (name == "back in an hour")
     assert not list((tmp_path / "out").rglob("*.incomplete"))
+
+
+def test_ctrl_c_stops_at_once_though_the_server_is_silent(tmp_path: Path) -> None:
+    silence = threading.Event()
+    fault = Fault(FRAMES, span="bytes=8192-", stall=silence)
+    with running_web(THREE_LAPS, faults=[fault]) as server:
+        process = start("build", "breakout", "--source", server.url, "--out", tmp_path / "out")
+        while fault.times and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        seconds = time.monotonic() - begun
+        silence.set()
+    assert (process.returncode, "Traceback" in errors) == (130, False)
+    assert seconds < 5
 
 
 @pytest.mark.parametrize("ranges", [True, False])

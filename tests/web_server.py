@@ -24,6 +24,8 @@ class Fault:
     """What goes wrong with the next requests whose path contains `path`; GET only, unless said otherwise."""
 
     path: str = ""
+    span: str = ""
+    """What the Range header must begin with."""
     times: int = 1
     methods: tuple[str, ...] = ("GET",)
     status: int | None = None
@@ -38,8 +40,8 @@ class Fault:
     stall: threading.Event | None = None
     """Nothing is sent until it is set."""
 
-    def fits(self, method: str, path: str) -> bool:
-        return self.times > 0 and method in self.methods and self.path in path
+    def fits(self, method: str, path: str, span: str) -> bool:
+        return self.times > 0 and method in self.methods and self.path in path and span.startswith(self.span)
 
 
 @dataclass
@@ -69,9 +71,9 @@ class WebServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def take_fault(self, method: str, path: str) -> Fault:
+    def take_fault(self, method: str, path: str, span: str) -> Fault:
         for fault in self.faults:
-            if fault.fits(method, path):
+            if fault.fits(method, path, span):
                 fault.times -= 1
                 return fault
         return Fault()
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         web, path = self.web, unquote(urlsplit(self.path).path)
         web.requests.append((self.command, path, self.headers.get("Range")))
-        fault = web.take_fault(self.command, path)
+        fault = web.take_fault(self.command, path, self.headers.get("Range", ""))
         if fault.stall is not None:
             fault.stall.wait(30)
         if fault.status is not None:
