@@ -12,7 +12,7 @@ from .frames import PNG_BYTES
 from .front_matter import FrontMatter
 from .games import Game
 from .layout import checkpoint_folder, episodes_table, split_name
-from .manifest import Manifest, ShardRecord
+from .manifest import Manifest, ParquetRecord
 from .provenance import COLLECTED
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
@@ -39,7 +39,7 @@ class View:
     config: ConfigName
     runs: Mapping[int, Sequence[Manifest]]
 
-    def files(self, run: int) -> Iterator[ShardRecord]:
+    def files(self, run: int) -> Iterator[ParquetRecord]:
         """The Parquet files of a run that the config reads."""
         for manifest in self.runs[run]:
             yield from (manifest.episodes_table,) if self.config.view == EPISODES else manifest.shards
@@ -98,7 +98,7 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
     if view.config.view == EPISODES:
         features, row_bytes = episodes_features(), ARROW_BYTES_PER_EPISODE
     else:
-        unclipped = any("unclipped_reward" in m.digests for run in view.runs.values() for m in run)
+        unclipped = any("unclipped_reward" in m.columns for run in view.runs.values() for m in run)
         features = steps_features(view.config.game, unclipped_reward=unclipped)
         row_bytes = ARROW_BYTES_PER_STEP
     rows = {run: view.rows(run) for run in view.runs}

@@ -9,7 +9,7 @@ from .errors import OutputError
 from .games import Game, find_game
 from .provenance import Provenance
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,18 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
-class ShardRecord(FileRecord):
+class ParquetRecord(FileRecord):
     """A Parquet file of the dataset repo."""
 
     rows: int
+
+
+@dataclass(frozen=True)
+class ShardRecord(ParquetRecord):
+    """A shard of steps."""
+
+    digests: dict[str, str]
+    """xxh3-128 per column, over the raw values in order (frames: the 7056 bytes of each)."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +99,10 @@ class Manifest:
     sources: tuple[FileRecord, ...]
     """Every file of the log that was read to make this checkpoint."""
     shards: tuple[ShardRecord, ...]
-    episodes_table: ShardRecord
+    episodes_table: ParquetRecord
     earlier: int | None
     later: int | None
     """Its neighbours in the log when it was made: when these change, so may the episodes at its ends."""
-    digests: dict[str, str]
-    """xxh3-128 per column of the steps, over the raw values in order (frames: the 7056 bytes of each)."""
 
     def find_game(self) -> Game:
         """The game as a `Game`."""
@@ -107,7 +113,12 @@ class Manifest:
         """Checkpoints of one run whose logs differ in this are of different agents."""
         return self.capacity, self.provenance
 
-    def files(self) -> tuple[ShardRecord, ...]:
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the steps' columns."""
+        return tuple(self.shards[0].digests)
+
+    def files(self) -> tuple[ParquetRecord, ...]:
         """Every Parquet file that the manifest vouches for."""
         return (*self.shards, self.episodes_table)
 
@@ -125,7 +136,10 @@ class Manifest:
         try:
             record: dict[str, Any] = json.loads(text)
             if record.pop("format") != FORMAT:
-                raise OutputError(f"{where}: a manifest of another format; update atari-dqn-replay")
+                raise OutputError(
+                    f"{where}: a manifest of another format than {FORMAT}; build it again, or with the "
+                    f"atari-dqn-replay that wrote it"
+                )
             return cls(
                 **{
                     **record,
@@ -135,7 +149,7 @@ class Manifest:
                     "returns": ReturnSummary(**record["returns"]),
                     "sources": tuple(FileRecord(**source) for source in record["sources"]),
                     "shards": tuple(ShardRecord(**shard) for shard in record["shards"]),
-                    "episodes_table": ShardRecord(**record["episodes_table"]),
+                    "episodes_table": ParquetRecord(**record["episodes_table"]),
                 }
             )
         except (ValueError, KeyError, TypeError) as error:

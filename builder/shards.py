@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from .features import episodes_features, steps_features
 from .files import replacing, sha256_of
 from .layout import MANIFEST, checkpoint_folder, episodes_table, steps_shard
-from .manifest import Manifest, ReturnSummary, ShardRecord
+from .manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from .run import Checkpoint, Episode
 from .steps import Columns, Digests, EpisodeRows, episode_columns, even_blocks, steps_table
 
@@ -42,15 +43,16 @@ def write_checkpoint(
     with replacing(folder, hidden=True) as temporary:
         temporary.mkdir(parents=True)
         schema = steps_features(run.game, unclipped_reward=run.has_unclipped_reward).arrow_schema
-        digests, rows = Digests(schema.names), EpisodeRows(*place)
-        unnamed = _write_shards(checkpoint.episodes(), temporary, schema, digests, rows, progress)
+        rows = EpisodeRows(*place)
+        unnamed = _write_shards(checkpoint.episodes(), temporary, schema, rows, progress)
         shards = []
-        for shard, (path, count) in enumerate(unnamed):
+        for shard, (path, count, digests) in enumerate(unnamed):
             name = steps_shard(*place, shard, rows.shards)
             path = path.rename(temporary / Path(name).name)
-            shards.append(_record(path, name, count))
+            record = ParquetRecord(name, path.stat().st_size, sha256_of(path), count)
+            shards.append(ShardRecord(**asdict(record), digests=digests))
         table = _write_episodes(rows, out, episodes_table(*place))
-        manifest = _manifest(checkpoint, rows, tuple(shards), table, digests)
+        manifest = _manifest(checkpoint, rows, tuple(shards), table)
         (temporary / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
@@ -59,16 +61,15 @@ def _write_shards(
     episodes: Iterator[Episode],
     folder: Path,
     schema: pa.Schema,
-    digests: Digests,
     rows: EpisodeRows,
     progress: Callable[[int], object],
-) -> list[tuple[Path, int]]:
-    """Write shards until the episodes end; gives the path and the number of rows of each."""
-    written: list[tuple[Path, int]] = []
+) -> list[tuple[Path, int, dict[str, str]]]:
+    """Write shards until the episodes end; gives the path, the number of rows and the digests of each."""
+    written: list[tuple[Path, int, dict[str, str]]] = []
     shard, episode = 0, next(episodes, None)
     upcoming = [(rows.add(episode), episode)] if episode else []
 
-    def blocks() -> Iterator[Columns]:
+    def blocks(digests: Digests) -> Iterator[Columns]:
         while upcoming and upcoming[0][0] == shard:
             _, episode = upcoming.pop()
             for columns in episode_columns(episode):
@@ -81,7 +82,9 @@ def _write_shards(
 
     while upcoming or not written:
         path = folder / f"steps-{shard}.parquet"
-        written.append((path, _write_shard(path, even_blocks(blocks()), schema)))
+        digests = Digests(schema.names)
+        count = _write_shard(path, even_blocks(blocks(digests)), schema)
+        written.append((path, count, digests.hexdigests()))
         shard += 1
     return written
 
@@ -119,26 +122,21 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def _write_episodes(rows: EpisodeRows, out: Path, name: str) -> ShardRecord:
+def _write_episodes(rows: EpisodeRows, out: Path, name: str) -> ParquetRecord:
     path = out / name
     table = rows.table(episodes_features().arrow_schema)
     with replacing(path) as temporary, _parquet_writer(temporary, table.schema) as writer:
         # An empty row group is more than stock `datasets` can read; no row group is not.
         if len(table):
             writer.write_table(table)
-    return _record(path, name, len(table))
-
-
-def _record(path: Path, name: str, rows: int) -> ShardRecord:
-    return ShardRecord(path=name, size=path.stat().st_size, sha256=sha256_of(path), rows=rows)
+    return ParquetRecord(name, path.stat().st_size, sha256_of(path), len(table))
 
 
 def _manifest(
     checkpoint: Checkpoint,
     rows: EpisodeRows,
     shards: tuple[ShardRecord, ...],
-    table: ShardRecord,
-    digests: Digests,
+    table: ParquetRecord,
 ) -> Manifest:
     run, number = checkpoint.run, checkpoint.number
     earlier, later = run.neighbours(number)
@@ -162,5 +160,4 @@ def _manifest(
         episodes_table=table,
         earlier=earlier,
         later=later,
-        digests=digests.hexdigests(),
     )

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,18 @@ from atari_dqn_replay.builder.layout import episodes_table, manifest_file, steps
 from atari_dqn_replay.builder.manifest import (
     FileRecord,
     Manifest,
+    ParquetRecord,
     ReturnSummary,
     RowCounts,
     ShardRecord,
     StepCounts,
 )
 from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.steps import Digests
 from numpy.typing import NDArray
 from PIL import Image
+
+from atari_dqn_replay import decode_frames
 
 STEPS = 24
 """Of each checkpoint's one episode."""
@@ -106,7 +111,7 @@ def _write_checkpoint(
     table = pa.table(rows, schema=steps_features(game).arrow_schema)
     bounds = [steps * shard // shards for shard in range(shards + 1)]
     records = tuple(
-        _write(
+        _write_steps(
             folder,
             steps_shard(game, run, checkpoint, shard, shards),
             table.slice(bounds[shard], bounds[shard + 1] - bounds[shard]),
@@ -145,14 +150,24 @@ def _write_checkpoint(
         episodes_table=_write(folder, episodes_table(game, run, checkpoint), episodes),
         earlier=None,
         later=None,
-        digests={},
     )
     (folder / manifest_file(game, run, checkpoint)).write_text(manifest.to_json())
 
 
-def _write(folder: Path, path: str, table: pa.Table) -> ShardRecord:
+def _write_steps(folder: Path, path: str, table: pa.Table) -> ShardRecord:
+    digests = Digests(table.column_names)
+    digests.update(
+        {
+            name: decode_frames(column) if name == "observation" else column.to_numpy()
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    )
+    return ShardRecord(**asdict(_write(folder, path, table)), digests=digests.hexdigests())
+
+
+def _write(folder: Path, path: str, table: pa.Table) -> ParquetRecord:
     place = folder / path
     place.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, place, compression="zstd")
     content = place.read_bytes()
-    return ShardRecord(path, len(content), hashlib.sha256(content).hexdigest(), table.num_rows)
+    return ParquetRecord(path, len(content), hashlib.sha256(content).hexdigest(), table.num_rows)

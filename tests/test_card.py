@@ -20,6 +20,7 @@ from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.layout import episodes_table, steps_shard
 from atari_dqn_replay.builder.manifest import (
     Manifest,
+    ParquetRecord,
     ReturnSummary,
     RowCounts,
     ShardRecord,
@@ -64,11 +65,12 @@ def manifest(
         step_counts=StepCounts(steps, 0, 0, episodes, episodes - 1),
         returns=ReturnSummary(mean, mean, mean),
         sources=(),
-        shards=(ShardRecord(steps_shard(*where, 0, 1), 1000, "0" * 64, steps),),
-        episodes_table=ShardRecord(episodes_table(*where), 100, "0" * 64, episodes),
+        shards=(
+            ShardRecord(steps_shard(*where, 0, 1), 1000, "0" * 64, steps, dict.fromkeys(columns, "0" * 32)),
+        ),
+        episodes_table=ParquetRecord(episodes_table(*where), 100, "0" * 64, episodes),
         earlier=None,
         later=None,
-        digests=dict.fromkeys(columns, "0" * 32),
     )
 
 
