@@ -25,7 +25,8 @@ _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders
 class RepoFile(FileRecord):
     """A file for a dataset repo, and where its bytes are."""
 
-    content: Path | bytes
+    content: Path | bytes | None
+    """None if it was uploaded ahead: the destination knows it by its SHA-256."""
 
     @classmethod
     def of_bytes(cls, path: str, content: bytes) -> "RepoFile":
@@ -33,7 +34,13 @@ class RepoFile(FileRecord):
         return cls(path, len(content), hashlib.sha256(content).hexdigest(), content)
 
     def open(self) -> BinaryIO:
-        """The file's bytes, to be read from the start."""
+        """The file's bytes, to be read from the start.
+
+        Raises:
+            ValueError: it was uploaded ahead, so its bytes are not here.
+        """
+        if self.content is None:
+            raise ValueError(f"{self.path}: was uploaded ahead and cannot be read")
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
 

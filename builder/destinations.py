@@ -1,16 +1,29 @@
 """What a place must offer for a dataset to be published there."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .built_folder import RepoFile
+from .errors import OutputError
 from .games import Game
 
 
 class DestinationChangedError(Exception):
     """The destination is no longer as it was read: read it again and redo the change."""
+
+
+class UploadLostError(OutputError):
+    """Files that were uploaded ahead are not there: make and upload them once more."""
+
+    def __init__(self, where: str, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        super().__init__(
+            f"{where}: files that were uploaded are gone ({', '.join(paths[:3])}{more}); run the same "
+            "command again to make them anew"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ class Snapshot(ABC):
 
         Raises:
             DestinationChangedError: someone else has changed the destination since; nothing was changed.
+            UploadLostError: files that were to be there already are not; nothing was changed.
             OutputError: it cannot be done.
         """
 
@@ -99,12 +113,29 @@ class Destination(ABC):
         return None
 
     @abstractmethod
-    def check(self, source: Path) -> None:
+    def check(self, source: Path | None = None) -> None:
         """Refuse what cannot work before anything else is done, changing nothing.
 
+        Args:
+            source: the dataset's folder, if it lies in one.
+
         Raises:
-            OutputError: the dataset in the folder `source` cannot be published here.
+            OutputError: the dataset cannot be published here.
         """
+
+    @abstractmethod
+    def upload(self, files: Sequence[RepoFile]) -> None:
+        """Bring the files' content here ahead of the change that names them, with `content` None.
+
+        Readers see nothing of it. May be called again for the same files, and by many processes at once.
+
+        Raises:
+            OutputError: it cannot be done.
+        """
+
+    @abstractmethod
+    def discard_uploads(self) -> None:
+        """Forget what was uploaded and no change has named; only while nobody uploads."""
 
     @abstractmethod
     def snapshot(self, games: Collection[Game]) -> Snapshot:

@@ -4,21 +4,36 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Collection
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from .built_folder import RepoFile
-from .destinations import Change, CheckpointChange, Destination, Snapshot
+from .destinations import (
+    Change,
+    CheckpointChange,
+    Destination,
+    DestinationChangedError,
+    Snapshot,
+    UploadLostError,
+)
 from .errors import OutputError
-from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of
+from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
 from .games import Game
+from .layout import CARD
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, check_repo_folder
 
+UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
+"""Where files lie that were uploaded ahead, each under its SHA-256."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_Marks = Mapping[str, tuple[int, int, int]]
+"""Inode, size and time of change of each file, by its path in the repo: they tell whether it was replaced."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +51,39 @@ class FolderDestination(Destination):
         """The folder's path."""
         return str(self.folder)
 
-    def check(self, source: Path) -> None:
+    def check(self, source: Path | None = None) -> None:
         """Refuse the built folder itself, and a folder that holds something else.
 
         Raises:
             OutputError: which it is.
         """
-        here, there = self.folder.resolve(), source.resolve()
-        if here == there or there in here.parents or here in there.parents:
-            raise OutputError(f"{self.folder}: is, holds or lies in {source}; publish to another folder")
+        if source is not None:
+            here, there = self.folder.resolve(), source.resolve()
+            if here == there or there in here.parents or here in there.parents:
+                raise OutputError(f"{self.folder}: is, holds or lies in {source}; publish to another folder")
         check_repo_folder(self.folder)
+
+    def upload(self, files: Sequence[RepoFile]) -> None:
+        """Copy the files to where a change finds them by their SHA-256.
+
+        Raises:
+            OutputError: the disk is full, or the folder cannot be written.
+        """
+        with _explained(self.folder, sum(file.size for file in files)):
+            for file in files:
+                place = uploaded(self.folder, file)
+                if not _has_size(place, file.size):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _upload(file, place)
+
+    def discard_uploads(self) -> None:
+        """Remove what was uploaded and no change has named."""
+        with _explained(self.folder, 0):
+            remove(self.folder / UPLOADS)
 
     def snapshot(self, games: Collection[Game]) -> "FolderSnapshot":
         """What the folder holds of the games."""
-        tops = [self.folder / top / game.slug for top in DATA_FOLDERS for game in games]
-        paths = [path.relative_to(self.folder).as_posix() for top in tops for path in top.rglob("*")]
-        return FolderSnapshot(
-            self.folder, frozenset(path for path in paths if (self.folder / path).is_file())
-        )
+        return FolderSnapshot(self.folder, tuple(games), _marks(self.folder, games))
 
 
 @dataclass(frozen=True)
@@ -61,17 +91,19 @@ class FolderSnapshot(Snapshot):
     """What a folder held when it was read."""
 
     folder: Path
-    found: frozenset[str]
+    games: tuple[Game, ...]
+    marks: _Marks
+    """Also of the card."""
 
     @property
     def paths(self) -> Collection[str]:
         """All files of the games."""
-        return self.found
+        return self.marks.keys() - {CARD}
 
     def holds(self, file: RepoFile) -> bool:
         """Compares sizes first, then SHA-256."""
         path = self.folder / file.path
-        return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
+        return _has_size(path, file.size) and sha256_of(path) == file.sha256
 
     def read(self, path: str) -> bytes | None:
         """The content of a small file; None if there is none."""
@@ -79,24 +111,32 @@ class FolderSnapshot(Snapshot):
         return place.read_bytes() if place.is_file() else None
 
     def apply(self, change: Change) -> None:
-        """Copy the files into the folder.
+        """Put the files into the folder.
 
         Raises:
-            OutputError: the disk is full, or the folder cannot be written.
+            DestinationChangedError: others have changed the folder since it was read.
+            UploadLostError: files that were to be uploaded are not there.
+            OutputError: the disk is full, the folder cannot be written, or another process writes there.
         """
-        try:
-            require_space(self.folder, change.bytes)
+        if not change.writes and not change.deletions:
+            return
+        uploads = [file for file in change.writes if file.content is None]
+        needed = change.bytes - sum(file.size for file in uploads)
+        with _explained(self.folder, needed), writing_alone(self.folder):
+            if _marks(self.folder, self.games) != self.marks:
+                raise DestinationChangedError
+            if lost := [
+                file.path for file in uploads if not _has_size(uploaded(self.folder, file), file.size)
+            ]:
+                raise UploadLostError(str(self.folder), lost)
+            require_space(self.folder, needed)
             with progress_bar(description="publishing", unit="B", total=change.bytes) as bar:
                 for checkpoint in change.checkpoints:
                     self._apply(checkpoint, bar)
                 if change.card:
                     self._put(change.card, bar)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise _full(self.folder, change.bytes) from None
-            raise OutputError(
-                f"{error.filename or self.folder}: cannot be written ({error.strerror})"
-            ) from None
+            for file in uploads:
+                remove(uploaded(self.folder, file))
 
     def _apply(self, change: CheckpointChange, bar: "tqdm") -> None:
         leftovers = [path for path in change.deletions if path.endswith(TEMPORARY_SUFFIX)]
@@ -104,7 +144,7 @@ class FolderSnapshot(Snapshot):
             remove(self.folder / path)
         with contextlib.ExitStack() as renames:
             for file in change.data:
-                _copy(file, renames.enter_context(replacing(self.folder / file.path)))
+                self._write(file, renames.enter_context(replacing(self.folder / file.path)))
                 bar.update(file.size)
             # From here to the new manifest none vouches for the checkpoint.
             if change.manifest:
@@ -116,13 +156,58 @@ class FolderSnapshot(Snapshot):
 
     def _put(self, file: RepoFile, bar: "tqdm") -> None:
         with replacing(self.folder / file.path) as temporary:
-            _copy(file, temporary)
+            self._write(file, temporary)
         bar.update(file.size)
+
+    def _write(self, file: RepoFile, path: Path) -> None:
+        if file.content is None:
+            _link(uploaded(self.folder, file), path)
+        else:
+            _copy(file, path)
+
+
+def uploaded(folder: Path, file: RepoFile) -> Path:
+    """Where a file lies that was uploaded ahead."""
+    return folder / UPLOADS / file.sha256
+
+
+def _marks(folder: Path, games: Collection[Game]) -> _Marks:
+    tops = [folder / top / game.slug for top in DATA_FOLDERS for game in games]
+    marks = {}
+    for path in (folder / CARD, *(path for top in tops for path in top.rglob("*"))):
+        if path.is_file():
+            status = path.stat()
+            mark = (status.st_ino, status.st_size, status.st_mtime_ns)
+            marks[path.relative_to(folder).as_posix()] = mark
+    return marks
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _upload(file: RepoFile, place: Path) -> None:
+    """Under a name of its own until it is whole: another process may be uploading the same."""
+    whole = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
+    try:
+        _copy(file, whole)
+        whole.replace(place)
+    except BaseException:
+        remove(whole)
+        raise
 
 
 def _copy(file: RepoFile, path: Path) -> None:
     with file.open() as source, path.open("wb") as copy:
         shutil.copyfileobj(source, copy, 2**20)
+
+
+def _link(place: Path, path: Path) -> None:
+    """A second name, so that the first one is still there when a kill comes in between."""
+    try:
+        path.hardlink_to(place)
+    except OSError:  # a file system without links
+        shutil.copyfile(place, path)
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -137,6 +222,16 @@ def require_space(folder: Path, needed: int) -> None:
     """
     if _free(folder) < needed:
         raise _full(folder, needed)
+
+
+@contextlib.contextmanager
+def _explained(folder: Path, needed: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(folder, needed) from None
+        raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
 
 
 def _full(folder: Path, needed: int) -> OutputError:

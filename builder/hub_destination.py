@@ -1,12 +1,12 @@
 """Publishing to a dataset repo on the Hugging Face Hub."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile as HubFile
+from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
     build_hf_headers,
@@ -36,7 +37,7 @@ from huggingface_hub.utils import (
 )
 
 from .built_folder import RepoFile
-from .destinations import Change, Destination, DestinationChangedError, Snapshot
+from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
 from .games import Game
 from .progress import progress_bar
@@ -47,6 +48,9 @@ MAIN = "main"
 BATCH_FILES = 64
 BATCH_BYTES = 2**28
 """Files and bytes that are handed to the client at once: bounds its memory, and paces the progress bar."""
+
+_MISSING = "LFS pointer pointed to a file that does not exist"
+"""So the Hub refuses a commit that names what it does not have."""
 
 _BUSY = (408, 429, 500, 502, 503, 504)
 # Of whichever HTTP library huggingface_hub uses; all that it raises descends from this.
@@ -87,12 +91,12 @@ class HubDestination(Destination):
         """The repo's full name."""
         return self.repo_id
 
-    @cached_property
+    @functools.cached_property
     def api(self) -> HfApi:
         """The client."""
         return HfApi(endpoint=self.endpoint, token=self.token)
 
-    def check(self, source: Path) -> None:
+    def check(self, source: Path | None = None) -> None:
         """Refuse an impossible name.
 
         Raises:
@@ -104,6 +108,26 @@ class HubDestination(Destination):
             raise OutputError(f"{self.repo_id!r} cannot be a repo's name: {error}") from None
         if self.repo_id.count("/") != 1:
             raise OutputError(f"{self.repo_id!r} is not a repo's full name: expected USER/NAME")
+
+    def upload(self, files: Sequence[RepoFile]) -> None:
+        """Bring the files into the repo's large file storage; the repo is created if there is none.
+
+        Raises:
+            OutputError: the Hub does not let us write, or it keeps such files elsewhere.
+        """
+        with self.explained():
+            snapshot = self.snapshot(())
+            if snapshot.commit is None or not snapshot.has_branch:
+                snapshot.create()
+            additions = self.preupload(files)
+        if small := [each.path_in_repo for each in additions if not each._is_uploaded]:
+            raise OutputError(
+                f"{self.address}: its .gitattributes do not send {small[0]} into large file storage; add the "
+                f"line `*.parquet filter=lfs diff=lfs merge=lfs -text`"
+            )
+
+    def discard_uploads(self) -> None:
+        """Nothing to do: the Hub itself collects what no commit names."""
 
     def snapshot(self, games: Collection[Game]) -> "HubSnapshot":
         """What the branch holds of the games; of a branch that is missing, what main holds.
@@ -144,6 +168,23 @@ class HubDestination(Destination):
                 ):
                     if isinstance(entry, HubFile):
                         yield entry.path, entry
+
+    def preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
+        """Bring those files ahead that go into large file storage, and say how to name all in a commit."""
+        additions = []
+        with (
+            _our_progress_bar_only(),
+            progress_bar(description="uploading", unit="B", total=sum(file.size for file in files)) as bar,
+        ):
+            for batch in _batches(files):
+                additions += self.retrying(functools.partial(self._preupload, batch))
+                bar.update(sum(file.size for file in batch))
+        return additions
+
+    def _preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
+        additions = [_addition(file) for file in files]
+        self.api.preupload_lfs_files(self.repo_id, additions, repo_type=DATASET, revision=self.revision)
+        return additions
 
     def retrying(self, call: Callable[[], Result]) -> Result:
         """What `call` returns, called again while the Hub is too busy or the network fails."""
@@ -241,14 +282,23 @@ class HubSnapshot(Snapshot):
         """
         with self.destination.explained():
             if self.commit is None or not self.has_branch:
-                self._create()
+                self.create()
                 raise DestinationChangedError
             if not change.writes and not change.deletions:
                 return self.commit
-            operations = [*self._upload(change), *map(CommitOperationDelete, change.deletions)]
-            return self._commit(operations, change.summary, self.commit)
+            here = [file for file in change.writes if file.content is not None]
+            ahead = [file for file in change.writes if file.content is None]
+            additions = [*self.destination.preupload(here), *map(_addition_of_upload, ahead)]
+            operations = [*additions, *map(CommitOperationDelete, change.deletions)]
+            try:
+                return self._commit(operations, change.summary, self.commit)
+            except HfHubHTTPError as error:
+                if _MISSING in str(error) and ahead:
+                    raise UploadLostError(self.destination.address, self._lost(ahead, str(error))) from None
+                raise
 
-    def _create(self) -> None:
+    def create(self) -> None:
+        """The repo and the branch, as far as they are missing."""
         to = self.destination
         if self.commit is None:
             private = to.private or None
@@ -260,20 +310,18 @@ class HubSnapshot(Snapshot):
                 lambda: to.api.create_branch(to.repo_id, branch=to.revision, repo_type=DATASET, exist_ok=True)
             )
 
-    def _upload(self, change: Change) -> list[CommitOperationAdd]:
-        to, additions = self.destination, []
-        with (
-            _our_progress_bar_only(),
-            progress_bar(description="uploading", unit="B", total=change.bytes) as bar,
-        ):
-            for batch in _batches(change.writes):
-                batch_additions = [_addition(file) for file in batch]
-                to.api.preupload_lfs_files(
-                    to.repo_id, batch_additions, repo_type=DATASET, revision=to.revision
-                )
-                additions += batch_additions
-                bar.update(sum(file.size for file in batch))
-        return additions
+    def _lost(self, files: Sequence[RepoFile], said: str) -> list[str]:
+        """Those of the uploaded files that the Hub does not have."""
+        to = self.destination
+        infos = [_addition_of_upload(file).upload_info for file in files]
+        objects, _, _ = to.retrying(
+            lambda: post_lfs_batch_info(
+                infos, to.token, DATASET, to.repo_id, to.revision, endpoint=to.api.endpoint
+            )
+        )
+        wanted = {each["oid"] for each in objects if each.get("actions")}
+        lost = [file.path for file in files if file.sha256 in wanted or file.path in said]
+        return lost or [file.path for file in files]
 
     def _commit(
         self, operations: Sequence[CommitOperationAdd | CommitOperationDelete], summary: str, parent: str
@@ -299,9 +347,20 @@ class HubSnapshot(Snapshot):
 
 
 def _addition(file: RepoFile) -> CommitOperationAdd:
+    assert file.content is not None
     addition = CommitOperationAdd(file.path, file.content)
     # Known since the folder was checked; else the client would read each file once more.
     addition.upload_info.sha256 = bytes.fromhex(file.sha256)
+    return addition
+
+
+def _addition_of_upload(file: RepoFile) -> CommitOperationAdd:
+    """Names a file whose bytes the Hub has: the client is not to look at it again."""
+    addition = CommitOperationAdd(file.path, b"")
+    addition.upload_info = UploadInfo(size=file.size, sample=b"", sha256=bytes.fromhex(file.sha256))
+    addition._upload_mode = "lfs"
+    addition._should_ignore = False
+    addition._is_uploaded = True
     return addition
 
 

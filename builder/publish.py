@@ -94,6 +94,30 @@ def publish(
     destination.check(folder)
     checkpoints = read_built_folder(folder)
     built_card = (folder / CARD).read_bytes()
+    return put(checkpoints, built_card, destination, dry_run=dry_run, license=license)
+
+
+def put(
+    checkpoints: Sequence[BuiltCheckpoint],
+    built_card: bytes | None,
+    destination: Destination,
+    *,
+    dry_run: bool = False,
+    license: str | None = None,
+) -> Publication:
+    """Put checkpoints into another folder or a repo on the Hub, as `publish` does.
+
+    Args:
+        checkpoints: their files' content may have been uploaded ahead.
+        built_card: the card for a destination that has none yet, with what people wrote there.
+        destination: where they go.
+        dry_run: only tell what would be done.
+        license: what the card is to name; None keeps what the card says.
+
+    Raises:
+        UploadLostError: files that were to be there already are not.
+        OutputError: the destination cannot take them.
+    """
     games = list(dict.fromkeys(each.game for each in checkpoints))
     published: Change | None = None
     for attempt in range(ATTEMPTS):
@@ -116,7 +140,7 @@ def publish(
 
 def plan_change(
     checkpoints: Sequence[BuiltCheckpoint],
-    built_card: bytes,
+    built_card: bytes | None,
     snapshot: Snapshot,
     destination: Destination,
     license: str | None,
@@ -149,9 +173,9 @@ def plan_change(
 
 
 def _card(
-    present: bytes, manifests: Sequence[Manifest], destination: Destination, license: str | None
+    present: bytes | None, manifests: Sequence[Manifest], destination: Destination, license: str | None
 ) -> bytes:
-    text = decode_readme(present, destination.address)
+    text = None if present is None else decode_readme(present, destination.address)
     return merge_card(text, manifests, license=license, repo_id=destination.name_on_hub).encode()
 
 

@@ -164,7 +164,8 @@ class HubServer:
     """The server; a context manager that runs it in a background thread.
 
     `fault`, if set, sees each request first and may answer in the server's place. `requests` and `unknown`
-    hold what was asked. `tokens` maps a token to its user, who may write in their own namespace.
+    hold what was asked. Files with `lfs_suffixes` go into large file storage. `tokens` maps a token to its
+    user, who may write in their own namespace.
     """
 
     def __init__(self, folder: Path, *, tokens: dict[str, str] | None = None, page_size: int = 1000) -> None:
@@ -177,6 +178,7 @@ class HubServer:
         self.fault: Callable[[Request], Response | None] = lambda request: None
         self.requests: deque[Request] = deque(maxlen=100_000)
         self.unknown: list[str] = []
+        self.lfs_suffixes: tuple[str, ...] = LFS_SUFFIXES
         self.repos: dict[str, Repo] = {}
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -342,7 +344,7 @@ class HubServer:
         answers = []
         for file in request.json()["files"]:
             path, entry = file["path"], held.get(file["path"])
-            lfs = path.endswith(LFS_SUFFIXES) or file["size"] > LARGE_FILE
+            lfs = path.endswith(self.lfs_suffixes) or file["size"] > LARGE_FILE
             answer = {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
             if entry is not None:
                 answer["oid"] = entry.sha256 if entry.lfs else entry.blob_id
@@ -389,9 +391,13 @@ class HubServer:
         temporary.replace(self.objects / sha256)
         return Entry(len(content), sha256, git_blob_id(content), lfs=False)
 
-    def _stored(self, sha256: str) -> Entry:
+    def _stored(self, path: str, sha256: str) -> Entry:
         if not (self.objects / sha256).exists():
-            raise RefusalError(400, f"LFS pointer pointed to a file that does not exist: {sha256}")
+            raise RefusalError(
+                400,
+                "Your push was rejected because an LFS pointer pointed to a file that does not exist. "
+                f"For instance, this can happen if you used git push --no-verify. Offending file: - {path}",
+            )
         size = (self.objects / sha256).stat().st_size
         return Entry(size, sha256, git_blob_id(pointer_to(sha256, size)), lfs=True)
 
@@ -416,7 +422,7 @@ class HubServer:
         if key == "file":
             files[value["path"]] = self.store(base64.b64decode(value["content"]))
         elif key == "lfsFile":
-            files[value["path"]] = self._stored(value["oid"])
+            files[value["path"]] = self._stored(value["path"], value["oid"])
         elif key in ("deletedFile", "deletedFolder"):
             path = value["path"].rstrip("/")
             gone = [each for each in files if each == path or each.startswith(path + "/")]

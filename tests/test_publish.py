@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from atari_dqn_replay.builder import built_folder
 from atari_dqn_replay.builder.built_folder import read_built_folder
 from atari_dqn_replay.builder.errors import OutputError
@@ -22,12 +21,11 @@ from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
 from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests
-from dataset_folders import STEPS, Contents, build_dataset, contents, frames_of, manifests
+from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from hub_server import HubServer, Request, Response
+from publishing import KILL, REPO, commits, configs, held, is_commit, to_hub, without_card
 
 ROOT = Path(__file__).parent.parent
-REPO = "user/replay"
-
 LOAD = """
 import hashlib, json, sys
 from datasets import load_dataset
@@ -67,33 +65,6 @@ def pong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def breakout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of Breakout; not to be changed."""
     return build_dataset(tmp_path_factory.mktemp("built") / "breakout", "breakout", checkpoints=(0,))
-
-
-def to_hub(hub: HubServer, **options: str | bool | int) -> HubDestination:
-    return HubDestination(REPO, endpoint=hub.url, **{"token": hub.token, **options})  # pyright: ignore
-
-
-def held(hub: HubServer, revision: str = "main") -> Contents:
-    files = hub.files(REPO, revision)
-    files.pop(".gitattributes")
-    return files
-
-
-def without_card(files: Contents) -> Contents:
-    return {path: content for path, content in files.items() if path != "README.md"}
-
-
-def configs(card: bytes) -> dict[str, list[dict[str, str]]]:
-    metadata = yaml.safe_load(card.decode().split("---")[1])
-    return {config["config_name"]: config["data_files"] for config in metadata["configs"]}
-
-
-def commits(hub: HubServer) -> int:
-    return len(hub.repos[REPO].commits) - 1
-
-
-def is_commit(request: Request) -> bool:
-    return "/commit/" in request.path
 
 
 def run_publish(
@@ -537,20 +508,6 @@ def test_what_will_not_fit_is_not_begun(tmp_path: Path) -> None:
     require_space(tmp_path / "new", shutil.disk_usage(tmp_path).free // 2)
     with pytest.raises(OutputError, match="needed"):
         require_space(tmp_path / "new", 2 * shutil.disk_usage(tmp_path).free)
-
-
-# Kills the process at the n-th time that it is about to create, rename or remove a file of the destination.
-KILL = """
-import os, signal, sys
-left = [{n}]
-def watch(event, arguments):
-    if event in ("open", "os.rename", "os.remove") and "/published/" in str(arguments[0]):
-        if event != "open" or "w" in str(arguments[1]):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-"""
 
 
 @pytest.mark.parametrize("n", [4, 6, 8, 9, 14])

@@ -1,0 +1,48 @@
+"""What tests of publishing share: a repo on the test Hub, and looks at what it holds."""
+
+import yaml
+from atari_dqn_replay.builder.hub_destination import HubDestination
+from dataset_folders import Contents
+from hub_server import HubServer, Request
+
+REPO = "user/replay"
+
+# Kills the process at the n-th time that it is about to create, rename or remove a file of the destination.
+KILL = """
+import os, signal, sys
+left = [{n}]
+def watch(event, arguments):
+    if event in ("open", "os.rename", "os.remove") and "/published/" in str(arguments[0]):
+        if event != "open" or "w" in str(arguments[1]):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+"""
+
+
+def to_hub(hub: HubServer, **options: str | bool | int) -> HubDestination:
+    return HubDestination(REPO, endpoint=hub.url, **{"token": hub.token, **options})  # pyright: ignore
+
+
+def held(hub: HubServer, revision: str = "main") -> Contents:
+    files = hub.files(REPO, revision)
+    files.pop(".gitattributes")
+    return files
+
+
+def without_card(files: Contents) -> Contents:
+    return {path: content for path, content in files.items() if path != "README.md"}
+
+
+def configs(card: bytes) -> dict[str, list[dict[str, str]]]:
+    metadata = yaml.safe_load(card.decode().split("---")[1])
+    return {config["config_name"]: config["data_files"] for config in metadata["configs"]}
+
+
+def commits(hub: HubServer) -> int:
+    return len(hub.repos[REPO].commits) - 1
+
+
+def is_commit(request: Request) -> bool:
+    return "/commit/" in request.path
