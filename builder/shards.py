@@ -1,23 +1,18 @@
 """The Parquet files of one checkpoint, written as its episodes are read."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from .features import episodes_features, steps_features
 from .files import replacing, sha256_of
 from .layout import MANIFEST, checkpoint_folder, episodes_table, steps_shard
 from .manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord
+from .parquet_writer import write_shard
 from .run import Checkpoint, Episode
 from .steps import Columns, Digests, EpisodeRows, episode_columns, even_blocks, steps_table
-
-ZSTD_LEVEL = 9
-WHOLE_ROW_GROUP = 1 << 30
-"""Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
 
 
 def write_checkpoint(
@@ -83,52 +78,19 @@ def _write_shards(
     while upcoming or not written:
         path = folder / f"steps-{shard}.parquet"
         digests = Digests(schema.names)
-        count = _write_shard(path, even_blocks(blocks(digests)), schema)
+        tables = (steps_table(block, schema) for block in even_blocks(blocks(digests)))
+        count = write_shard(path, tables, schema)
         written.append((path, count, digests.hexdigests()))
         shard += 1
     return written
 
 
-def _write_shard(path: Path, blocks: Iterable[Columns], schema: pa.Schema) -> int:
-    """Write blocks as row groups, each compressed on a thread while the next is made."""
-    count = 0
-    with _parquet_writer(path, schema) as writer, ThreadPoolExecutor(1) as executor:
-        pending: Future[None] | None = None
-        for block in blocks:
-            table = steps_table(block, schema)
-            if pending is not None:
-                pending.result()
-            pending = executor.submit(writer.write_table, table)
-            count += len(table)
-        if pending is not None:
-            pending.result()
-    return count
-
-
-def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
-    counters = [name for name in numbers if name == "step"]
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=ZSTD_LEVEL,
-        use_dictionary=[name for name in numbers if name not in counters],  # pyright: ignore[reportArgumentType]
-        column_encoding=dict.fromkeys(counters, "DELTA_BINARY_PACKED"),
-        write_statistics=numbers,  # pyright: ignore[reportArgumentType]
-        write_page_index=True,
-        write_page_checksum=True,
-        data_page_size=WHOLE_ROW_GROUP,
-    )
-
-
 def _write_episodes(rows: EpisodeRows, out: Path, name: str) -> ParquetRecord:
     path = out / name
     table = rows.table(episodes_features().arrow_schema)
-    with replacing(path) as temporary, _parquet_writer(temporary, table.schema) as writer:
+    with replacing(path) as temporary:
         # An empty row group is more than stock `datasets` can read; no row group is not.
-        if len(table):
-            writer.write_table(table)
+        write_shard(temporary, [table] if len(table) else [], table.schema)
     return ParquetRecord(name, path.stat().st_size, sha256_of(path), len(table))
 
 
