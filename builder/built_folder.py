@@ -43,6 +43,14 @@ class RepoFile(FileRecord):
             raise ValueError(f"{self.path}: was uploaded ahead and cannot be read")
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
+    def blob_id(self) -> str:
+        """Git's name for the content."""
+        digest = hashlib.sha1(b"blob %d\0" % self.size)
+        with self.open() as content:
+            while block := content.read(2**20):
+                digest.update(block)
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True)
 class BuiltCheckpoint:
@@ -52,6 +60,11 @@ class BuiltCheckpoint:
     manifest_file: RepoFile
     data: tuple[RepoFile, ...]
     """The step shards, then the episodes table."""
+
+    @property
+    def files(self) -> tuple[RepoFile, ...]:
+        """The data and the manifest."""
+        return (*self.data, self.manifest_file)
 
     @cached_property
     def game(self) -> Game:

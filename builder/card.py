@@ -1,7 +1,7 @@
 """The README.md of a dataset repo: rendered for its first game, merged with what is there for the others."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .card_metadata import (
@@ -14,7 +14,7 @@ from .card_metadata import (
     update_generated,
 )
 from .card_sections import HEAD, USAGE, CardText, Section
-from .card_text import card_body, game_body, head_body, origin_kinds, title, usage_body
+from .card_text import card_body, game_body, head_body, origin_kinds, retracted_body, title, usage_body
 from .front_matter import FrontMatter
 from .games import Game
 from .manifest import Manifest
@@ -42,16 +42,30 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "")
-    by_game: dict[Game, list[Manifest]] = {}
-    for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
-        by_game.setdefault(manifest.find_game(), []).append(manifest)
-    views = {game: find_views(game, of_game) for game, of_game in by_game.items()}
-    replace_views(card.front, by_game, itertools.chain(*views.values()))
-    for game, of_game in by_game.items():
-        card.put_game(Section.of_game(game, game_body(game, of_game, views[game]), origin_kinds(of_game)))
+    card.tell(_by_game(manifests))
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
+    return str(card)
+
+
+def retract_checkpoints(
+    existing: str, games: Iterable[Game], manifests: Sequence[Manifest], *, repo_id: str | None = None
+) -> str:
+    """The card of a repo in which some checkpoints are about to be replaced.
+
+    Args:
+        existing: the repo's README.md.
+        games: whose checkpoints are replaced.
+        manifests: of the checkpoints of these games that stay as they are.
+        repo_id: for the examples; None for a folder.
+
+    Raises:
+        OutputError: the YAML or the marks in `existing` are damaged.
+    """
+    card = _Card(existing)
+    card.tell(dict.fromkeys(games, ()) | _by_game(manifests))
+    card.refresh(repo_id)
     return str(card)
 
 
@@ -83,10 +97,17 @@ class _Card:
             body = card_body()
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
-    def put_game(self, section: Section) -> None:
-        """Replace or insert a game's section."""
-        if not self.text.replace(section):
-            self.text.insert_game(section)
+    def tell(self, by_game: Mapping[Game, Sequence[Manifest]]) -> None:
+        """Replace or insert what is said of each game; a game without checkpoints keeps its place."""
+        views = {game: find_views(game, of_game) for game, of_game in by_game.items()}
+        replace_views(self.front, by_game, itertools.chain(*views.values()))
+        for game, of_game in by_game.items():
+            if of_game:
+                section = Section.of_game(game, game_body(game, of_game, views[game]), origin_kinds(of_game))
+                if not self.text.replace(section):
+                    self.text.insert_game(section)
+            else:
+                self.text.replace(Section.of_game(game, retracted_body(game), self._origins().get(game, ())))
 
     def refresh(self, repo_id: str | None) -> None:
         """Write what is said of all games together anew."""
@@ -105,5 +126,14 @@ class _Card:
         return describe(summaries, title(summaries))
 
     def _summaries(self) -> list[GameSummary]:
-        origins = {section.game: section.origins for section in self.text.sections() if section.game}
-        return summarize(self.front, dict(sorted(origins.items(), key=lambda item: item[0].slug)))
+        return summarize(self.front, dict(sorted(self._origins().items(), key=lambda item: item[0].slug)))
+
+    def _origins(self) -> dict[Game, tuple[str, ...]]:
+        return {section.game: section.origins for section in self.text.sections() if section.game}
+
+
+def _by_game(manifests: Sequence[Manifest]) -> dict[Game, Sequence[Manifest]]:
+    by_game: dict[Game, list[Manifest]] = {}
+    for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
+        by_game.setdefault(manifest.find_game(), []).append(manifest)
+    return {**by_game}

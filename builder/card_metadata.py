@@ -1,6 +1,5 @@
 """What a dataset card's YAML says of the games in a repo: configs, sizes, features and tags."""
 
-import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from .front_matter import FrontMatter
 from .games import Game
 from .layout import checkpoint_folder, episodes_table, split_name
 from .manifest import Manifest, ParquetRecord
+from .number_globs import number_globs
 from .provenance import COLLECTED
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
@@ -48,13 +48,14 @@ class View:
         """Rows of the run's split."""
         return sum(file.rows for file in self.files(run))
 
-    def pattern(self, run: int) -> str:
-        """A glob that matches the same files, and no others that a repo of ours holds."""
-        game, checkpoint = self.config.game, self.runs[run][0].checkpoint
-        if self.config.view == EPISODES:
-            return posixpath.dirname(episodes_table(game, run, checkpoint)) + "/*.parquet"
-        folder = checkpoint_folder(game, run, checkpoint)
-        return (posixpath.dirname(folder) + "/*" if self.config.view == "full" else folder) + "/*.parquet"
+    def patterns(self, run: int) -> list[str]:
+        """Globs that match these files alone, though a repo may hold data before its card tells of it."""
+        game, number = self.config.game, self.runs[run][0].checkpoint
+        path = episodes_table(game, run, number)
+        if self.config.view != EPISODES:
+            path = f"{checkpoint_folder(game, run, number)}/*.parquet"
+        before, _, after = path.rpartition(f"{number:02d}")
+        return [f"{before}{glob}{after}" for glob in number_globs({m.checkpoint for m in self.runs[run]})]
 
 
 def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
@@ -83,10 +84,12 @@ def _shown(view: str, manifests: Sequence[Manifest]) -> list[Manifest]:
 
 def config_entry(view: View) -> dict[str, Any]:
     """The config's entry in `configs`."""
-    return {
-        "config_name": str(view.config),
-        "data_files": [{"split": split_name(run), "path": view.pattern(run)} for run in view.runs],
-    }
+    data_files = []
+    for run in view.runs:
+        patterns = view.patterns(run)
+        path = patterns[0] if len(patterns) == 1 else patterns
+        data_files.append({"split": split_name(run), "path": path})
+    return {"config_name": str(view.config), "data_files": data_files}
 
 
 def dataset_info_entry(view: View) -> dict[str, Any]:

@@ -88,9 +88,15 @@ def _example(front: FrontMatter, games: Sequence[GameSummary]) -> tuple[str, str
         for game in games:
             config = str(ConfigName(game.game, view))
             match data_files.get(config):
-                case [{"split": str(split), "path": str(path)}, *_]:
-                    return config, split, path.partition("/*")[0]
+                case [{"split": str(split), "path": str(path) | [str(path), *_]}, *_]:
+                    # The first of the checkpoints that the glob matches.
+                    return config, split, re.sub(r"\[(\d)[^]]*\]", r"\1", path).partition("/*")[0]
     return "pong-expert", "run_1", "data/pong/run_1/checkpoint_49"
+
+
+def retracted_body(game: Game) -> str:
+    """A game's section while none of its checkpoints can be read."""
+    return _render("retracted.md.jinja", game=game)
 
 
 def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) -> str:

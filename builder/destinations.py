@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from .built_folder import RepoFile
 from .errors import OutputError
 from .games import Game
+from .manifest import Manifest
 
 
 class DestinationChangedError(Exception):
@@ -42,6 +44,11 @@ class CheckpointChange:
         """All files that go up, the manifest last."""
         return (*self.data, self.manifest) if self.manifest else self.data
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is missing, different or left over there."""
+        return bool(self.writes or self.deletions)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -52,8 +59,8 @@ class Change:
     checkpoints: tuple[CheckpointChange, ...]
     card: RepoFile | None
     """Comes last, so that the card tells only of what is there."""
-    unchanged: int
-    """Files that are there already."""
+    interim_card: RepoFile | None
+    """Comes first where the change is not made in one step: it does not tell of what is replaced."""
 
     @property
     def writes(self) -> list[RepoFile]:
@@ -81,8 +88,16 @@ class Snapshot(ABC):
         """All files of the games."""
 
     @abstractmethod
+    def size(self, path: str) -> int | None:
+        """Bytes of a file of the games; None if it is not there."""
+
+    @abstractmethod
     def holds(self, file: RepoFile) -> bool:
         """Whether a file is there with the same content."""
+
+    @abstractmethod
+    def blob_id(self, path: str) -> str:
+        """Something that is the same only for the same content: where it can be told, Git's name for it."""
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
@@ -111,6 +126,11 @@ class Destination(ABC):
     def name_on_hub(self) -> str | None:
         """`user/name` on the Hub; None elsewhere."""
         return None
+
+    @cached_property
+    def known_manifests(self) -> dict[tuple[str, str], Manifest]:
+        """Manifests that were read in this process, by their path and the blob id of the content."""
+        return {}
 
     @abstractmethod
     def check(self, source: Path | None = None) -> None:

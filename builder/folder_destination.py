@@ -41,7 +41,8 @@ class FolderDestination(Destination):
     """A folder that holds a dataset repo, or nothing yet.
 
     Files appear under their names only when they are whole: a checkpoint's data first, its manifest once
-    the data is in place, and the card last. A publication that was killed goes on when it is run again.
+    the data is in place, and the card last. While a checkpoint is replaced, the card does not tell of it. A
+    publication that was killed goes on when it is run again.
     """
 
     folder: Path
@@ -100,10 +101,18 @@ class FolderSnapshot(Snapshot):
         """All files of the games."""
         return self.marks.keys() - {CARD}
 
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None if it is not there."""
+        return self.marks[path][1] if path in self.marks else None
+
     def holds(self, file: RepoFile) -> bool:
         """Compares sizes first, then SHA-256."""
         path = self.folder / file.path
         return _has_size(path, file.size) and sha256_of(path) == file.sha256
+
+    def blob_id(self, path: str) -> str:
+        """Git's name for a small file's content."""
+        return RepoFile.of_bytes(path, (self.folder / path).read_bytes()).blob_id()
 
     def read(self, path: str) -> bytes | None:
         """The content of a small file; None if there is none."""
@@ -131,6 +140,8 @@ class FolderSnapshot(Snapshot):
                 raise UploadLostError(str(self.folder), lost)
             require_space(self.folder, needed)
             with progress_bar(description="publishing", unit="B", total=change.bytes) as bar:
+                if change.interim_card:
+                    self._put(change.interim_card, bar)
                 for checkpoint in change.checkpoints:
                     self._apply(checkpoint, bar)
                 if change.card:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -248,12 +247,24 @@ class HubSnapshot(Snapshot):
         """All files of the games."""
         return self.files.keys()
 
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None if it is not there."""
+        return self.files[path].size if path in self.files else None
+
     def holds(self, file: RepoFile) -> bool:
         """Compares what the Hub knows of a file: SHA-256 if it lies in LFS, else git's name for it."""
         held = self.files.get(file.path)
         if held is None or held.size != file.size:
             return False
-        return held.lfs.sha256 == file.sha256 if held.lfs else held.blob_id == _git_blob_id(file)
+        return (
+            held.lfs.sha256 == file.sha256
+            if held.lfs
+            else file.content is not None and held.blob_id == file.blob_id()
+        )
+
+    def blob_id(self, path: str) -> str:
+        """Git's name for a file's content, or for its pointer if it lies in LFS."""
+        return self.files[path].blob_id
 
     def read(self, path: str) -> bytes | None:
         """The content of a small file; None if there is none.
@@ -375,14 +386,6 @@ def _batches(files: Sequence[RepoFile]) -> Iterator[list[RepoFile]]:
         batch.append(file)
     if batch:
         yield batch
-
-
-def _git_blob_id(file: RepoFile) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % file.size)
-    with file.open() as content:
-        while block := content.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

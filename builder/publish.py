@@ -1,76 +1,27 @@
 """Publishing: what a destination lacks of a built folder goes there, and the card tells of it."""
 
+import functools
 import posixpath
-import random
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
-from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder, read_manifest
-from .card import merge_card
-from .destinations import Change, CheckpointChange, Destination, DestinationChangedError, Snapshot
-from .errors import OutputError
-from .files import TEMPORARY_SUFFIX
+from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder
+from .card import merge_card, retract_checkpoints
+from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .front_matter import decode_readme
-from .layout import CARD, MANIFEST
+from .games import Game
+from .layout import CARD
 from .manifest import Manifest, check_one_log
 from .progress import progress_bar
+from .publication import Publication, carry_out
+from .published_manifests import published_manifests, remember
 
-ATTEMPTS = 10
-"""How often a change is made anew because someone else changed the destination in between."""
-READERS = 8
-"""Manifests that are fetched at once."""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What publishing did, or would do; its text is what the command line prints."""
-
-    destination: str
-    """A path or a URL."""
-    files: Mapping[str, int]
-    """Bytes of each file that went up, by its path in the repo."""
-    deleted: Sequence[str]
-    """Files of earlier builds of the same checkpoints."""
-    unchanged: int
-    """Files that were there already."""
-    commit: str | None
-    """On the Hub: the commit that holds the dataset."""
-    dry_run: bool
-    """Nothing was changed: `files` would go up and `deleted` would be deleted."""
-
-    @property
-    def bytes(self) -> int:
-        """What the files that went up amount to."""
-        return sum(self.files.values())
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """The destination held all of it already."""
-        return not self.files and not self.deleted
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        if self.dry_run:
-            yield from (f"would write   {_size(size):>8}  {path}" for path, size in self.files.items())
-            yield from (f"would delete            {path}" for path in self.deleted)
-        if self.nothing_to_do:
-            yield f"nothing to do: {self.destination} holds all {self.unchanged} files"
-        else:
-            verb = "would write" if self.dry_run else "wrote"
-            yield (
-                f"{verb} {len(self.files)} files ({_size(self.bytes)}), deleted {len(self.deleted)}, "
-                f"left {self.unchanged} as they were: {self.destination}"
-            )
-        if self.commit and not self.dry_run:
-            yield f"commit {self.commit}"
+COMMIT_FILES = 99
+"""The Hub advises fewer than 100 files in a commit; the card is one more."""
+COMMIT_BYTES = 10 * 10**9
+"""So that what an interruption costs is bounded, too."""
 
 
 def publish(
@@ -107,6 +58,8 @@ def put(
 ) -> Publication:
     """Put checkpoints into another folder or a repo on the Hub, as `publish` does.
 
+    Many go there in several commits, and after each one the destination is a whole dataset.
+
     Args:
         checkpoints: their files' content may have been uploaded ahead.
         built_card: the card for a destination that has none yet, with what people wrote there.
@@ -118,95 +71,110 @@ def put(
         UploadLostError: files that were to be there already are not.
         OutputError: the destination cannot take them.
     """
-    games = list(dict.fromkeys(each.game for each in checkpoints))
-    published: Change | None = None
-    for attempt in range(ATTEMPTS):
-        snapshot = destination.snapshot(games)
-        change = plan_change(checkpoints, built_card, snapshot, destination, license)
-        commit = None
-        try:
-            if not dry_run:
-                commit = snapshot.apply(change)
-        except DestinationChangedError:
-            # Our own commit may be what changed it, when only the answer to it was lost.
-            published = published or change
-            time.sleep(random.uniform(0, 0.2 * attempt))
-            continue
-        done = change if change.writes or change.deletions else published or change
-        sizes = {file.path: file.size for file in done.writes}
-        return Publication(destination.address, sizes, done.deletions, done.unchanged, commit, dry_run)
-    raise OutputError(f"{destination.address}: others keep changing it; publish again when they are done")
+    for each in checkpoints:
+        remember(each, destination)
+    games = _games(checkpoints)
+    snapshot = destination.snapshot(games)
+    progress = progress_bar(checkpoints, description="comparing", unit=" checkpoints")
+    there = _by_folder(snapshot.paths)
+    lacking = [each for each in progress if _change_of(each, snapshot, there).is_needed]
+    batches = [lacking] if dry_run else [*_batches(lacking)] or [[]]
+    done: Publication | None = None
+    for batch in batches:
+        is_last = batch is batches[-1]
+        plan = functools.partial(plan_change, batch, built_card, destination, license)
+        publication = carry_out(
+            plan,
+            destination,
+            games if is_last else _games(batch),
+            snapshot=snapshot if len(batches) == 1 else None,
+            dry_run=dry_run,
+        )
+        done = done.followed_by(publication) if done else publication
+    assert done is not None
+    files = sum(len(each.files) for each in checkpoints) + 1
+    return replace(done, unchanged=files - len(done.files))
 
 
 def plan_change(
     checkpoints: Sequence[BuiltCheckpoint],
     built_card: bytes | None,
-    snapshot: Snapshot,
     destination: Destination,
     license: str | None,
+    snapshot: Snapshot,
 ) -> Change:
-    """What brings the destination, as the snapshot shows it, up to date with the checkpoints.
+    """What brings the checkpoints to the destination that the snapshot shows, and its card up to date.
 
     Where it has no card yet, it gets that of the built folder, with what people wrote there.
 
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
     """
-    there: dict[str, list[str]] = defaultdict(list)
-    for path in snapshot.paths:
-        there[posixpath.dirname(path)].append(path)
-    progress = progress_bar(checkpoints, description="comparing", unit=" checkpoints")
-    changes = [_checkpoint_change(each, snapshot, there[each.folder]) for each in progress]
-    manifests = [each.manifest for each in checkpoints] + _other_manifests(checkpoints, snapshot, destination)
-    manifests.sort(key=lambda manifest: (manifest.find_game().slug, manifest.run, manifest.checkpoint))
+    there = _by_folder(snapshot.paths)
+    changes = [_change_of(each, snapshot, there) for each in checkpoints]
+    others = published_manifests(
+        snapshot, destination, without={each.manifest_file.path for each in checkpoints}
+    )
+    manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=_order)
     check_one_log(manifests, destination.address)
     present = snapshot.read(CARD)
-    card = _card(built_card if present is None else present, manifests, destination, license)
-    writes = sum(len(each.writes) for each in changes)
-    games = ", ".join(dict.fromkeys(each.game.slug for each in checkpoints))
+    told = built_card if present is None else present
+    text = None if told is None else decode_readme(told, destination.address)
+    name = destination.name_on_hub
+    card = merge_card(text, manifests, license=license, repo_id=name).encode()
+    interim = present
+    if present is not None and any(_replaces(each, snapshot) for each in changes):
+        text = decode_readme(present, destination.address)
+        interim = retract_checkpoints(text, _games(checkpoints), others, repo_id=name).encode()
+    games = ", ".join(game.slug for game in _games(checkpoints))
     return Change(
-        summary=f"Publish {games}: {sum(bool(each.writes) for each in changes)} checkpoints",
-        checkpoints=tuple(each for each in changes if each.writes or each.deletions),
+        summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",
+        checkpoints=tuple(each for each in changes if each.is_needed),
         card=None if card == present else RepoFile.of_bytes(CARD, card),
-        unchanged=sum(len(each.data) + 1 for each in checkpoints) - writes + (card == present),
+        interim_card=None if interim is None or interim == present else RepoFile.of_bytes(CARD, interim),
     )
 
 
-def _card(
-    present: bytes | None, manifests: Sequence[Manifest], destination: Destination, license: str | None
-) -> bytes:
-    text = None if present is None else decode_readme(present, destination.address)
-    return merge_card(text, manifests, license=license, repo_id=destination.name_on_hub).encode()
+def _order(manifest: Manifest) -> tuple[str, int, int]:
+    return manifest.find_game().slug, manifest.run, manifest.checkpoint
 
 
-def _checkpoint_change(
-    checkpoint: BuiltCheckpoint, snapshot: Snapshot, present: Sequence[str]
+def _games(checkpoints: Sequence[BuiltCheckpoint]) -> list[Game]:
+    return list(dict.fromkeys(each.game for each in checkpoints))
+
+
+def _by_folder(paths: Collection[str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folders[posixpath.dirname(path)].append(path)
+    return folders
+
+
+def _change_of(
+    checkpoint: BuiltCheckpoint, snapshot: Snapshot, there: Mapping[str, Sequence[str]]
 ) -> CheckpointChange:
-    named = {checkpoint.manifest_file.path, *(file.path for file in checkpoint.data)}
+    named = {file.path for file in checkpoint.files}
     return CheckpointChange(
         data=tuple(file for file in checkpoint.data if not snapshot.holds(file)),
-        deletions=tuple(sorted(set(present) - named)),
+        deletions=tuple(sorted(set(there.get(checkpoint.folder, ())) - named)),
         manifest=None if snapshot.holds(checkpoint.manifest_file) else checkpoint.manifest_file,
     )
 
 
-def _other_manifests(
-    checkpoints: Sequence[BuiltCheckpoint], snapshot: Snapshot, destination: Destination
-) -> list[Manifest]:
-    """Manifests of the same games' other checkpoints at the destination: the card tells of them as well."""
-    replaced = {each.manifest_file.path for each in checkpoints}
-    paths = sorted(
-        path
-        for path in snapshot.paths
-        if path.endswith(f"/{MANIFEST}") and path not in replaced and TEMPORARY_SUFFIX not in path
-    )
-    with ThreadPoolExecutor(READERS) as readers:
-        contents = readers.map(snapshot.read, paths)
-        return [
-            read_manifest(content or b"", path, destination.address)
-            for path, content in zip(paths, contents, strict=True)
-        ]
+def _replaces(change: CheckpointChange, snapshot: Snapshot) -> bool:
+    """Whether data that a card may tell of goes away."""
+    touched = (*(file.path for file in change.data), *change.deletions)
+    return any(path.endswith(".parquet") and path in snapshot.paths for path in touched)
 
 
-def _size(size: int) -> str:
-    return tqdm.format_sizeof(size, "B", 1000)
+def _batches(checkpoints: Sequence[BuiltCheckpoint]) -> Iterator[list[BuiltCheckpoint]]:
+    """In order, as many at once as one commit should hold."""
+    batch: list[BuiltCheckpoint] = []
+    for each in checkpoints:
+        files = [file for member in (*batch, each) for file in member.files]
+        if batch and (len(files) > COMMIT_FILES or sum(file.size for file in files) > COMMIT_BYTES):
+            yield batch
+            batch = []
+        batch.append(each)
+    if batch:
+        yield batch

@@ -134,7 +134,7 @@ def config_names(card: str) -> list[str]:
     return [config["config_name"] for config in data_of(card).to_dict().get("configs", [])]
 
 
-def files_of(card: str, config: str) -> dict[str, str]:
+def files_of(card: str, config: str) -> dict[str, str | list[str]]:
     entries = {entry["config_name"]: entry for entry in data_of(card)["configs"]}
     return {split["split"]: split["path"] for split in entries[config]["data_files"]}
 
@@ -181,10 +181,12 @@ def test_a_config_names_its_files_by_split() -> None:
     assert files_of(card, "pong-medium") == {"run_1": "data/pong/run_1/checkpoint_09/*.parquet"}
     assert files_of(card, "pong-expert") == {"run_1": "data/pong/run_1/checkpoint_10/*.parquet"}
     assert files_of(card, "breakout-full") == {
-        "run_1": "data/breakout/run_1/*/*.parquet",
-        "run_2": "data/breakout/run_2/*/*.parquet",
+        "run_1": "data/breakout/run_1/checkpoint_0[01]/*.parquet",
+        "run_2": "data/breakout/run_2/checkpoint_0[01]/*.parquet",
     }
-    assert files_of(card, "pong-episodes") == {"run_1": "episodes/pong/run_1/*.parquet"}
+    assert files_of(card, "pong-episodes") == {
+        "run_1": ["episodes/pong/run_1/checkpoint_0[09].parquet", "episodes/pong/run_1/checkpoint_1[01].parquet"]
+    }
 
 
 def test_a_run_without_the_checkpoint_has_no_split() -> None:

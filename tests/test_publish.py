@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from atari_dqn_replay.builder import built_folder
 from atari_dqn_replay.builder.built_folder import read_built_folder
 from atari_dqn_replay.builder.errors import OutputError
@@ -22,6 +23,7 @@ from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
 from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
+from datasets import load_dataset
 from hub_server import HubServer, Request, Response
 from publishing import KILL, REPO, commits, configs, held, is_commit, to_hub, without_card
 
@@ -510,7 +512,7 @@ def test_what_will_not_fit_is_not_begun(tmp_path: Path) -> None:
         require_space(tmp_path / "new", 2 * shutil.disk_usage(tmp_path).free)
 
 
-@pytest.mark.parametrize("n", [4, 6, 8, 9, 14])
+@pytest.mark.parametrize("n", [2, 4, 5, 7, 9, 10, 11, 13, 16, 19])
 def test_killed_and_run_again(n: int, pong: Path, tmp_path: Path) -> None:
     # A checkpoint that is replaced by one with fewer shards, and a new one.
     rebuilt = build_dataset(tmp_path / "rebuilt", checkpoints=(1, 2), shards=1, seed=7)
@@ -525,8 +527,41 @@ def test_killed_and_run_again(n: int, pong: Path, tmp_path: Path) -> None:
     for manifest in manifests(killed):
         for file in manifest.files():
             assert hashlib.sha256((killed / file.path).read_bytes()).hexdigest() == file.sha256
+    # A reader sees whole checkpoints, of the one build or of the other.
+    shown = shown_frames(killed, tmp_path / "cache")
+    assert shown[0] == frames_of("pong", 1, 0).tobytes()
+    for checkpoint in (1, 2):
+        builds = [frames_of("pong", 1, checkpoint, seed=seed).tobytes() for seed in (0, 7)]
+        assert shown.get(checkpoint) in [*builds, None]
     publish(rebuilt, FolderDestination(killed))
     assert contents(killed) == contents(undisturbed)
+
+
+def shown_frames(folder: Path, cache: Path) -> dict[int, bytes]:
+    """The frames of each checkpoint, as `load_dataset` gives them after it has checked their number."""
+    frames: dict[int, bytes] = {}
+    for row in load_dataset(str(folder), "pong-full", split="run_1", cache_dir=str(cache)):
+        assert isinstance(row, dict)
+        frames[row["checkpoint"]] = frames.get(row["checkpoint"], b"") + row["observation"].tobytes()
+    return frames
+
+
+def test_a_card_does_not_tell_of_what_is_just_replaced(pong: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    publish(pong, FolderDestination(folder))
+    (folder / "README.md").write_text((folder / "README.md").read_text() + "\n## Ours\n\nOur own words.\n")
+    before = (folder / "README.md").read_text()
+    rebuilt = build_dataset(tmp_path / "rebuilt", shards=1, seed=7)
+    # The first file that is written is the card; the second one is the first shard.
+    run = run_publish(rebuilt, "folder", str(folder), prelude=KILL.format(n=4))
+    assert run.returncode == -signal.SIGKILL
+    card = (folder / "README.md").read_text()
+    assert "configs" not in yaml.safe_load(card.split("---")[1])
+    assert "are just being replaced" in card
+    publish(rebuilt, FolderDestination(folder))
+    # With what is again the same, the card is again what it was, people's own text at its place.
+    publish(pong, FolderDestination(folder))
+    assert (folder / "README.md").read_text() == before
 
 
 def test_what_a_killed_publication_left_is_replaced(pong: Path, tmp_path: Path) -> None:

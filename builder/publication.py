@@ -1,0 +1,114 @@
+"""A change of a destination carried out, and what came of it."""
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tqdm import tqdm
+
+from .destinations import Change, Destination, DestinationChangedError, Snapshot
+from .errors import OutputError
+from .games import Game
+
+ATTEMPTS = 20
+"""How often a change is made anew because someone else changed the destination in between."""
+LONGEST_WAIT = 10.0
+"""Seconds between two attempts, at most."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What publishing did, or would do; its text is what the command line prints."""
+
+    destination: str
+    """A path or a URL."""
+    files: Mapping[str, int]
+    """Bytes of each file that went up, by its path in the repo."""
+    deleted: Sequence[str]
+    """Files that are gone: of earlier builds of the same checkpoints, or of removed games."""
+    commit: str | None
+    """On the Hub: the commit that holds the dataset."""
+    dry_run: bool
+    """Nothing was changed: `files` would go up and `deleted` would be deleted."""
+    unchanged: int | None = None
+    """Files that were there already; None where nobody counted."""
+
+    def followed_by(self, later: "Publication") -> "Publication":
+        """Both together."""
+        return replace(later, files={**self.files, **later.files}, deleted=[*self.deleted, *later.deleted])
+
+    @property
+    def bytes(self) -> int:
+        """What the files that went up amount to."""
+        return sum(self.files.values())
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """The destination held all of it already."""
+        return not self.files and not self.deleted
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        if self.dry_run:
+            yield from (f"would write   {_size(size):>8}  {path}" for path, size in self.files.items())
+            yield from (f"would delete            {path}" for path in self.deleted)
+        if self.nothing_to_do:
+            holds = f" holds all {self.unchanged} files" if self.unchanged else " is as it should be"
+            yield f"nothing to do: {self.destination}{holds}"
+        else:
+            verb = "would write" if self.dry_run else "wrote"
+            left = "" if self.unchanged is None else f", left {self.unchanged} as they were"
+            yield (
+                f"{verb} {len(self.files)} files ({_size(self.bytes)}), deleted {len(self.deleted)}{left}: "
+                f"{self.destination}"
+            )
+        if self.commit and not self.dry_run:
+            yield f"commit {self.commit}"
+
+
+def carry_out(
+    plan: Callable[[Snapshot], Change],
+    destination: Destination,
+    games: Collection[Game],
+    *,
+    snapshot: Snapshot | None = None,
+    dry_run: bool = False,
+) -> Publication:
+    """Make the change that a snapshot of the games calls for, and make it anew when others come in between.
+
+    Args:
+        plan: what to change, given what is there.
+        destination: what is changed.
+        games: those that the snapshots are to show.
+        snapshot: one that was just taken, to begin with.
+        dry_run: only tell what would be done.
+
+    Raises:
+        UploadLostError: files that were to be there already are not.
+        OutputError: it cannot be done.
+    """
+    interrupted: Change | None = None
+    for attempt in range(ATTEMPTS):
+        snapshot = snapshot or destination.snapshot(games)
+        change = plan(snapshot)
+        commit = None
+        try:
+            if not dry_run:
+                commit = snapshot.apply(change)
+        except DestinationChangedError:
+            # Our own commit may be what changed it, when only the answer to it was lost.
+            interrupted = interrupted or change
+            snapshot = None
+            time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.1 * 2**attempt - 0.1)))
+            continue
+        done = change if change.writes or change.deletions else interrupted or change
+        sizes = {file.path: file.size for file in done.writes}
+        return Publication(destination.address, sizes, done.deletions, commit, dry_run)
+    raise OutputError(f"{destination.address}: others keep changing it; publish again when they are done")
+
+
+def _size(size: int) -> str:
+    return tqdm.format_sizeof(size, "B", 1000)

@@ -1,0 +1,42 @@
+"""The manifests that a destination holds, each read once in a process."""
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from .built_folder import BuiltCheckpoint
+from .destinations import Destination, Snapshot
+from .files import TEMPORARY_SUFFIX
+from .layout import MANIFEST
+from .manifest import Manifest
+from .repo_folder import read_manifest
+
+READERS = 8
+"""Manifests that are fetched at once."""
+
+
+def published_manifests(
+    snapshot: Snapshot, destination: Destination, *, without: Collection[str] = ()
+) -> list[Manifest]:
+    """Manifests of the snapshot's games, but for those at the paths `without`.
+
+    Raises:
+        OutputError: one cannot be read, or lies in another checkpoint's place.
+    """
+    paths = sorted(
+        path
+        for path in snapshot.paths
+        if path.endswith(f"/{MANIFEST}") and path not in without and TEMPORARY_SUFFIX not in path
+    )
+    known = destination.known_manifests
+    keys = {path: (path, snapshot.blob_id(path)) for path in paths}
+    unknown = [path for path in paths if keys[path] not in known]
+    with ThreadPoolExecutor(READERS) as readers:
+        for path, content in zip(unknown, readers.map(snapshot.read, unknown), strict=True):
+            known[keys[path]] = read_manifest(content or b"", path, destination.address)
+    return [known[keys[path]] for path in paths]
+
+
+def remember(checkpoint: BuiltCheckpoint, destination: Destination) -> None:
+    """Spare the destination to be asked for a manifest that it got from here."""
+    file = checkpoint.manifest_file
+    destination.known_manifests[file.path, file.blob_id()] = checkpoint.manifest

@@ -1,0 +1,110 @@
+"""A card's globs: they show the checkpoints that the card tells of, and no data that lies there besides."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from atari_dqn_replay.builder.card import merge_card
+from atari_dqn_replay.builder.number_globs import number_globs
+from dataset_folders import build_dataset, manifests
+from fsspec.implementations.memory import MemoryFileSystem
+from hub_server import HubServer
+from huggingface_hub import HfApi
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+STEPS = 3
+HELD = range(24)
+"""Checkpoints whose data lies there."""
+
+TOLD = [
+    {7},
+    {*range(13)},
+    {0, 1, 2, 3, 5, 10, 11, 12, 13, 15},
+    {2, 3, 5, 9, 11, 20, 23},
+    {*HELD},
+]
+"""Those that the card tells of."""
+
+LOAD = """
+import json, sys
+from datasets import load_dataset
+answers = []
+for streaming in (False, True):
+    for config in ("pong-full", "pong-episodes"):
+        rows = load_dataset(sys.argv[1], config, split="run_1", streaming=streaming)
+        answers.append([row["checkpoint"] for row in rows])
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def files() -> MemoryFileSystem:
+    """A folder for each two-digit number, beside names that are nearly such."""
+    files = MemoryFileSystem()
+    for name in [*(f"{number:02d}" for number in range(100)), "1", "100", "0x", "01.incomplete", "-1", "[0"]:
+        files.pipe(f"/data/checkpoint_{name}/steps.parquet", b"")
+    return files
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sets(st.integers(0, 99)))
+@example({*range(50)})
+@example({*range(100)})
+def test_globs_match_exactly_the_wanted_numbers_in_order(files: MemoryFileSystem, numbers: set[int]) -> None:
+    globs = number_globs(numbers)
+    found = [path for glob in globs for path in files.glob(f"/data/checkpoint_{glob}/*.parquet")]
+    assert found == [f"/data/checkpoint_{number:02d}/steps.parquet" for number in sorted(numbers)]
+    assert len(globs) <= 10
+
+
+def test_globs_are_short() -> None:
+    assert number_globs(range(50)) == ["[0-4][0-9]"]
+    assert number_globs(range(49)) == ["[0-3][0-9]", "4[0-8]"]
+    assert number_globs({9}) == ["09"]
+    assert number_globs({*range(10)} - {7}) == ["0[0-689]"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many checkpoints of three steps each; their card is rewritten by the tests."""
+    path = tmp_path_factory.mktemp("globs") / "pong"
+    return build_dataset(path, checkpoints=tuple(HELD), shards=1, steps=STEPS)
+
+
+def tell_of(folder: Path, checkpoints: set[int]) -> None:
+    told = [each for each in manifests(folder) if each.checkpoint in checkpoints]
+    (folder / "README.md").write_text(merge_card(None, told))
+
+
+def expected(checkpoints: set[int]) -> list[list[int]]:
+    steps = [number for number in sorted(checkpoints) for _ in range(STEPS)]
+    return [steps, sorted(checkpoints)] * 2
+
+
+@pytest.mark.parametrize("told", TOLD, ids=lambda told: ",".join(number_globs(told)))
+def test_a_folder_shows_what_its_card_tells_of(
+    told: set[int], folder: Path, tmp_path: Path, hub: HubServer
+) -> None:
+    tell_of(folder, told)
+    assert load(str(folder), hub) == expected(told)
+
+
+@pytest.mark.parametrize("told", TOLD[1:4], ids=lambda told: ",".join(number_globs(told)))
+def test_a_repo_on_the_hub_shows_what_its_card_tells_of(told: set[int], folder: Path, hub: HubServer) -> None:
+    tell_of(folder, told)
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("user/replay", repo_type="dataset")
+    api.upload_folder(repo_id="user/replay", repo_type="dataset", folder_path=folder)
+    assert load("user/replay", hub) == expected(told)
+    assert hub.unknown == []
+
+
+def load(repo: str, hub: HubServer) -> list[list[int]]:
+    """The steps' and the episodes' checkpoints: loaded, which checks their number, and streamed."""
+    command = [sys.executable, "-c", LOAD, repo]
+    run = subprocess.run(command, env=hub.environment(), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
