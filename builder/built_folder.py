@@ -116,14 +116,15 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
 def _files(folder: Path) -> Iterator[str]:
     """Paths in the repo of all files under the data folders, except hidden ones."""
     for top in DATA_FOLDERS:
-        for place, folders, names in os.walk(folder / top, onerror=_raise_unless_missing):
+        for place, folders, names in os.walk(folder / top, onerror=raise_unless_missing):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 if not name.startswith("."):
                     yield (Path(place) / name).relative_to(folder).as_posix()
 
 
-def _raise_unless_missing(error: OSError) -> None:
+def raise_unless_missing(error: OSError) -> None:
+    """What `os.walk` is to do about a folder that it cannot list."""
     if not isinstance(error, FileNotFoundError):
         raise error
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .built_folder import RepoFile
+from .built_folder import RepoFile, raise_unless_missing
 from .destinations import (
     Change,
     CheckpointChange,
@@ -183,14 +184,21 @@ def uploaded(folder: Path, file: RepoFile) -> Path:
 
 
 def _marks(folder: Path, games: Collection[Game]) -> _Marks:
-    tops = [folder / top / game.slug for top in DATA_FOLDERS for game in games]
+    """Of the card and the games' files; what goes away meanwhile is passed over."""
     marks = {}
-    for path in (folder / CARD, *(path for top in tops for path in top.rglob("*"))):
-        if path.is_file():
+    for path in (folder / CARD, *_files(folder, games)):
+        with contextlib.suppress(FileNotFoundError):
             status = path.stat()
-            mark = (status.st_ino, status.st_size, status.st_mtime_ns)
-            marks[path.relative_to(folder).as_posix()] = mark
+            if stat.S_ISREG(status.st_mode):
+                mark = (status.st_ino, status.st_size, status.st_mtime_ns)
+                marks[path.relative_to(folder).as_posix()] = mark
     return marks
+
+
+def _files(folder: Path, games: Collection[Game]) -> Iterator[Path]:
+    for top in (folder / top / game.slug for top in DATA_FOLDERS for game in games):
+        for place, _, names in os.walk(top, onerror=raise_unless_missing):
+            yield from (Path(place) / name for name in names)
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -3,20 +3,12 @@
 import contextlib
 import functools
 import json
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
-    DatasetInfo,
-    HfApi,
-    get_token,
-    hf_hub_url,
-)
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetInfo, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -27,11 +19,8 @@ from huggingface_hub.hf_api import RepoFile as HubFile
 from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
-    build_hf_headers,
     disable_progress_bars,
     enable_progress_bars,
-    hf_raise_for_status,
-    http_backoff,
     validate_repo_id,
 )
 
@@ -39,6 +28,7 @@ from .built_folder import RepoFile
 from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
 from .games import Game
+from .hub_requests import HubRequests
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
 
@@ -51,19 +41,13 @@ BATCH_BYTES = 2**28
 _MISSING = "LFS pointer pointed to a file that does not exist"
 """So the Hub refuses a commit that names what it does not have."""
 
-_BUSY = (408, 429, 500, 502, 503, 504)
-# Of whichever HTTP library huggingface_hub uses; all that it raises descends from this.
-_HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
-
-Result = TypeVar("Result")
-
 
 @dataclass(frozen=True)
 class HubDestination(Destination):
     """A dataset repo on the Hub, created if there is none.
 
-    Large files go up ahead, then one commit on top of the revision that was read puts all in place, so that
-    readers see either the old dataset or the new one.
+    Large files go up ahead, by Xet where the client has it; then one commit on top of the revision that was
+    read puts all in place, so that readers see either the old dataset or the new one.
     """
 
     repo_id: str
@@ -76,14 +60,15 @@ class HubDestination(Destination):
     """None takes the one from HF_TOKEN or `hf auth login`."""
     endpoint: str | None = None
     """None takes HF_ENDPOINT, or huggingface.co."""
-    tries: int = 5
-    """How often a request is sent that the Hub is too busy for."""
+    patience: float = 900.0
+    """Seconds that a request may take, with all its attempts while the Hub is too busy."""
+    silence: float = 120.0
+    """Seconds without a byte after which an attempt has failed."""
 
     @property
     def address(self) -> str:
         """The repo's page."""
-        page = f"{self.api.endpoint}/datasets/{self.repo_id}"
-        return page if self.revision == MAIN else f"{page}/tree/{self.revision}"
+        return self.hub.address
 
     @property
     def name_on_hub(self) -> str:
@@ -91,9 +76,10 @@ class HubDestination(Destination):
         return self.repo_id
 
     @functools.cached_property
-    def api(self) -> HfApi:
-        """The client."""
-        return HfApi(endpoint=self.endpoint, token=self.token)
+    def hub(self) -> HubRequests:
+        """What speaks to the Hub."""
+        page = f"datasets/{self.repo_id}" + ("" if self.revision == MAIN else f"/tree/{self.revision}")
+        return HubRequests(page, self.token, self.endpoint, self.patience, self.silence)
 
     def check(self, source: Path | None = None) -> None:
         """Refuse an impossible name.
@@ -114,7 +100,7 @@ class HubDestination(Destination):
         Raises:
             OutputError: the Hub does not let us write, or it keeps such files elsewhere.
         """
-        with self.explained():
+        with self.hub.explained():
             snapshot = self.snapshot(())
             if snapshot.commit is None or not snapshot.has_branch:
                 snapshot.create()
@@ -134,7 +120,7 @@ class HubDestination(Destination):
         Raises:
             OutputError: the Hub does not let us read, or the repo is public and must not be.
         """
-        with self.explained():
+        with self.hub.explained():
             info, has_branch = self._info(self.revision), True
             if info is None:
                 info, has_branch = self._info(MAIN), False
@@ -148,8 +134,8 @@ class HubDestination(Destination):
 
     def _info(self, revision: str) -> DatasetInfo | None:
         try:
-            return self.retrying(
-                lambda: self.api.dataset_info(self.repo_id, revision=revision, expand=["sha", "private"])
+            return self.hub.retrying(
+                lambda: self.hub.api.dataset_info(self.repo_id, revision=revision, expand=["sha", "private"])
             )
         except RevisionNotFoundError:
             return None
@@ -162,11 +148,9 @@ class HubDestination(Destination):
     def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, HubFile]]:
         for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
             with contextlib.suppress(EntryNotFoundError):
-                for entry in self.api.list_repo_tree(
-                    self.repo_id, folder, recursive=True, revision=commit, repo_type=DATASET
-                ):
-                    if isinstance(entry, HubFile):
-                        yield entry.path, entry
+                for entry in self.hub.tree(self.repo_id, commit, folder):
+                    if entry["type"] == "file":
+                        yield entry["path"], HubFile(**entry)
 
     def preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
         """Bring those files ahead that go into large file storage, and say how to name all in a commit."""
@@ -176,60 +160,24 @@ class HubDestination(Destination):
             progress_bar(description="uploading", unit="B", total=sum(file.size for file in files)) as bar,
         ):
             for batch in _batches(files):
-                additions += self.retrying(functools.partial(self._preupload, batch))
+                additions += self.hub.retrying(functools.partial(self._preupload, batch))
                 bar.update(sum(file.size for file in batch))
         return additions
 
     def _preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
         additions = [_addition(file) for file in files]
-        self.api.preupload_lfs_files(self.repo_id, additions, repo_type=DATASET, revision=self.revision)
-        return additions
-
-    def retrying(self, call: Callable[[], Result]) -> Result:
-        """What `call` returns, called again while the Hub is too busy or the network fails."""
-        for attempt in range(self.tries - 1):
-            try:
-                return call()
-            except (_HTTPError, json.JSONDecodeError) as error:
-                if isinstance(error, HfHubHTTPError) and error.response.status_code not in _BUSY:
-                    raise
-                wait = _wait_asked_for(error)
-                time.sleep(min(8.0, 0.5 * 2**attempt) if wait is None else wait)
-        return call()
-
-    @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn the clients' errors into one that says what to do, and never shows the token.
-
-        Raises:
-            OutputError: instead of any error of the Hub's clients or of the network.
-        """
         try:
-            yield
-        except (_HTTPError, OSError, ValueError, RuntimeError) as error:
-            message = self._explain(_root(error))
-            token = self.token or get_token()
-            raise OutputError(message.replace(token, "…") if token else message) from None
-
-    def _explain(self, error: BaseException) -> str:
-        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-        if status == 401 and (self.token or get_token()):
-            return (
-                f"{self.address}: the Hub does not accept the token; make a new one and run `hf auth login`"
+            self.hub.api.preupload_lfs_files(
+                self.repo_id, additions, repo_type=DATASET, revision=self.revision
             )
-        if status == 401:
-            return f"{self.address}: the Hub wants a token; run `hf auth login`, or set HF_TOKEN"
-        if status == 403:
-            return f"{self.address}: the token may not write there; use one with write permission"
-        if isinstance(error, RepositoryNotFoundError):
-            return f"{self.address}: no such repo, or the token may not see it"
-        if status is not None and status not in _BUSY:
-            said = getattr(error, "server_message", None) or type(error).__name__
-            return f"{self.address}: the Hub refused ({status}: {said})"
-        if status is not None or isinstance(error, (_HTTPError, json.JSONDecodeError)):
-            reason = str(status or type(error).__name__)
-            return f"{self.address}: the Hub does not answer ({reason}); publish again to go on from here"
-        return f"{self.address}: publishing failed ({error})"
+        except RuntimeError as error:
+            # What went wrong in a thread of the client's; of Xet's there is only the text.
+            raise error.__cause__ or ConnectionError(str(error)) from None
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            raise OutputError(f"{self.address}: the Hub refused ({_first_words(error)})") from None
+        return additions
 
 
 @dataclass(frozen=True)
@@ -256,11 +204,9 @@ class HubSnapshot(Snapshot):
         held = self.files.get(file.path)
         if held is None or held.size != file.size:
             return False
-        return (
-            held.lfs.sha256 == file.sha256
-            if held.lfs
-            else file.content is not None and held.blob_id == file.blob_id()
-        )
+        if held.lfs:
+            return held.lfs.sha256 == file.sha256
+        return file.content is not None and held.blob_id == file.blob_id()
 
     def blob_id(self, path: str) -> str:
         """Git's name for a file's content, or for its pointer if it lies in LFS."""
@@ -275,23 +221,22 @@ class HubSnapshot(Snapshot):
         if self.commit is None:
             return None
         to = self.destination
-        url = hf_hub_url(to.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=to.api.endpoint)
-        with to.explained():
-            try:
-                response = http_backoff("GET", url, headers=build_hf_headers(token=to.token))
-                hf_raise_for_status(response)
-            except EntryNotFoundError:
-                return None
-            return response.content
+        url = hf_hub_url(
+            to.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=to.hub.api.endpoint
+        )
+        with to.hub.explained(), contextlib.suppress(EntryNotFoundError):
+            return to.hub.get(url).content
+        return None
 
     def apply(self, change: Change) -> str | None:
         """Upload the files, and make the change in one commit on top of the revision that was read.
 
         Raises:
             DestinationChangedError: the branch has moved on, or was created just now.
+            UploadLostError: the Hub does not have a file that was uploaded.
             OutputError: the Hub does not let us write.
         """
-        with self.destination.explained():
+        with self.destination.hub.explained():
             if self.commit is None or not self.has_branch:
                 self.create()
                 raise DestinationChangedError
@@ -313,21 +258,23 @@ class HubSnapshot(Snapshot):
         to = self.destination
         if self.commit is None:
             private = to.private or None
-            to.retrying(
-                lambda: to.api.create_repo(to.repo_id, repo_type=DATASET, private=private, exist_ok=True)
+            to.hub.retrying(
+                lambda: to.hub.api.create_repo(to.repo_id, repo_type=DATASET, private=private, exist_ok=True)
             )
         if to.revision != MAIN:
-            to.retrying(
-                lambda: to.api.create_branch(to.repo_id, branch=to.revision, repo_type=DATASET, exist_ok=True)
+            to.hub.retrying(
+                lambda: to.hub.api.create_branch(
+                    to.repo_id, branch=to.revision, repo_type=DATASET, exist_ok=True
+                )
             )
 
     def _lost(self, files: Sequence[RepoFile], said: str) -> list[str]:
         """Those of the uploaded files that the Hub does not have."""
         to = self.destination
         infos = [_addition_of_upload(file).upload_info for file in files]
-        objects, _, _ = to.retrying(
+        objects, _, _ = to.hub.retrying(
             lambda: post_lfs_batch_info(
-                infos, to.token, DATASET, to.repo_id, to.revision, endpoint=to.api.endpoint
+                infos, to.token, DATASET, to.repo_id, to.revision, endpoint=to.hub.api.endpoint
             )
         )
         wanted = {each["oid"] for each in objects if each.get("actions")}
@@ -340,8 +287,8 @@ class HubSnapshot(Snapshot):
         to = self.destination
         try:
             with _our_progress_bar_only():
-                info = to.retrying(
-                    lambda: to.api.create_commit(
+                info = to.hub.retrying(
+                    lambda: to.hub.api.create_commit(
                         to.repo_id,
                         operations,
                         commit_message=summary,
@@ -354,7 +301,15 @@ class HubSnapshot(Snapshot):
             if error.response.status_code == 412:
                 raise DestinationChangedError from None
             raise
+        except ValueError as error:
+            if isinstance(error.__cause__, HfHubHTTPError):
+                raise OutputError(f"{to.address}: the Hub refused the card ({_first_words(error)})") from None
+            raise
         return info.oid
+
+
+def _first_words(error: Exception) -> str:
+    return textwrap.shorten(str(error), 300, placeholder=" …")
 
 
 def _addition(file: RepoFile) -> CommitOperationAdd:
@@ -398,18 +353,3 @@ def _our_progress_bar_only() -> Iterator[None]:
     finally:
         if not were_disabled:
             enable_progress_bars()
-
-
-def _root(error: BaseException) -> BaseException:
-    """What the client's uploads wrap in a RuntimeError."""
-    while isinstance(error, RuntimeError) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _wait_asked_for(error: Exception) -> float | None:
-    """Seconds that a busy Hub asks us to wait."""
-    if not isinstance(error, HfHubHTTPError):
-        return None
-    asked = error.response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else None

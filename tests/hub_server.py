@@ -82,6 +82,10 @@ class Response:
         return self.value if isinstance(self.value, bytes) else json.dumps(self.value).encode()
 
 
+HANG_UP = Response(0)
+"""No answer: the connection ends."""
+
+
 def refusal(status: int, message: str, code: str | None = None) -> Response:
     """An error in the Hub's form."""
     headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
@@ -215,11 +219,14 @@ class HubServer:
         return {path: (self.objects / entry.sha256).read_bytes() for path, entry in sorted(entries.items())}
 
     def answer(self, request: Request, upload: BinaryIO | None = None) -> Response:
-        """The answer to a request; `upload` is an LFS file's content."""
+        """The answer to a request, or what `fault` puts in its place."""
         self.requests.append(request)
+        fault = self.fault(request)
+        return self.handle(request, upload) if fault is None else fault
+
+    def handle(self, request: Request, upload: BinaryIO | None = None) -> Response:
+        """The answer to a request; `upload` is an LFS file's content."""
         try:
-            if (fault := self.fault(request)) is not None:
-                return fault
             for method, pattern, route in _ROUTES:
                 if method == request.method and (match := pattern.fullmatch(request.path)):
                     parts = [unquote(part or "") for part in match.groups()]
@@ -621,6 +628,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = respond  # noqa: N815
 
     def send(self, response: Response) -> None:
+        if response is HANG_UP:
+            self.close_connection = True
+            return
         length = response.length if response.file else len(response.body)
         self.send_response(response.status)
         for name, value in ({"Content-Type": "application/json"} | response.headers).items():

@@ -21,7 +21,7 @@ sys.addaudithook(watch)
 """
 
 
-def to_hub(hub: HubServer, **options: str | bool | int) -> HubDestination:
+def to_hub(hub: HubServer, **options: str | bool | float) -> HubDestination:
     return HubDestination(REPO, endpoint=hub.url, **{"token": hub.token, **options})  # pyright: ignore
 
 

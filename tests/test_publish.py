@@ -16,11 +16,13 @@ import pytest
 import yaml
 from atari_dqn_replay.builder import built_folder
 from atari_dqn_replay.builder.built_folder import read_built_folder
+from atari_dqn_replay.builder.destinations import DestinationChangedError
 from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.folder_destination import FolderDestination, require_space
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publish import plan_change, publish
 from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from datasets import load_dataset
@@ -212,6 +214,41 @@ def test_several_publishers_at_once_lose_nothing(hub: HubServer, tmp_path: Path)
     assert without_card(held(hub)) == expected
 
 
+def test_two_publishers_into_one_folder_lose_nothing(pong: Path, breakout: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    command = [sys.executable, "-c", PUBLISH]
+    processes = {
+        source: subprocess.Popen(
+            [*command, str(source), "folder", str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for source in (pong, breakout)
+    }
+    for source, process in processes.items():
+        _, errors = process.communicate()
+        # Both are done, or one says that the other was at it.
+        assert process.returncode == 0 or "another atari-dqn-replay is writing there" in errors
+        if process.returncode:
+            publish(source, FolderDestination(folder))
+    expected = without_card(contents(pong)) | without_card(contents(breakout))
+    assert without_card(contents(folder)) == expected
+    assert {"pong-full", "breakout-full"} <= set(configs(contents(folder)["README.md"]))
+
+
+def test_a_folder_that_others_changed_in_between_is_read_again(
+    pong: Path, breakout: Path, tmp_path: Path
+) -> None:
+    destination = FolderDestination(tmp_path / "published")
+    before = destination.snapshot([find_game("pong")])
+    publish(breakout, destination)
+    checkpoints = read_built_folder(pong)
+    change = plan_change(checkpoints, None, destination, None, before)
+    with pytest.raises(DestinationChangedError):
+        before.apply(change)
+    with writing_alone(destination.folder), pytest.raises(OutputError, match="is writing there"):
+        publish(pong, destination)
+    assert without_card(contents(destination.folder)) == without_card(contents(breakout))
+
+
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(hub: HubServer, pong: Path) -> None:
     lost: list[Response] = []
 
@@ -298,7 +335,7 @@ def test_refusals_of_the_hub_are_told_in_one_line(hub: HubServer, pong: Path) ->
         assert token not in str(refused.value) + repr(to_hub(hub, token=token))
     assert hub.repos == {}
     with pytest.raises(OutputError, match="does not answer"):
-        publish(pong, HubDestination(REPO, endpoint="http://127.0.0.1:9", token=hub.token, tries=1))
+        publish(pong, HubDestination(REPO, endpoint="http://127.0.0.1:9", token=hub.token, patience=0))
     for name in ("replay", "user/re play", "user/a/b"):
         with pytest.raises(OutputError, match="name"):
             publish(pong, HubDestination(name, endpoint=hub.url, token=hub.token))
