@@ -82,6 +82,35 @@ def remove_game(existing: str, game: Game, *, repo_id: str | None = None) -> str
     return str(card)
 
 
+def render_card(
+    existing: str | None,
+    games: Iterable[Game],
+    manifests: Sequence[Manifest],
+    *,
+    license: str | None = None,
+    repo_id: str | None = None,
+) -> str:
+    """The card of a repo that holds of these games just what the manifests say; other games stay.
+
+    Raises:
+        OutputError: the YAML or the marks in `existing` are damaged.
+    """
+    told = games_on_card(existing or "")
+    gone = {*games}.intersection(told) - {manifest.find_game() for manifest in manifests}
+    for game in sorted(gone, key=str):
+        existing = remove_game(existing or "", game, repo_id=repo_id)
+    return merge_card(existing, manifests, license=license, repo_id=repo_id)
+
+
+def games_on_card(existing: str) -> list[Game]:
+    """The games that a card tells of.
+
+    Raises:
+        OutputError: the YAML or the marks in `existing` are damaged.
+    """
+    return [section.game for section in _Card(existing).text.sections() if section.game]
+
+
 class _Card:
     """A README taken apart, in hand between two states."""
 

@@ -60,7 +60,7 @@ class Change:
     card: RepoFile | None
     """Comes last, so that the card tells only of what is there."""
     interim_card: RepoFile | None
-    """Comes first where the change is not made in one step: it does not tell of what is replaced."""
+    """Comes first where the change is not made in one step: does not tell of what is replaced or removed."""
 
     @property
     def writes(self) -> list[RepoFile]:
@@ -156,6 +156,14 @@ class Destination(ABC):
     @abstractmethod
     def discard_uploads(self) -> None:
         """Forget what was uploaded and no change has named; only while nobody uploads."""
+
+    @abstractmethod
+    def games(self) -> list[Game]:
+        """The games that have a folder here.
+
+        Raises:
+            OutputError: they cannot be listed.
+        """
 
     @abstractmethod
     def snapshot(self, games: Collection[Game]) -> Snapshot:

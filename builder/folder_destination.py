@@ -23,7 +23,7 @@ from .destinations import (
 )
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
-from .games import Game
+from .games import GAMES, Game
 from .layout import CARD
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, check_repo_folder
@@ -83,9 +83,22 @@ class FolderDestination(Destination):
         with _explained(self.folder, 0):
             remove(self.folder / UPLOADS)
 
+    def games(self) -> list[Game]:
+        """The games that have a folder here."""
+        return [
+            game for game in GAMES if any((self.folder / top / game.slug).is_dir() for top in DATA_FOLDERS)
+        ]
+
     def snapshot(self, games: Collection[Game]) -> "FolderSnapshot":
-        """What the folder holds of the games."""
-        return FolderSnapshot(self.folder, tuple(games), _marks(self.folder, games))
+        """What the folder holds of the games.
+
+        Raises:
+            OutputError: a folder in it cannot be listed.
+        """
+        try:
+            return FolderSnapshot(self.folder, tuple(games), _marks(self.folder, games))
+        except OSError as error:
+            raise OutputError(f"{error.filename or self.folder}: cannot be read ({error.strerror})") from None
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ class FolderSnapshot(Snapshot):
                     self._put(change.interim_card, bar)
                 for checkpoint in change.checkpoints:
                     self._apply(checkpoint, bar)
-                if change.card:
+                if change.card and change.card != change.interim_card:
                     self._put(change.card, bar)
             for file in uploads:
                 remove(uploaded(self.folder, file))
@@ -153,7 +166,7 @@ class FolderSnapshot(Snapshot):
     def _apply(self, change: CheckpointChange, bar: "tqdm") -> None:
         leftovers = [path for path in change.deletions if path.endswith(TEMPORARY_SUFFIX)]
         for path in leftovers:
-            remove(self.folder / path)
+            self._delete(path)
         with contextlib.ExitStack() as renames:
             for file in change.data:
                 self._write(file, renames.enter_context(replacing(self.folder / file.path)))
@@ -161,10 +174,20 @@ class FolderSnapshot(Snapshot):
             # From here to the new manifest none vouches for the checkpoint.
             if change.manifest:
                 remove(self.folder / change.manifest.path)
-            for path in set(change.deletions).difference(leftovers):
-                remove(self.folder / path)
+            # In the order of names a manifest comes before the shards that it vouches for.
+            for path in sorted(set(change.deletions).difference(leftovers)):
+                self._delete(path)
         if change.manifest:
             self._put(change.manifest, bar)
+
+    def _delete(self, path: str) -> None:
+        """With the folders that are empty then."""
+        remove(self.folder / path)
+        for parent in (self.folder / path).relative_to(self.folder).parents[:-1]:
+            try:
+                (self.folder / parent).rmdir()
+            except OSError:
+                break
 
     def _put(self, file: RepoFile, bar: "tqdm") -> None:
         with replacing(self.folder / file.path) as temporary:

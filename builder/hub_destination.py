@@ -27,7 +27,7 @@ from huggingface_hub.utils import (
 from .built_folder import RepoFile
 from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
-from .games import Game
+from .games import GAMES, Game
 from .hub_requests import HubRequests
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
@@ -132,6 +132,23 @@ class HubDestination(Destination):
                 )
             return HubSnapshot(self, info.sha, has_branch, dict(self._files(info.sha, games)))
 
+    def games(self) -> list[Game]:
+        """The games that have a folder in the branch, or in main if it is missing.
+
+        Raises:
+            OutputError: the Hub does not let us read.
+        """
+        found = set()
+        with self.hub.explained():
+            info = self._info(self.revision) or self._info(MAIN)
+            if info is None or info.sha is None:
+                return []
+            for top in DATA_FOLDERS:
+                with contextlib.suppress(EntryNotFoundError):
+                    entries = self.hub.tree(self.repo_id, info.sha, top, recursive=False)
+                    found.update(entry["path"].rpartition("/")[2] for entry in entries)
+        return [game for game in GAMES if game.slug in found]
+
     def _info(self, revision: str) -> DatasetInfo | None:
         try:
             return self.hub.retrying(
@@ -148,7 +165,7 @@ class HubDestination(Destination):
     def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, HubFile]]:
         for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
             with contextlib.suppress(EntryNotFoundError):
-                for entry in self.hub.tree(self.repo_id, commit, folder):
+                for entry in self.hub.tree(self.repo_id, commit, folder, recursive=True):
                     if entry["type"] == "file":
                         yield entry["path"], HubFile(**entry)
 
@@ -237,10 +254,11 @@ class HubSnapshot(Snapshot):
             OutputError: the Hub does not let us write.
         """
         with self.destination.hub.explained():
-            if self.commit is None or not self.has_branch:
+            is_needed = bool(change.writes or change.deletions)
+            if not self.has_branch and (self.commit or is_needed):
                 self.create()
                 raise DestinationChangedError
-            if not change.writes and not change.deletions:
+            if self.commit is None or not is_needed:
                 return self.commit
             here = [file for file in change.writes if file.content is not None]
             ahead = [file for file in change.writes if file.content is None]

@@ -97,9 +97,10 @@ class HubRequests:
 
         return self.retrying(attempt)
 
-    def tree(self, repo_id: str, commit: str, folder: str) -> Iterator[dict[str, Any]]:
-        """What lies in a folder of a dataset repo and below, page by page."""
-        response = self.get(f"/api/datasets/{repo_id}/tree/{commit}/{quote(folder, safe='')}", recursive=True)
+    def tree(self, repo_id: str, commit: str, folder: str, *, recursive: bool) -> Iterator[dict[str, Any]]:
+        """What lies in a folder of a dataset repo, or also below, page by page."""
+        path = f"/api/datasets/{repo_id}/tree/{commit}/{quote(folder, safe='')}"
+        response = self.get(path, recursive=recursive)
         while True:
             yield from response.json()
             following = response.links.get("next", {}).get("url")
