@@ -1,0 +1,146 @@
+"""Changes whole numbers within structs of Thrift's compact protocol, as Parquet's metadata are written.
+
+Whatever is not named passes untouched, so fields that are not known here are no obstacle. The encoding:
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Changes = Mapping[int, Any]
+"""For a struct's fields, by their numbers: `Callable[[int], int]` for a whole number, and for a struct or a
+list of structs the `Changes` of each."""
+
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_LONG_LIST = 15
+"""Stands for a list's length where that does not fit into the list's first byte."""
+
+
+def rewrite(data: bytes, changes: Changes, start: int = 0) -> tuple[bytes, int]:
+    """The struct at `start`, changed, and where it ended. Fields are taken in the order of the bytes."""
+    rewriter = _Rewriter(data, start)
+    rewriter.struct(changes)
+    return rewriter.result(), rewriter.position
+
+
+def field_span(data: bytes, number: int) -> tuple[int, int]:
+    """Where the value of a field of the struct at 0 begins and ends.
+
+    Raises:
+        KeyError: the struct has no such field.
+    """
+    walker = _Walker(data, 0)
+    for found, kind in walker.fields():
+        start = walker.position
+        walker.skip(kind)
+        if found == number:
+            return start, walker.position
+    raise KeyError(number)
+
+
+def encode_integer(value: int) -> bytes:
+    """A whole number."""
+    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+def encode_structs(structs: Sequence[bytes]) -> bytes:
+    """A list of structs."""
+    size = len(structs)
+    head = bytes([min(size, _LONG_LIST) << 4 | _STRUCT])
+    return b"".join([head, _varint(size) if size >= _LONG_LIST else b"", *structs])
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits to a byte, the lowest first; all but the last byte have the eighth set."""
+    result = bytearray()
+    while value > 0x7F:
+        result.append(value & 0x7F | 0x80)
+        value >>= 7
+    result.append(value)
+    return bytes(result)
+
+
+class _Walker:
+    """A position that goes forwards over values."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self.data = data
+        self.position = start
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.data[self.position]
+            self.position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    def integer(self) -> int:
+        value = self.varint()
+        return value >> 1 ^ -(value & 1)
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """Number and type of each field of a struct; its value is to be passed over before the next."""
+        number = 0
+        while head := self.data[self.position]:
+            self.position += 1
+            number = number + (head >> 4) if head >> 4 else self.integer()
+            yield number, head & 15
+        self.position += 1
+
+    def list_head(self) -> tuple[int, int]:
+        """Length and type of a list's elements, which come next."""
+        head = self.data[self.position]
+        self.position += 1
+        return self.varint() if head >> 4 == _LONG_LIST else head >> 4, head & 15
+
+    def skip(self, kind: int) -> None:
+        """Pass over a field's value."""
+        if kind in (_I16, _I32, _I64):
+            while self.data[self.position] > 0x7F:
+                self.position += 1
+            self.position += 1
+        elif kind == _BINARY:
+            length = self.varint()
+            self.position += length
+        elif kind == _STRUCT:
+            for _, inner in self.fields():
+                self.skip(inner)
+        elif kind in (_LIST, _SET):
+            size, inner = self.list_head()
+            for _ in range(size):
+                self.skip(_BYTE if inner in (_TRUE, _FALSE) else inner)
+        elif kind in (_BYTE, _DOUBLE):
+            self.position += 1 if kind == _BYTE else 8
+        elif kind not in (_TRUE, _FALSE):  # these are told by the type alone
+            raise ValueError(f"type {kind} at byte {self.position} is none that Parquet's metadata have")
+
+
+class _Rewriter(_Walker):
+    """Copies what it goes over."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        super().__init__(data, start)
+        self._parts: list[bytes] = []
+        self._copied = start
+
+    def result(self) -> bytes:
+        return b"".join([*self._parts, self.data[self._copied : self.position]])
+
+    def struct(self, changes: Changes) -> None:
+        for number, kind in self.fields():
+            change = changes.get(number)
+            if change is None:
+                self.skip(kind)
+            elif kind == _STRUCT:
+                self.struct(change)
+            elif kind == _LIST:
+                size, _ = self.list_head()
+                for _ in range(size):
+                    self.struct(change)
+            else:
+                self._parts.append(self.data[self._copied : self.position])
+                self._parts.append(encode_integer(change(self.integer())))
+                self._copied = self.position
