@@ -10,6 +10,7 @@ from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD, split_name
+from .licenses import check_license
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests
 
@@ -59,8 +60,11 @@ def render_cards(
         dry_run: only tell what would be done.
 
     Raises:
+        UnknownNameError: the Hub knows no such license.
         OutputError: the destination, a manifest or the card cannot be read or changed.
     """
+    if license is not None:
+        check_license(license)
     card = destination.snapshot(()).read(CARD)
     told = [] if card is None else games_on_card(decode_readme(card, destination.address))
     games = list(dict.fromkeys([*destination.games(), *told]))

@@ -13,6 +13,7 @@ from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD
+from .licenses import check_license
 from .manifest import Manifest, check_one_log
 from .progress import progress_bar
 from .publication import Publication, carry_out
@@ -40,8 +41,11 @@ def publish(
         license: what the card is to name, as the Hub spells it (`cc-by-4.0`); None keeps what the card says.
 
     Raises:
+        UnknownNameError: the Hub knows no such license.
         OutputError: the folder is not a whole dataset, or the destination cannot take it.
     """
+    if license is not None:
+        check_license(license)
     destination.check(folder)
     checkpoints = read_built_folder(folder)
     built_card = (folder / CARD).read_bytes()
@@ -65,12 +69,15 @@ def put(
         built_card: the card for a destination that has none yet, with what people wrote there.
         destination: where they go.
         dry_run: only tell what would be done.
-        license: what the card is to name; None keeps what the card says.
+        license: what the card is to name, as the Hub spells it; None keeps what the card says.
 
     Raises:
+        UnknownNameError: the Hub knows no such license.
         UploadLostError: files that were to be there already are not.
         OutputError: the destination cannot take them.
     """
+    if license is not None:
+        check_license(license)
     for each in checkpoints:
         remember(each, destination)
     games = _games(checkpoints)

@@ -264,10 +264,10 @@ def test_mistakes_of_ours_are_not_blamed_on_the_hub(hub: HubServer) -> None:
 
 
 def test_a_card_that_the_hub_refuses_is_told(hub: HubServer, pong: Path) -> None:
-    refusal = Response(400, {"errors": [{"message": '"license" must be one of [mit]'}], "warnings": []})
+    refusal = Response(400, {"errors": [{"message": '"license" must be one of [isc]'}], "warnings": []})
     hub.fault = lambda request: refusal if request.path == "/api/validate-yaml" else None
     with pytest.raises(OutputError, match=r'refused the card .*"license" must be one of'):
-        publish(pong, to_hub(hub), license="mine")
+        publish(pong, to_hub(hub), license="mit")
 
 
 # --- Others at the same time ----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ import yaml
 from atari_dqn_replay.builder import built_folder
 from atari_dqn_replay.builder.built_folder import read_built_folder
 from atari_dqn_replay.builder.destinations import DestinationChangedError
-from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.editing import render_cards
+from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.folder_destination import FolderDestination, require_space
 from atari_dqn_replay.builder.games import find_game
@@ -161,6 +162,16 @@ def test_peoples_own_text_and_files_stay(hub: HubServer, pong: Path) -> None:
     assert b"Our own words." in held(hub)["README.md"]
     assert b"license: cc-by-4.0" in held(hub)["README.md"]
     assert held(hub)["notes.txt"] == held(hub)["data/breakout/x.txt"] == b"mine"
+
+
+def test_a_license_is_one_that_the_hub_knows(hub: HubServer, pong: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown license 'CC-BY-4\.0', did you mean cc-by-4\.0"):
+        publish(pong, to_hub(hub), license="CC-BY-4.0")
+    with pytest.raises(UnknownNameError, match="or `other` and put a LICENSE file"):
+        render_cards(to_hub(hub), license="xyz")
+    assert not hub.requests
+    publish(pong, to_hub(hub), license="other")
+    assert b"license: other" in held(hub)["README.md"]
 
 
 def test_a_dry_run_changes_nothing(hub: HubServer, pong: Path, breakout: Path, tmp_path: Path) -> None:
