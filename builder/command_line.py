@@ -8,9 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import AtariReplayError
+
+if TYPE_CHECKING:
+    from .destinations import Destination
+    from .job import Place
+    from .plan import Plan
 
 SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
@@ -28,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal without `→` gets all else
     options = _parser().parse_args(arguments)
     try:
-        _print(options.command(options))
+        result = options.command(options)
+        _print(result)
     except AtariReplayError as error:
         return _fail(str(error))
     except OSError as error:
@@ -40,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return 0
+    # What checks something tells so itself.
+    return 0 if getattr(result, "ok", True) else 1
 
 
 def _print(result: object) -> None:
@@ -64,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_collect, _add_inspect, _add_build, _add_publish):
+    for add in _COMMANDS:
         add(commands)
     return parser
 
@@ -238,6 +245,7 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 
 def _build(options: argparse.Namespace) -> object:
     from .build import build, plan_build
+    from .publish_source import forecast
     from .sources import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
@@ -248,7 +256,9 @@ def _build(options: argparse.Namespace) -> object:
         runs=options.runs,
         checkpoints=options.checkpoints,
     )
-    return plan if options.dry_run else build(plan, options.out, license=options.license)
+    if options.dry_run:
+        return forecast(plan, 1)
+    return build(plan, options.out, license=options.license)
 
 
 def _add_publish(commands: "argparse._SubParsersAction") -> None:
@@ -256,38 +266,261 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
         commands,
         "publish",
         _publish,
-        "put a built dataset into another folder or on the Hugging Face Hub",
+        "put a dataset into a folder or on the Hugging Face Hub: a built one, or straight from replay logs",
         "publish dataset --to /data/atari\n"
         "publish dataset --repo-id me/atari-dqn-replay --private --dry-run\n"
-        "publish dataset --repo-id me/atari-dqn-replay",
-        "what was sent is kept, and the same command goes on with the rest",
+        "publish pong breakout --source gs://my-mirror/dqn --repo-id me/atari-dqn-replay\n"
+        "publish all --source mirror/dqn --runs 1-5 --repo-id 'me/atari-dqn-replay-{game}' --workers 8\n"
+        "publish all --source mirror/dqn --repo-id me/atari-dqn-replay --engine slurm \\\n"
+        "    --workers 100 --engine-option partition=cpu --work /shared/atari-work",
+        "what was made and sent is kept, and the same command goes on with the rest",
     )
-    parser.add_argument("folder", type=_path, metavar="FOLDER", help="a dataset as `build` writes it")
-    to = parser.add_mutually_exclusive_group(required=True)
-    to.add_argument("--to", type=_path, metavar="FOLDER2", help="another folder")
-    to.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub, created if need be")
+    parser.add_argument(
+        "what",
+        nargs="+",
+        metavar="FOLDER | GAME",
+        help="a dataset as `build` writes it; or with --source, games in any spelling, or `all`",
+    )
+    _add_destination(parser, "; may hold {game} for a place for each game, with --source")
     parser.add_argument("--private", action="store_true", help="create the repo on the Hub as a private one")
-    parser.add_argument("--revision", metavar="BRANCH", help="branch on the Hub (default: main)")
+    _add_license(parser)
+    _add_dry_run(parser)
+    straight = parser.add_argument_group("straight from a source, checkpoint by checkpoint")
+    _add_selection(straight)
+    straight.add_argument("--workers", type=int, default=1, metavar="N", help="at once (default: 1)")
+    straight.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="what runs the workers: process, local, ray, slurm or jobs "
+        "(default: process for one, local for several)",
+    )
+    straight.add_argument(
+        "--engine-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the engine, may be repeated; see docs/publishing.md",
+    )
+    straight.add_argument(
+        "--work",
+        metavar="FOLDER",
+        help="folder or URL that all workers see, where unfinished work is kept "
+        "(default: hidden in the folder that is published to, or in the cache)",
+    )
+    straight.add_argument(
+        "--disk",
+        type=_bytes,
+        default=4 * 10**9,
+        metavar="SIZE",
+        help="disk that the workers may use together, e.g. 500MB (default: 4GB)",
+    )
+
+
+def _publish(options: argparse.Namespace) -> object:
+    if options.source is not None:
+        return _publish_source(options)
+    given = ("runs", "checkpoints", "engine", "work")
+    if len(options.what) > 1 or any(getattr(options, name) is not None for name in given):
+        options.refuse("publishing games needs --source; without it, name one built folder")
+    from .publish import publish
+
+    destination = _destination(options)
+    folder = _path(options.what[0])
+    return publish(folder, destination, dry_run=options.dry_run, license=options.license)
+
+
+def _publish_source(options: argparse.Namespace) -> object:
+    from .engines import open_engine
+    from .publish_source import forecast, publish_source
+
+    plan = _plan(options)
+    if options.dry_run:
+        return forecast(plan, options.workers, disk=options.disk)
+    engine = open_engine(
+        options.engine or ("local" if options.workers > 1 else "process"),
+        workers=options.workers,
+        options=options.engine_option,
+        finish=_finish(),
+    )
+    return publish_source(plan, engine, disk=options.disk, license=options.license)
+
+
+def _finish() -> list[str]:
+    """This very command, but for its engine."""
+    given, kept = iter(sys.argv[1:]), []
+    for argument in given:
+        if argument in ("--engine", "--engine-option", "--workers"):
+            next(given, None)
+        elif not argument.startswith(("--engine=", "--engine-option=", "--workers=")):
+            kept.append(argument)
+    return [sys.argv[0], *kept]
+
+
+def _add_status(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "status",
+        _status,
+        "tell how much of a source is published, and what workers are doing",
+        "status all --source mirror/dqn --repo-id me/atari-dqn-replay\n"
+        "status pong --source logs --to dataset",
+        "nothing was changed",
+    )
+    parser.add_argument("what", nargs="+", metavar="GAME", help="in any spelling, or `all`")
+    _add_destination(parser, "; with {game} where there is one for each game")
+    _add_selection(parser)
+    parser.add_argument("--work", metavar="FOLDER", help="as it was given to publish")
+
+
+def _status(options: argparse.Namespace) -> object:
+    from .status import status
+
+    if options.source is None:
+        options.refuse("--source is missing: it tells what there is to publish")
+    return status(_plan(options))
+
+
+def _add_verify(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "verify",
+        _verify,
+        "prove that a dataset is right: against its manifests, its card, and its source",
+        "verify dataset\nverify --repo-id me/atari-dqn-replay --quick\nverify dataset --source mirror/dqn",
+        "nothing was changed",
+    )
+    parser.add_argument("folder", type=_path, nargs="?", metavar="FOLDER", help="a dataset in a folder")
+    parser.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub")
+    parser.add_argument("--revision", metavar="REVISION", help="on the Hub (default: main)")
+    parser.add_argument("--source", type=_source, help=f"compare with it, too: {SOURCE_HELP}")
+    _add_storage_option(parser)
+    parser.add_argument("--games", nargs="+", metavar="GAME", help="only these (default: all)")
+    parser.add_argument(
+        "--quick", action="store_true", help="files, sizes, checksums that need no download, and the card"
+    )
+
+
+def _verify(options: argparse.Namespace) -> object:
+    from .folder_reader import FolderReader
+    from .games import find_game
+    from .hub_reader import HubReader
+    from .sources import open_source
+    from .verify import verify
+
+    if (options.folder is None) == (options.repo_id is None):
+        options.refuse("name either a folder or, with --repo-id, a dataset on the Hub")
+    if options.repo_id is None:
+        repo = FolderReader(options.folder)
+    else:
+        repo = HubReader(options.repo_id, options.revision or "main")
+    source = options.source and open_source(options.source, dict(options.storage_option))
+    games = None if options.games is None else [find_game(name) for name in options.games]
+    return verify(repo, source=source, games=games, quick=options.quick)
+
+
+def _add_remove(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "remove",
+        _remove,
+        "take games, or runs of them, out of a published dataset",
+        "remove pong --to dataset\nremove pong breakout --runs 3-5 --repo-id me/atari-dqn-replay --dry-run",
+        "the same command goes on with what is left to remove",
+    )
+    parser.add_argument("what", nargs="+", metavar="GAME", help="in any spelling")
+    _add_destination(parser)
+    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="only these (default: all)")
+    _add_dry_run(parser)
+
+
+def _remove(options: argparse.Namespace) -> object:
+    from .editing import remove_games
+    from .games import find_game
+
+    games = [find_game(name) for name in options.what]
+    return remove_games(games, _destination(options), runs=options.runs, dry_run=options.dry_run)
+
+
+def _add_render(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "render",
+        _render,
+        "write the card of a published dataset anew, without touching its data",
+        "render --to dataset\nrender --repo-id me/atari-dqn-replay --license cc-by-4.0",
+        "nothing was changed",
+    )
+    _add_destination(parser)
     _add_license(parser)
     _add_dry_run(parser)
 
 
-def _publish(options: argparse.Namespace) -> object:
-    from .folder_destination import FolderDestination
-    from .hub_destination import HubDestination
-    from .publish import publish
+def _render(options: argparse.Namespace) -> object:
+    from .editing import render_cards
 
-    if options.repo_id is None:
-        if options.private or options.revision is not None:
-            options.refuse("--private and --revision are for the Hub: give --repo-id instead of --to")
-        destination = FolderDestination(options.to)
-    else:
-        revision = options.revision or "main"
-        destination = HubDestination(options.repo_id, revision=revision, private=options.private)
-    return publish(options.folder, destination, dry_run=options.dry_run, license=options.license)
+    return render_cards(_destination(options), license=options.license, dry_run=options.dry_run)
 
 
-def _add_storage_option(parser: argparse.ArgumentParser) -> None:
+def _add_destination(parser: argparse.ArgumentParser, more: str = "") -> None:
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--to", type=_path, metavar="FOLDER2", help=f"a folder{more}")
+    to.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset on the Hub{more}")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch on the Hub (default: main)")
+
+
+def _place(options: argparse.Namespace) -> "Place":
+    from .job import Place
+
+    private = getattr(options, "private", False)
+    if options.repo_id is None and (private or options.revision is not None):
+        options.refuse("--private and --revision are for the Hub: give --repo-id instead of --to")
+    folder = None if options.to is None else str(options.to)
+    return Place(folder, options.repo_id, revision=options.revision or "main", private=private)
+
+
+def _destination(options: argparse.Namespace) -> "Destination":
+    return _place(options).single()
+
+
+def _plan(options: argparse.Namespace) -> "Plan":
+    from .plan import make_plan
+    from .sources import named_games, open_source
+
+    source = open_source(options.source, dict(options.storage_option))
+    return make_plan(
+        source,
+        named_games(source, options.what),
+        _place(options),
+        options.work,
+        runs=options.runs,
+        checkpoints=options.checkpoints,
+    )
+
+
+def _add_selection(parser: "argparse._ActionsContainer") -> None:
+    parser.add_argument("--source", type=_source, help=SOURCE_HELP)
+    _add_storage_option(parser)
+    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
+    parser.add_argument(
+        "--checkpoints", type=_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
+    )
+
+
+def _bytes(text: str) -> int:
+    """`500MB`, `4GB`, `4e9`."""
+    units = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "B": 1.0}
+    number, unit = text.upper().strip(), 1.0
+    for name, size in units.items():
+        if number.endswith(name):
+            number, unit = number.removesuffix(name), size
+            break
+    try:
+        return int(float(number) * unit)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 500MB or 4GB") from None
+
+
+def _add_storage_option(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--storage-option",
         action="append",
@@ -316,6 +549,19 @@ def _add_license(parser: argparse.ArgumentParser) -> None:
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+
+
+_COMMANDS = (
+    _add_demo,
+    _add_collect,
+    _add_inspect,
+    _add_build,
+    _add_publish,
+    _add_status,
+    _add_verify,
+    _add_remove,
+    _add_render,
+)
 
 
 if __name__ == "__main__":

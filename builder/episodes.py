@@ -1,7 +1,7 @@
 """Whole episodes from a replay log: padding dropped, dumps joined, and every row accounted for."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,16 @@ class LoggedRun(Run):
         """A new reader."""
         return LogReader(self)
 
+    def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
+        """Each by itself, but for the last dump: it is compared with the one before it."""
+        tasks: list[list[int]] = []
+        for number in checkpoints:
+            if tasks and number in self.partial_checkpoints() and tasks[-1][-1] == self.log.earlier(number):
+                tasks[-1].append(number)
+            else:
+                tasks.append([number])
+        return tasks
+
     def _holes(self) -> Iterator[str]:
         missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
         if missing:
@@ -80,7 +90,7 @@ class LoggedRun(Run):
 
 
 class LoggedCheckpoint(Checkpoint):
-    """The episodes that began in one dump of a log."""
+    """The episodes that began in one dump of a log; of a stream that is alone, what the dump holds."""
 
     def __init__(self, run: LoggedRun, number: int, stream: "_EpisodeStream") -> None:
         self.run = run
@@ -99,9 +109,10 @@ class LoggedCheckpoint(Checkpoint):
             ReplayLogError: a file is damaged, or a row of the log is not accounted for.
         """
         while (episode := self._stream.next_episode(self.number, self._episodes)) is not None:
-            self._episodes += 1
-            self._complete_episodes += episode.complete
-            self._steps += len(episode)
+            if not episode.follows:
+                self._episodes += 1
+                self._complete_episodes += episode.complete
+                self._steps += len(episode)
             self._dumps_read.update(self._stream.dumps_of_episode)
             yield episode
         self._check_accounts()
@@ -158,6 +169,15 @@ class LogReader(RunReader):
         self.next_number = log.later(number)
         return LoggedCheckpoint(self._run, number, self._stream)
 
+    def part(self, number: int) -> LoggedCheckpoint:
+        """What a dump holds; of its neighbours, only their small arrays are looked at."""
+        self._run.require(number)
+        stream = _EpisodeStream(self._run, number, alone=True)
+        # Only now, since the last dump is compared with the files of the one before.
+        self.close()
+        self._stream, self.next_number = stream, None
+        return LoggedCheckpoint(self._run, number, self._stream)
+
     def close(self) -> None:
         """Let go of files and threads."""
         if self._stream is not None:
@@ -176,14 +196,23 @@ class _Tally:
 
 
 class _EpisodeStream:
-    """The episodes of a stretch of play, from those that begin in its first dump on."""
+    """The episodes of a stretch of play, from those that begin in its first dump on.
 
-    def __init__(self, run: LoggedRun, first: int) -> None:
+    Args:
+        run: whose play it is.
+        first: the dump with which the stretch begins.
+        alone: the stretch is this dump, the rest of an earlier episode included.
+    """
+
+    def __init__(self, run: LoggedRun, first: int, *, alone: bool = False) -> None:
         self._game, self._log = run.game, run.log
         self._time_limit = run.time_limit
         self._first = first
-        self._numbers = NumbersCursor(self._log, first)
-        self._frames = FramesCursor(self._log, first)
+        self._alone = alone
+        self._numbers = NumbersCursor(self._log, first, alone=alone)
+        self._frames = FramesCursor(self._log, first, alone=alone)
+        self._follows = False
+        """Whether the next transition belongs to an episode that began in an earlier dump."""
         self._unread = 0
         """Frames of the last episode that nobody has read yet."""
         self._at_reset = True
@@ -214,7 +243,10 @@ class _EpisodeStream:
         if link is Link.JOINED:
             before = self._log.earlier(self._first)
             if before is not None and not self._log.ends_with_terminal(before):
-                self._skip_rest_of_episode()
+                if self._alone:
+                    self._follows = self._padding_dropped = True
+                else:
+                    self._skip_rest_of_episode()
         elif link is Link.SKIPPED:
             # Padding jumped over the lap's end: at most two of its rows come after it.
             self._drop(self._padding_after_gap(PADDING_ROWS - 1))
@@ -226,9 +258,11 @@ class _EpisodeStream:
     def _read_episode(self, dump: int, number: int) -> Episode:
         rows = self._numbers.take_to_terminal()
         self._check_actions(rows)
-        self._count(rows, began=dump)
+        follows, self._follows = self._follows, False
+        self._count(rows, began=dump - 1 if follows else dump)
         ended = bool(rows["terminal"][-1])
-        out_of_time = ended and self._at_reset and len(rows) == self._time_limit
+        out_of_time = ended and self._at_reset and len(rows) == self._time_limit and not follows
+        goes_on = self._alone and not ended and self._is_continued(dump)
         self._unread = len(rows)
         episode = Episode(
             checkpoint=dump,
@@ -238,12 +272,19 @@ class _EpisodeStream:
             terminated=ended and not out_of_time,
             truncated=out_of_time,
             complete=ended and self._at_reset,
-            joined=self.dumps_of_episode != {dump},
+            joined=goes_on or self.dumps_of_episode != {dump},
             frames=self._read_frames(len(rows)),
+            follows=follows,
+            began_at_reset=self._at_reset,
         )
         self._at_reset = True
         self._padding_dropped = False
         return episode
+
+    def _is_continued(self, dump: int) -> bool:
+        """Whether a later dump goes on where this one ends; the final one may add nothing."""
+        later = self._log.next_joined(dump)
+        return later is not None and bool(later.played)
 
     def _read_frames(self, rows: int) -> Iterator[np.ndarray]:
         for block in self._frames.take(rows):
@@ -282,22 +323,20 @@ class _EpisodeStream:
         """Blank rows that are left of an episode's padding where the rows before them are lost.
 
         A game's own first frames may be black as well, with action 0. How many they are is seen at the
-        next ordinary beginning of an episode in the same dump.
+        next ordinary beginning of an episode in the same dump. Later dumps are not looked at, so that the
+        answer is the same whether they are read as well or not.
         """
-        blank = _leading(_is_blank(self._numbers.peek(most)) & ~_is_lit(self._frames.peek(most)))
-        if blank == 0:
-            return 0
-        black = _leading(~_is_lit(self._frames.peek(most + _MOST_BLACK_FRAMES)))
-        return max(0, min(blank, black - self._black_frames_at_start()))
-
-    def _black_frames_at_start(self) -> int:
-        numbers, frames = NumbersCursor(self._log, self._first), FramesCursor(self._log, self._first)
+        numbers = NumbersCursor(self._log, self._first, alone=True)
+        frames = FramesCursor(self._log, self._first, alone=True)
         try:
-            first_end = len(numbers.take_to_terminal())
-            if numbers.next_dump() != self._first:
+            lit = _is_lit(frames.peek(most + _MOST_BLACK_FRAMES))
+            rows = numbers.peek(most)
+            blank = _leading(_is_blank(rows) & ~lit[: len(rows)])
+            if blank == 0:
                 return 0
-            frames.skip(first_end + PADDING_ROWS)
-            return _leading(~_is_lit(frames.peek(_MOST_BLACK_FRAMES)))
+            frames.skip(len(numbers.take_to_terminal()) + PADDING_ROWS)
+            at_start = _leading(~_is_lit(frames.peek(_MOST_BLACK_FRAMES)))
+            return max(0, min(blank, _leading(~lit) - at_start))
         finally:
             numbers.close()
             frames.close()
@@ -319,7 +358,7 @@ def _is_blank(numbers: np.ndarray) -> np.ndarray:
 
 
 def _is_lit(frames: np.ndarray) -> np.ndarray:
-    return np.asarray(frames.reshape(len(frames), -1).any(axis=1))
+    return np.asarray(frames.any(axis=(1, 2)))
 
 
 def _leading(flags: np.ndarray) -> int:

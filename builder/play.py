@@ -26,10 +26,11 @@ class NumbersCursor:
     Args:
         log: the run's log.
         first: number of the dump with which the stretch begins.
+        alone: the stretch ends with this dump.
     """
 
-    def __init__(self, log: ReplayLog, first: int) -> None:
-        self._blocks = _blocks_of_numbers(log, first)
+    def __init__(self, log: ReplayLog, first: int, *, alone: bool = False) -> None:
+        self._blocks = _blocks_of_numbers(log, first, alone)
         self._held = np.empty(0, NUMBERS)
 
     def next_dump(self) -> int | None:
@@ -78,11 +79,13 @@ class FramesCursor:
     Args:
         log: the run's log.
         first: number of the dump with which the stretch begins.
+        alone: the stretch ends with this dump.
     """
 
-    def __init__(self, log: ReplayLog, first: int) -> None:
+    def __init__(self, log: ReplayLog, first: int, *, alone: bool = False) -> None:
         self._log = log
         self._first = first
+        self._alone = alone
         self._start = 0
         self._stop = threading.Event()
         self._blocks: Generator[np.ndarray, None, None] | None = None
@@ -130,12 +133,12 @@ class FramesCursor:
 
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
-            blocks = _blocks_of_frames(self._log, self._first, self._start, self._stop)
+            blocks = _blocks_of_frames(self._log, self._first, self._alone, self._start, self._stop)
             self._blocks = read_ahead(blocks, self._abandon)
         return next(self._blocks, None)
 
 
-def _blocks_of_numbers(log: ReplayLog, first: int) -> Generator[np.ndarray, None, None]:
+def _blocks_of_numbers(log: ReplayLog, first: int, alone: bool) -> Generator[np.ndarray, None, None]:
     dump: Dump | None = log.dump(first)
     while dump is not None:
         for rows in dump.played:
@@ -145,11 +148,11 @@ def _blocks_of_numbers(log: ReplayLog, first: int) -> Generator[np.ndarray, None
                     numbers[name] = column
                 numbers["dump"] = dump.number
                 yield numbers
-        dump = log.next_joined(dump.number)
+        dump = None if alone else log.next_joined(dump.number)
 
 
 def _blocks_of_frames(
-    log: ReplayLog, first: int, start: int, stop: threading.Event
+    log: ReplayLog, first: int, alone: bool, start: int, stop: threading.Event
 ) -> Generator[np.ndarray, None, None]:
     """Frames from the stretch's row `start` on.
 
@@ -161,7 +164,7 @@ def _blocks_of_frames(
     dump: Dump | None = log.dump(first)
     with ThreadPoolExecutor(1, thread_name_prefix="next-dump") as executor:
         while dump is not None:
-            ahead = executor.submit(_next_dump, log, dump.number, stop)
+            ahead = None if alone else executor.submit(_next_dump, log, dump.number, stop)
             for place, rows in enumerate(dump.played):
                 if start >= len(rows):
                     start -= len(rows)
@@ -172,7 +175,7 @@ def _blocks_of_frames(
                     start = 0
                     for block in log.blocks(rest, ("observation",), stop=stop):
                         yield block["observation"]
-            dump, lead = ahead.result()
+            dump, lead = ahead.result() if ahead else (None, None)
 
 
 def _next_dump(log: ReplayLog, number: int, stop: threading.Event) -> tuple[Dump | None, np.ndarray | None]:

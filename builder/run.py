@@ -33,13 +33,16 @@ class Episode:
     complete: bool
     """Began at a reset, and was ended by the game or the time limit."""
     joined: bool
-    """Goes on in later checkpoints' files."""
+    """Goes on in later checkpoints' files; of a part, what lies there is not included."""
     frames: Iterator[np.ndarray]
     """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
     unclipped_reward: np.ndarray | None = None
     """float32; where the source has it."""
     final_observation: np.ndarray | None = None
     """(84, 84) uint8: what was seen after the last step; where the source has it."""
+    follows: bool = False
+    """Of a part: it is the rest of an episode that began in an earlier checkpoint."""
+    began_at_reset: bool = True
 
     def __len__(self) -> int:
         return len(self.action)
@@ -102,6 +105,18 @@ class RunReader(ABC):
             SourceError: a file that it needs is missing or damaged.
         """
 
+    def part(self, number: int) -> Checkpoint:
+        """What a checkpoint's own files hold, so that it can be made apart from its neighbours.
+
+        An episode that crosses its bounds comes in pieces: see `follows` and `joined` of Episode. In most
+        sources none does.
+
+        Raises:
+            UnknownNameError: the run has no such checkpoint.
+            SourceError: a file that it needs is missing or damaged.
+        """
+        return self.checkpoint(number)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of files and threads."""
@@ -147,6 +162,10 @@ class Run(ABC):
     @abstractmethod
     def reader(self) -> RunReader:
         """A new reader."""
+
+    def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
+        """Checkpoints in groups, each of which is best read by one worker."""
+        return [list(checkpoints)] if checkpoints else []
 
     def complete_checkpoints(self) -> list[int]:
         """Those that are not partial."""

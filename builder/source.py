@@ -1,7 +1,8 @@
 """A source: a place that holds runs of games, in whatever form."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .games import Game
 from .run import Run
@@ -12,6 +13,10 @@ class Source(ABC):
 
     Constructors raise SourceError where a place holds nothing of their form.
     """
+
+    url: str
+    """With `storage_options`, what `open_source` was given: enough to open it again elsewhere."""
+    storage_options: Mapping[str, Any]
 
     @abstractmethod
     def describe(self) -> str:

@@ -42,7 +42,12 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
     Raises:
         SourceError: there is nothing that can be read.
     """
-    store = open_store(url, storage_options)
+    source = _recognise(open_store(url, storage_options))
+    source.url, source.storage_options = url, dict(storage_options or {})
+    return source
+
+
+def _recognise(store: Store) -> Source:
     try:
         store.list("")
         if RLUnplugged.recognises(store):

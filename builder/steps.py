@@ -95,8 +95,9 @@ class EpisodeRows:
     be made apart from the others.
     """
 
-    def __init__(self, game: Game, run: int, checkpoint: int) -> None:
+    def __init__(self, game: Game, run: int, checkpoint: int, *, first_shard: int = 0) -> None:
         self._place = (game, run, checkpoint)
+        self._first_shard = first_shard
         self._rows: list[dict[str, Any]] = []
         self._shards: list[int] = []
         self._first_row = 0
@@ -104,45 +105,50 @@ class EpisodeRows:
     @property
     def shards(self) -> int:
         """How many step shards there are; at least one, which may be empty."""
-        return self._shards[-1] + 1 if self._shards else 1
+        return self._shards[-1] + 1 if self._shards else self._first_shard + 1
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def add(self, episode: Episode) -> int:
         """The next episode; tells the number of the shard that its steps go to."""
-        shard = self._shards[-1] if self._shards else 0
+        shard = self._shards[-1] if self._shards else self._first_shard
         if episode.joined and self._shards:
             shard += 1
             self._first_row = 0
-        game, run, checkpoint = self._place
-        self._rows.append(
-            {
-                "game": game.name,
-                "run": run,
-                "checkpoint": checkpoint,
-                "episode": episode.number,
-                "length": len(episode),
-                "return": float(episode.reward.sum(dtype=np.float64)),
-                "terminated": episode.terminated,
-                "truncated": episode.truncated,
-                "complete": episode.complete,
-                "final_observation": _image(episode.final_observation),
-                "first_row": self._first_row,
-            }
-        )
+        self._rows.append({**_episode_row(self._place, episode), "first_row": self._first_row})
         self._shards.append(shard)
         self._first_row += len(episode)
         return shard
 
-    def table(self, schema: pa.Schema) -> pa.Table:
-        """All episodes, once the last is added."""
+    def table(self, schema: pa.Schema, *, shards: int | None = None) -> pa.Table:
+        """All episodes, once the last is added.
+
+        Args:
+            schema: of the table.
+            shards: how many there will be, where it is not these episodes alone that say so.
+        """
         rows = [
-            {**row, "file": steps_shard(*self._place, shard, self.shards)}
+            {**row, "file": steps_shard(*self._place, shard, shards or self.shards)}
             for row, shard in zip(self._rows, self._shards, strict=True)
         ]
         return pa.Table.from_pylist(rows, schema=schema)
 
-    def complete_returns(self) -> list[float]:
-        """Returns of the complete episodes."""
-        return [row["return"] for row in self._rows if row["complete"]]
+
+def _episode_row(place: tuple[Game, int, int], episode: Episode) -> dict[str, Any]:
+    game, run, checkpoint = place
+    return {
+        "game": game.name,
+        "run": run,
+        "checkpoint": checkpoint,
+        "episode": episode.number,
+        "length": len(episode),
+        "return": float(episode.reward.sum(dtype=np.float64)),
+        "terminated": episode.terminated,
+        "truncated": episode.truncated,
+        "complete": episode.complete,
+        "final_observation": _image(episode.final_observation),
+    }
 
 
 def _image(frame: np.ndarray | None) -> dict[str, Any] | None:

@@ -105,9 +105,12 @@ WAYS = [stream, prepare, build_folder]
 
 
 def leftovers(out: Path) -> list[Path]:
-    """What is there and should not be: parts of files, prepared tables, checkpoints without a manifest."""
-    parts = [*out.rglob("*.incomplete*"), *out.rglob("*.arrow")]
-    checkpoints = [path for path in out.rglob("checkpoint_*") if path.is_dir()]
+    """What is there and should not be: parts of files, prepared tables, checkpoints without a manifest.
+
+    What was prepared for the next try lies in hidden folders.
+    """
+    parts = [*out.glob("[!.]*.incomplete*"), *out.glob("[!.]*/**/*.incomplete*"), *out.rglob("*.arrow")]
+    checkpoints = [path for path in out.glob("[!.]*/**/checkpoint_*") if path.is_dir()]
     return parts + [path for path in checkpoints if not (path / "manifest.json").exists()]
 
 
