@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .parquet_stitching import StitchedFile
+from .steps import TABLE_ROWS
 
 ZSTD_LEVEL = 9
 WHOLE_ROW_GROUP = 1 << 30
@@ -63,6 +64,6 @@ def parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
         write_page_index=True,
         write_page_checksum=True,
         data_page_size=WHOLE_ROW_GROUP,
-        # Room for a page's values is then made at once, instead of growing by copies.
-        write_batch_size=WHOLE_ROW_GROUP,
+        # A page's values are then taken at once: the room for them does not grow by copies.
+        write_batch_size=TABLE_ROWS,
     )
