@@ -1,0 +1,95 @@
+"""Hugging Face Jobs on a loopback socket: a Job's command is run here, without uv and a container."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class JobsServer:
+    """What has been asked of the server."""
+
+    url: str = ""
+    started: list[dict[str, Any]] = field(default_factory=list)
+    """The specification of each Job."""
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    failures: list[int] = field(default_factory=list)
+    """HTTP statuses of answers to come, before any right one."""
+
+    def start(self, spec: dict[str, Any]) -> int:
+        """Run what comes after `uv run --with PACKAGE python`."""
+        self.started.append(spec)
+        command = spec["command"]
+        at = command.index("python")
+        assert command[:at] == ["uv", "run", "--with", command[3]]
+        self.processes.append(
+            subprocess.Popen([sys.executable, *command[at + 1 :]], stderr=subprocess.DEVNULL)
+        )
+        return len(self.processes) - 1
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """A Job as the Hub tells of it."""
+        code = self.processes[number].poll()
+        stage = "RUNNING" if code is None else "COMPLETED" if code == 0 else "ERROR"
+        status = {"stage": "CANCELED" if number in self.cancelled else stage, "message": None}
+        owner = {"id": "1", "name": "lab", "type": "org"}
+        return {"id": str(number), "status": status, "owner": owner}
+
+
+@contextlib.contextmanager
+def running_jobs() -> Iterator[JobsServer]:
+    """A server that knows the user `me`."""
+    jobs = JobsServer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"jobs": jobs}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    jobs.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield jobs
+    finally:
+        server.shutdown()
+        server.server_close()
+        for process in jobs.processes:
+            process.kill()
+            process.wait()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    jobs: JobsServer
+
+    def do_GET(self) -> None:
+        if self.path == "/api/whoami-v2":
+            self._send({"name": "me", "type": "user"})
+        else:
+            self._send(self.jobs.describe(int(self.path.rpartition("/")[2])))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.endswith("/cancel"):
+            number = int(self.path.split("/")[-2])
+            self.jobs.cancelled.append(number)
+            self.jobs.processes[number].kill()
+            self._send({})
+        elif self.jobs.failures:
+            self._send({"error": "not now"}, self.jobs.failures.pop(0))
+        else:
+            self._send(self.jobs.describe(self.jobs.start({**json.loads(body), "path": self.path})))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _send(self, answer: dict[str, Any], status: int = 200) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
