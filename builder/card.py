@@ -14,7 +14,7 @@ from .card_metadata import (
     update_generated,
 )
 from .card_sections import HEAD, USAGE, CardText, Section
-from .card_text import card_body, game_body, head_body, origin_kinds, retracted_body, title, usage_body
+from .card_text import absent_body, card_body, game_body, head_body, origin_kinds, title, usage_body
 from .front_matter import FrontMatter
 from .games import Game
 from .manifest import Manifest
@@ -24,6 +24,7 @@ def merge_card(
     existing: str | None,
     manifests: Sequence[Manifest],
     *,
+    absent: Iterable[Game] = (),
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -35,6 +36,7 @@ def merge_card(
     Args:
         existing: the repo's README.md; None if it has none. It may be no card of ours.
         manifests: of all checkpoints that the repo now holds of the games that were published.
+        absent: games that keep their place on the card, though at the moment there are no manifests of them.
         license: the Hub's identifier of a license, if one is to be stated.
         repo_id: for the examples; None for a folder.
 
@@ -42,30 +44,10 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "")
-    card.tell(_by_game(manifests))
+    card.tell(dict.fromkeys(absent, ()) | _by_game(manifests))
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
-    return str(card)
-
-
-def retract_checkpoints(
-    existing: str, games: Iterable[Game], manifests: Sequence[Manifest], *, repo_id: str | None = None
-) -> str:
-    """The card of a repo in which some checkpoints are about to be replaced.
-
-    Args:
-        existing: the repo's README.md.
-        games: whose checkpoints are replaced.
-        manifests: of the checkpoints of these games that stay as they are.
-        repo_id: for the examples; None for a folder.
-
-    Raises:
-        OutputError: the YAML or the marks in `existing` are damaged.
-    """
-    card = _Card(existing)
-    card.tell(dict.fromkeys(games, ()) | _by_game(manifests))
-    card.refresh(repo_id)
     return str(card)
 
 
@@ -136,7 +118,7 @@ class _Card:
                 if not self.text.replace(section):
                     self.text.insert_game(section)
             else:
-                self.text.replace(Section.of_game(game, retracted_body(game), self._origins().get(game, ())))
+                self.text.replace(Section.of_game(game, absent_body(game), self._origins().get(game, ())))
 
     def refresh(self, repo_id: str | None) -> None:
         """Write what is said of all games together anew."""

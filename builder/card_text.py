@@ -94,9 +94,9 @@ def _example(front: FrontMatter, games: Sequence[GameSummary]) -> tuple[str, str
     return "pong-expert", "run_1", "data/pong/run_1/checkpoint_49"
 
 
-def retracted_body(game: Game) -> str:
-    """A game's section while none of its checkpoints can be read."""
-    return _render("retracted.md.jinja", game=game)
+def absent_body(game: Game) -> str:
+    """A game's section while none of its checkpoints is there."""
+    return _render("absent.md.jinja", game=game)
 
 
 def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder
-from .card import merge_card, retract_checkpoints
+from .card import games_on_card, merge_card
 from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .front_matter import decode_readme
 from .games import Game
@@ -87,13 +87,13 @@ def put(
     lacking = [each for each in progress if _change_of(each, snapshot, there).is_needed]
     batches = [lacking] if dry_run else [*_batches(lacking)] or [[]]
     done: Publication | None = None
-    for batch in batches:
-        is_last = batch is batches[-1]
-        plan = functools.partial(plan_change, batch, built_card, destination, license)
+    for place, batch in enumerate(batches):
+        pending = [each for later in batches[place:] for each in later]
+        plan = functools.partial(plan_change, batch, pending, built_card, destination, license)
         publication = carry_out(
             plan,
             destination,
-            games if is_last else _games(batch),
+            games if batch is batches[-1] else _games(batch),
             snapshot=snapshot if len(batches) == 1 else None,
             dry_run=dry_run,
         )
@@ -105,6 +105,7 @@ def put(
 
 def plan_change(
     checkpoints: Sequence[BuiltCheckpoint],
+    pending: Sequence[BuiltCheckpoint],
     built_card: bytes | None,
     destination: Destination,
     license: str | None,
@@ -114,25 +115,35 @@ def plan_change(
 
     Where it has no card yet, it gets that of the built folder, with what people wrote there.
 
+    Args:
+        checkpoints: these.
+        pending: these, and those that are to follow: the card does not tell of what they will replace, which
+            may be of another log.
+        built_card: the card for a destination that has none yet.
+        destination: where they go.
+        license: what the card is to name.
+        snapshot: what is there.
+
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
     """
     there = _by_folder(snapshot.paths)
     changes = [_change_of(each, snapshot, there) for each in checkpoints]
-    others = published_manifests(
-        snapshot, destination, without={each.manifest_file.path for each in checkpoints}
-    )
+    replaced = {each.manifest_file.path for each in pending}
+    others = published_manifests(snapshot, destination, without=replaced)
     manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=_order)
     check_one_log(manifests, destination.address)
     present = snapshot.read(CARD)
-    told = built_card if present is None else present
-    text = None if told is None else decode_readme(told, destination.address)
     name = destination.name_on_hub
-    card = merge_card(text, manifests, license=license, repo_id=name).encode()
+    if present is None:
+        text = None if built_card is None else decode_readme(built_card, destination.address)
+        absent = [] if text is None else games_on_card(text)
+    else:
+        text, absent = decode_readme(present, destination.address), _games(pending)
+    card = merge_card(text, manifests, absent=absent, license=license, repo_id=name).encode()
     interim = present
     if present is not None and any(_replaces(each, snapshot) for each in changes):
-        text = decode_readme(present, destination.address)
-        interim = retract_checkpoints(text, _games(checkpoints), others, repo_id=name).encode()
+        interim = merge_card(text, others, absent=_games(pending), repo_id=name).encode()
     games = ", ".join(game.slug for game in _games(checkpoints))
     return Change(
         summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",

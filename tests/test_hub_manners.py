@@ -3,22 +3,24 @@
 import email.utils
 import itertools
 import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from atari_dqn_replay.builder import publish as publishing_module
 from atari_dqn_replay.builder.built_folder import RepoFile, read_built_folder
 from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.folder_destination import FolderDestination
 from atari_dqn_replay.builder.publish import publish, put
-from dataset_folders import build_dataset, contents
+from dataset_folders import Contents, build_dataset, contents
 from hub_server import HANG_UP, HubServer, Request, Response, running_hub
-from publishing import REPO, commits, configs, held, is_commit, to_hub
+from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,6 +84,55 @@ def test_an_interrupted_publication_goes_on_with_what_is_missing(hub: HubServer,
     assert done.unchanged == 4 * 3
     assert commits(hub) == 3
     assert held(hub) == undisturbed(pong)
+
+
+def told(files: Contents, config: str) -> list[str]:
+    """The files that a config of the card matches, glob by glob, none of which may be without a match."""
+    paths = []
+    for split in configs(files["README.md"]).get(config, []):
+        for glob in split["path"] if isinstance(split["path"], list) else [split["path"]]:
+            matched = [path for path in files if PurePosixPath(path).match(glob)]
+            assert matched, glob
+            paths += matched
+    return sorted(paths)
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_a_card_tells_of_a_game_when_it_is_there(
+    hub: HubServer, pong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = shutil.copytree(pong, tmp_path / "both")
+    build_dataset(both, "breakout", checkpoints=(0,), shards=1)
+    card = (both / "README.md").read_text()
+    (both / "README.md").write_text(f"{card}\n## Ours\n\nOur own words.\n")
+    publish(both, to_hub(hub))
+    histories = [held(hub, commit) for commit in list(hub.repos[REPO].commits)[1:]]
+    assert len(histories) == 4
+    for files in histories:
+        for game in ("pong", "breakout"):
+            shards = [path for path in files if path.startswith(f"data/{game}/") and "/steps-" in path]
+            assert told(files, f"{game}-full") == shards
+    # In the end the card is what it is after a publication in one piece.
+    monkeypatch.setattr(publishing_module, "COMMIT_FILES", 99)
+    publish(both, FolderDestination(tmp_path / "whole"))
+    whole = (tmp_path / "whole/README.md").read_text()
+    assert histories[-1]["README.md"].decode().replace(REPO, "path/to/this/folder") == whole
+
+
+@pytest.mark.usefixtures("small_commits")
+def test_a_run_is_replaced_by_that_of_another_log(hub: HubServer, pong: Path, tmp_path: Path) -> None:
+    other = build_dataset(tmp_path / "other", checkpoints=tuple(range(6)), shards=1, seed=7)
+    for manifest in other.glob("data/pong/*/*/manifest.json"):
+        manifest.write_text(manifest.read_text().replace('"capacity": 24', '"capacity": 25'))
+    for destination in (to_hub(hub), FolderDestination(tmp_path / "published")):
+        publish(pong, destination)
+        publish(other, destination)
+    assert without_card(held(hub)) == without_card(contents(other))
+    assert contents(tmp_path / "published") == contents(other)
+    # On the way the card tells of no checkpoint of the old log beside one of the new.
+    for done, commit in zip((2, 4, 6), list(hub.repos[REPO].commits)[4:], strict=True):
+        shards = [path for path in contents(other) if "/steps-" in path]
+        assert told(held(hub, commit), "pong-full") == shards[:done]
 
 
 def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_folder_that_others_changed_in_between_is_read_again(
     before = destination.snapshot([find_game("pong")])
     publish(breakout, destination)
     checkpoints = read_built_folder(pong)
-    change = plan_change(checkpoints, None, destination, None, before)
+    change = plan_change(checkpoints, checkpoints, None, destination, None, before)
     with pytest.raises(DestinationChangedError):
         before.apply(change)
     with writing_alone(destination.folder), pytest.raises(OutputError, match="is writing there"):
@@ -605,7 +605,7 @@ def test_a_card_does_not_tell_of_what_is_just_replaced(pong: Path, tmp_path: Pat
     assert run.returncode == -signal.SIGKILL
     card = (folder / "README.md").read_text()
     assert "configs" not in yaml.safe_load(card.split("---")[1])
-    assert "are just being replaced" in card
+    assert "are just being published" in card
     publish(rebuilt, FolderDestination(folder))
     # With what is again the same, the card is again what it was, people's own text at its place.
     publish(pong, FolderDestination(folder))
