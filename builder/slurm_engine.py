@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,17 @@ _SUBMIT = """\
 #!/bin/bash
 # Submits the tasks, and the job that goes on when they have run.
 set -euo pipefail
-cd {folder}
+folder={folder}
 after=()
 for offset in {offsets}; do
-    job=$(sbatch --parsable --export=ALL,RUN_OFFSET=$offset ${{after[@]+"${{after[@]}}"}} tasks.slurm)
+    export RUN_OFFSET=$offset
+    job=$(sbatch --parsable --export=ALL ${{after[@]+"${{after[@]}}"}} "$folder/tasks.slurm")
     echo "${{job%%;*}}"
     after=("--dependency=afterany:${{job%%;*}}")
 done
 """
 _SUBMIT_FINISH = """\
-job=$(sbatch --parsable ${after[@]+"${after[@]}"} finish.slurm)
+job=$(sbatch --parsable "${after[@]}" "$folder/finish.slurm")
 echo "${job%%;*}"
 """
 
@@ -104,7 +105,7 @@ class SlurmEngine(Engine):
         jobs = math.ceil(len(tasks) / self.tasks_per_job)
         arguments = executor.get_sbatch_args(min(jobs, self.max_array_size))
         launch = f"srun -l -n 1 launch_pickled_pipeline {shlex.quote(str(folder / 'executor.pik'))}"
-        (folder / "tasks.slurm").write_text(executor.get_launch_file_contents(arguments, launch))
+        (folder / "tasks.slurm").write_text(_script(executor, arguments, launch))
         submit = _SUBMIT.format(
             folder=shlex.quote(str(folder)),
             offsets=" ".join(map(str, range(math.ceil(jobs / self.max_array_size)))),
@@ -113,8 +114,7 @@ class SlurmEngine(Engine):
             arguments = {key: value for key, value in arguments.items() if key != "array"}
             arguments |= {"time": self.finish_time or self.time, "job-name": "atari-dqn-replay-finish"}
             arguments |= dict.fromkeys(("output", "error"), str(folder / "finish.out"))
-            script = executor.get_launch_file_contents(arguments, shlex.join(self.finish))
-            (folder / "finish.slurm").write_text(script)
+            (folder / "finish.slurm").write_text(_script(executor, arguments, shlex.join(self.finish)))
             submit += _SUBMIT_FINISH
         (folder / "submit.sh").write_text(submit)
         return folder
@@ -139,8 +139,11 @@ class SlurmEngine(Engine):
             max_array_size=self.max_array_size,
             job_name="atari-dqn-replay",
             env_command=f"{self.setup}; {setup}" if self.setup else setup,
-            # A requeued element goes on writing where it was.
-            sbatch_args={"open-mode": "append"} | ({"account": self.account} if self.account else {}),
+            sbatch_args={
+                "chdir": str(Path.cwd()),  # paths may be relative
+                "open-mode": "append",  # a requeued element goes on writing where it was
+                **({"account": self.account} if self.account else {}),
+            },
             logging_dir=str(folder),
         )
 
@@ -163,6 +166,12 @@ class SlurmEngine(Engine):
         if not self.finish:
             return f"jobs {', '.join([*arrays, last])}"
         return f"jobs {', '.join(arrays)}, and then {last}, which publishes what they made"
+
+
+def _script(executor: Any, arguments: Mapping[str, Any], command: str) -> str:
+    """A batch script; sbatch reads its directives as a shell does."""
+    quoted = {key: shlex.quote(str(value)) if value else "" for key, value in arguments.items()}
+    return executor.get_launch_file_contents(quoted, command)
 
 
 def run_rank(function: str, work: str, tasks: Sequence[int], data: Any, rank: int, world_size: int) -> None:

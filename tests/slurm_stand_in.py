@@ -1,12 +1,16 @@
-"""Slurm's commands in a folder, for `PATH`: `sbatch` runs a job's elements here, one after another.
+"""Slurm's commands in a folder, for `PATH`: a job's elements run here, one after another.
 
-It reads the directives of the script as sbatch does, and keeps a record of each job in the folder.
+`sbatch` reads the directives of the script as the real one does, and leaves the job to a process of its own,
+which waits for the jobs that it depends on and leaves a record of it in the folder.
 """
 
+import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +28,61 @@ def install(folder: Path) -> None:
         command.chmod(0o755)
 
 
-def submitted(folder: Path) -> list[dict[str, Any]]:
-    """The jobs in the order of their submission: what they asked for, and how their elements ended."""
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("job-*.json"))]
+def finished(folder: Path) -> list[dict[str, Any]]:
+    """Wait for all jobs; in the order of submission, what they asked for, and how their elements ended."""
+    numbers = sorted(int(path.name) for path in (folder / "queue").iterdir())
+    return [_wait_for(folder, number) for number in numbers]
 
 
 def sbatch(arguments: list[str]) -> None:
-    """Run a script's job, and print its number."""
+    """Put a script's job into the queue, and print its number."""
     folder = Path(sys.argv[0]).parent
     *given, script = arguments
     lines = Path(script).read_text().splitlines()
-    directives = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")]
+    directives = [shlex.split(line)[1:] for line in lines if line.startswith("#SBATCH ")]
     asked = {}
-    for each in [*directives, *given]:
+    for each in [*itertools.chain(*directives), *given]:
         assert each.startswith("--"), each
         key, _, value = each[2:].partition("=")
         asked[key] = value
-    number = 100 + len(submitted(folder))
+    (folder / "queue").mkdir(exist_ok=True)
+    number = 100 + len(list((folder / "queue").iterdir()))
+    (folder / "queue" / str(number)).touch()
+    code = f"import slurm_stand_in; slurm_stand_in.run({number}, {asked!r}, {script!r}, {str(folder)!r})"
+    with (folder / "errors").open("a") as errors:
+        subprocess.Popen(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); {code}"],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    print(f"{number};cluster" if "parsable" in asked else f"Submitted batch job {number}")
+
+
+def run(number: int, asked: dict[str, str], script: str, folder: str) -> None:
+    """Run a job's elements, and record how they ended."""
+    kind, _, needed = asked.get("dependency", "").partition(":")
+    if needed:
+        assert kind == "afterany"
+        _wait_for(Path(folder), int(needed))
     environment = {**os.environ, "SLURM_JOB_ID": str(number), "SLURM_NODELIST": "node-[1-2]"}
     export, *variables = asked.get("export", "ALL").split(",")
     assert export == "ALL"
     environment |= dict(each.split("=", 1) for each in variables)
-    elements = _elements(asked["array"]) if "array" in asked else [None]
     exits = []
-    for element in elements:
+    for element in _elements(asked["array"]) if "array" in asked else [None]:
         if element is not None:
             environment["SLURM_ARRAY_TASK_ID"] = str(element)
         output = asked["output"].replace("%A", str(number)).replace("%a", str(element))
         with Path(output).open("a") as file:
-            ran = subprocess.run(["bash", script], env=environment, stdout=file, stderr=file, check=False)
+            ran = subprocess.run(
+                ["bash", script], env=environment, cwd=asked["chdir"], stdout=file, stderr=file, check=False
+            )
         exits.append(ran.returncode)
-    (folder / f"job-{number}.json").write_text(json.dumps({"id": number, "asked": asked, "exits": exits}))
-    print(f"{number};cluster" if "parsable" in asked else f"Submitted batch job {number}")
+    part = Path(folder, f"job-{number}.part")
+    part.write_text(json.dumps({"id": number, "asked": asked, "exits": exits}))
+    part.rename(part.with_suffix(".json"))
 
 
 def srun(arguments: list[str]) -> None:
@@ -73,3 +100,12 @@ def scontrol(arguments: list[str]) -> None:
 def _elements(array: str) -> range:
     first, last = array.partition("%")[0].split("-")
     return range(int(first), int(last) + 1)
+
+
+def _wait_for(folder: Path, number: int) -> dict[str, Any]:
+    record = folder / f"job-{number}.json"
+    deadline = time.monotonic() + 120
+    while not record.exists():
+        assert time.monotonic() < deadline, (folder / "errors").read_text()
+        time.sleep(0.05)
+    return json.loads(record.read_text())

@@ -11,7 +11,7 @@ from atari_dqn_replay.builder.engine import EngineError
 from atari_dqn_replay.builder.engines import open_engine
 from atari_dqn_replay.builder.slurm_engine import SlurmEngine
 from engine_tasks import FAIL, MARK, done
-from slurm_stand_in import install, submitted
+from slurm_stand_in import finished, install
 
 TESTS = Path(__file__).parent
 
@@ -51,7 +51,7 @@ def test_an_array_runs_every_task_and_then_one_job_goes_on(
     finish = sys.executable, "-c", counting, str(tmp_path / "work/done"), "a 'quoted' word"
     engine = slurm("partition=cpu", finish=finish)
     run(engine, tmp_path / "work", 3)
-    array, last = submitted(cluster)
+    array, last = finished(cluster)
     assert (array["exits"], last["exits"]) == ([0, 0, 0], [0])
     assert done(tmp_path / "work") == [0, 1, 2]
     assert "3 done a 'quoted' word" in (only_folder(tmp_path / "work") / "finish.out").read_text()
@@ -61,10 +61,22 @@ def test_an_array_runs_every_task_and_then_one_job_goes_on(
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_jobs_run_in_the_folder_where_the_command_was_given(
+    tmp_path: Path, cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "a folder"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    run(slurm("partition=cpu", finish=("touch", "finished")), Path("work"), 2)
+    finished(cluster)
+    assert done(here / "work") == [0, 1]
+    assert (here / "finished").exists()
+
+
 def test_the_jobs_ask_for_what_the_options_say(tmp_path: Path, cluster: Path) -> None:
     options = "partition=long", "time=12:00:00", "cpus=2", "mem-per-cpu=3", "account=lab", "qos=low"
     run(slurm(*options, "finish-time=3-00", workers=7, finish=("true",)), tmp_path / "work", 1)
-    array, last = (job["asked"] for job in submitted(cluster))
+    array, last = (job["asked"] for job in finished(cluster))
     common = {"partition": "long", "cpus-per-task": "2", "mem-per-cpu": "3G", "account": "lab", "qos": "low"}
     assert array.items() >= {**common, "array": "0-0%7", "time": "12:00:00", "requeue": ""}.items()
     assert last.items() >= {**common, "time": "3-00", "requeue": ""}.items()
@@ -73,7 +85,7 @@ def test_the_jobs_ask_for_what_the_options_say(tmp_path: Path, cluster: Path) ->
 
 def test_more_tasks_than_an_array_may_have_make_several(tmp_path: Path, cluster: Path) -> None:
     run(slurm("partition=cpu", "max-array-size=2", "tasks-per-job=2"), tmp_path / "work", 7)
-    first, second = submitted(cluster)
+    first, second = finished(cluster)
     assert [job["asked"]["array"] for job in (first, second)] == ["0-1%2", "0-1%2"]
     assert second["asked"]["dependency"] == "afterany:100"
     assert done(tmp_path / "work") == list(range(7))
@@ -81,7 +93,7 @@ def test_more_tasks_than_an_array_may_have_make_several(tmp_path: Path, cluster:
 
 def test_a_failed_task_has_its_log_and_the_others_run(tmp_path: Path, cluster: Path) -> None:
     run(slurm("partition=cpu", function=FAIL, finish=("echo", "going on")), tmp_path / "work", 3)
-    array, last = submitted(cluster)
+    array, last = finished(cluster)
     assert [code != 0 for code in array["exits"]] == [False, True, False]
     assert last["exits"] == [0]
     assert done(tmp_path / "work") == [0, 2]
@@ -96,6 +108,7 @@ def test_a_rerun_with_other_tasks_runs_them(tmp_path: Path, cluster: Path) -> No
     run(slurm("partition=cpu"), work, 1)
     for _ in slurm("partition=cpu").run(str(work), [4]):
         pass
+    finished(cluster)
     assert done(work) == [0, 4]
 
 
@@ -103,6 +116,7 @@ def test_an_element_that_is_requeued_after_its_task_was_done_does_nothing(
     tmp_path: Path, cluster: Path
 ) -> None:
     run(slurm("partition=cpu"), tmp_path / "work", 1)
+    finished(cluster)
     (tmp_path / "work/done/0").unlink()
     again = {**os.environ, "SLURM_ARRAY_TASK_ID": "0", "SLURM_NODELIST": "node-[1-2]", "RUN_OFFSET": "0"}
     script = only_folder(tmp_path / "work") / "tasks.slurm"
@@ -114,6 +128,7 @@ def test_no_secret_is_written(tmp_path: Path, cluster: Path, monkeypatch: pytest
     for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "a-secret-of-mine")
     run(slurm("partition=cpu", finish=("true",)), tmp_path / "work", 1)
+    finished(cluster)
     files = [path for path in (tmp_path / "work").rglob("*") if path.is_file()]
     assert any(path.name == "executor.pik" for path in files)
     assert not [path for path in files if b"a-secret-of-mine" in path.read_bytes()]
@@ -140,6 +155,7 @@ def test_the_scripts_can_be_written_only(
     monkeypatch.setenv("PATH", f"{tmp_path / 'slurm'}:/usr/bin:/bin")
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     subprocess.run(["bash", str(folder / "submit.sh")], check=True, capture_output=True, cwd=tmp_path)
+    finished(tmp_path / "slurm")
     assert done(tmp_path / "work") == [0, 1]
 
 
