@@ -97,16 +97,15 @@ class _Coordinator:
         """Build, join and publish until all is done that can be."""
         self._clear()
         with self._board:
+            self._scan()
             for _ in range(ROUNDS):
-                self._scan()
-                tasks = self._tasks()
-                if not tasks:
-                    break
-                self._run_tasks(tasks)
+                if tasks := self._tasks():
+                    self._run_tasks(tasks)
                 if self.outcome.handed_over:
                     return
                 self._publish_finished(least=1)
-            self._publish_finished(least=1)
+                if not self._tasks():
+                    break
         for destination in dict.fromkeys(self._plan.destinations.values()):
             # In a folder, a kill can come between a checkpoint and the card that tells of it.
             if not isinstance(destination, FolderDestination) and self._license is None:

@@ -14,7 +14,7 @@ from .features import steps_features
 from .parquet_writer import write_shard
 from .plan import Plan, Unit
 from .run import Checkpoint
-from .steps import episode_columns, even_blocks, steps_table
+from .steps import episode_columns, steps_tables
 
 TRIAL_BLOCKS = 8
 """Row groups that are made to measure a rate: 16,384 steps."""
@@ -23,8 +23,8 @@ WORKER_MEMORY = 400e6
 """Bytes that a worker takes at most; see benchmarks/build.py."""
 
 _FILES_PER_CHECKPOINT = 4
-_MOST_FILES = 100_000
-_POLITE_BYTES = 300e9
+MOST_FILES = 100_000
+POLITE_BYTES = 300e9
 """The Hub's advice: fewer files than this in a repo, and to ask before it holds more than this."""
 
 
@@ -126,7 +126,7 @@ def _try(unit: Unit) -> tuple[int, float, int]:
 
 def _tables(part: Checkpoint, schema: pa.Schema) -> Iterator[pa.Table]:
     blocks = (block for episode in part.episodes() for block in episode_columns(episode))
-    return (steps_table(block, schema) for block in even_blocks(blocks))
+    return steps_tables(blocks, schema)
 
 
 def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:
@@ -135,10 +135,10 @@ def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:
     size = new_bytes + sum(file.size for manifest in plan.published for file in manifest.files())
     files = _FILES_PER_CHECKPOINT * (len(plan.to_build) + len(plan.prepared) + len(plan.published))
     advice = f"the Hub advises one repo per game: --repo-id '{plan.place.repo_id}-{{game}}'"
-    if size > _POLITE_BYTES:
-        yield f"the repo would hold {_size(size)}, more than {_size(_POLITE_BYTES)}; {advice}"
-    if files > _MOST_FILES:
-        yield f"the repo would hold {files:,} files, more than {_MOST_FILES:,}; {advice}"
+    if size > POLITE_BYTES:
+        yield f"the repo would hold {_size(size)}, more than {_size(POLITE_BYTES)}; {advice}"
+    if files > MOST_FILES:
+        yield f"the repo would hold {files:,} files, more than {MOST_FILES:,}; {advice}"
 
 
 def _size(size: float) -> str:

@@ -1,0 +1,282 @@
+"""What users of `atari-dqn-replay publish … --source` rely on."""
+
+import json
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+from atari_dqn_replay.builder import coordinator, estimate
+from atari_dqn_replay.builder.engine import ProcessEngine
+from atari_dqn_replay.builder.errors import OutputError, SourceError
+from atari_dqn_replay.builder.folder_destination import UPLOADS
+from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.job import JOB, Place
+from atari_dqn_replay.builder.plan import Plan, make_plan
+from atari_dqn_replay.builder.publish_source import forecast, publish_source
+from atari_dqn_replay.builder.sources import named_games, open_source
+from command import run, start
+from dataset_folders import contents, manifests
+from hub_server import HubServer
+from logs import log_folder, write_log
+
+PONG = find_game("pong")
+PONG_LENGTHS = [30, 70, 45, 60, 95, 20, 80, 33]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight checkpoints of Pong and five of Breakout; episodes cross most of their bounds."""
+    folder = tmp_path_factory.mktemp("source")
+    write_log(folder, PONG_LENGTHS, capacity=60)
+    write_log(folder, [90, 25, 140, 40], capacity=75, game="Breakout", run=2, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of it, published into a folder by one process in one go."""
+    folder = tmp_path_factory.mktemp("whole") / "dataset"
+    publish(source, folder)
+    return folder
+
+
+def plan(source: Path, to: Path, games: tuple[str, ...] = ("all",), **selection: Any) -> Plan:
+    opened = open_source(str(source))
+    return make_plan(opened, named_games(opened, games), Place(folder=str(to)), **selection)
+
+
+def publish(source: Path, to: Path, games: tuple[str, ...] = ("all",), **selection: Any) -> str:
+    return str(publish_source(plan(source, to, games, **selection), ProcessEngine()))
+
+
+def test_build_writes_the_same(source: Path, whole: Path, tmp_path: Path) -> None:
+    assert run("build", "all", "--source", source, "--out", tmp_path / "built").returncode == 0
+    assert contents(tmp_path / "built") == contents(whole)
+
+
+def test_the_number_of_workers_changes_nothing(source: Path, whole: Path, tmp_path: Path) -> None:
+    done = run("publish", "all", "--source", source, "--to", tmp_path / "out", "--workers", "3")
+    assert done.returncode == 0, done.stderr
+    assert "published 13 checkpoints" in done.stdout
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_in_several_pieces_and_any_order_it_becomes_the_same(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
+    """The last episode of a checkpoint goes on in the next, which may be published first, or later."""
+    for checkpoints in ([5], [0, 2], [6, 4], [7]):
+        publish(source, tmp_path / "out", ("pong",), checkpoints=checkpoints)
+    publish(source, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_on_the_hub_it_is_the_same_but_for_the_card(
+    source: Path, whole: Path, tmp_path: Path, hub: HubServer
+) -> None:
+    arguments = ["publish", "all", "--source", source, "--repo-id", "user/replay", "--workers", "2"]
+    environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    done = run(*arguments, env=environment)
+    assert done.returncode == 0, done.stderr
+    published = hub.files("user/replay")
+    expected = contents(whole)
+    for path in ("README.md", ".gitattributes"):
+        published.pop(path)
+        expected.pop(path, None)
+    assert published == expected
+    assert len(hub.repos["user/replay"].commits) == 2, "one of the Hub's own and one for all checkpoints"
+    again = run(*arguments, env=environment)
+    assert "published 0 checkpoints, 0 steps (0.00B); 13 were there already" in again.stdout
+    assert len(hub.repos["user/replay"].commits) == 2
+
+
+def test_each_game_may_have_a_repo_of_its_own(source: Path, hub: HubServer, tmp_path: Path) -> None:
+    environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    done = run("publish", "all", "--source", source, "--repo-id", "user/replay-{game}", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert sorted(hub.repos) == ["user/replay-breakout", "user/replay-pong"]
+    held = hub.files("user/replay-pong")
+    assert any(path.startswith("data/pong/") for path in held)
+    assert not any("breakout" in path for path in held)
+
+
+def test_a_grown_source_is_noticed(source: Path, whole: Path, tmp_path: Path) -> None:
+    """The checkpoint that was last goes on in the new one, so it is made again, too."""
+    younger, out = shutil.copytree(source, tmp_path / "younger"), tmp_path / "out"
+    later = [path for k in (6, 7, 8) for path in log_folder(younger, PONG, 1).glob(f"*_ckpt.{k}.gz")]
+    for path in later:
+        path.unlink()
+    publish(younger, out)
+    grown = plan(source, out)
+    assert [unit.checkpoint for unit in grown.to_build] == [5, 6, 7]
+    publish_source(grown, ProcessEngine())
+    assert contents(out) == contents(whole)
+
+
+def test_a_damaged_file_holds_up_none_but_those_that_need_it(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
+    mirror, out = shutil.copytree(source, tmp_path / "mirror"), tmp_path / "out"
+    damaged = log_folder(mirror, PONG, 1) / "$store$_observation_ckpt.3.gz"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])
+    done = run("publish", "all", "--source", mirror, "--to", out)
+    assert done.returncode == 1
+    assert "$store$_observation_ckpt.3.gz: is cut short" in done.stderr
+    assert "going on with the others" in done.stderr
+    assert "(11 other checkpoints were published)" in done.stderr
+    assert "Traceback" not in done.stderr
+    lacking = {manifest.checkpoint for manifest in manifests(out) if manifest.game == "Pong"}
+    assert lacking == {0, 1, 4, 5, 6, 7}, "3 is damaged, and the last episode of 2 goes on there"
+    damaged.write_bytes(content)
+    publish(mirror, out)
+    assert contents(out) == contents(whole)
+
+
+def test_killed_workers_and_all_it_goes_on(source: Path, whole: Path, tmp_path: Path) -> None:
+    arguments = ("publish", "all", "--source", source, "--to", tmp_path / "out", "--workers", "2")
+    process = start(*arguments)
+    while not list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    status = run("status", "all", "--source", source, "--to", tmp_path / "out")
+    assert "of 13 checkpoints are published" in status.stdout
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_uploads_that_were_lost_are_made_again(
+    source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(coordinator, "put", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            publish(source, out)
+    prepared = plan(source, out)
+    assert len(prepared.prepared) == 13
+    shutil.rmtree(out / UPLOADS)
+    publish_source(prepared, ProcessEngine())
+    assert contents(out) == contents(whole)
+
+
+def test_a_dry_run_tells_what_it_would_take_and_changes_nothing(source: Path, tmp_path: Path) -> None:
+    done = run("publish", "pong", "--source", source, "--to", tmp_path / "out", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "would build Pong run 1 checkpoints 0-7: 480 rows",
+        "8 checkpoints to build, 480 rows; 0 are done",
+    ]
+    assert "to publish" in lines[2]
+    assert "of disk and 400MB of memory at a time" in lines[2]
+    assert "measured on" in lines[3]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_plan_warns_where_a_repo_would_hold_too_much(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(source, tmp_path / "out")
+    one, each = (replace(made, place=Place(repo_id=name)) for name in ("me/replay", "me/replay-{game}"))
+    assert "warning" not in str(forecast(one, 1))
+    monkeypatch.setattr(estimate, "POLITE_BYTES", 10_000)
+    monkeypatch.setattr(estimate, "MOST_FILES", 50)
+    told = str(forecast(one, 1))
+    assert "warning: the repo would hold 52 files, more than 50" in told
+    assert "advises one repo per game: --repo-id 'me/replay-{game}'" in told
+    assert "warning" not in str(forecast(each, 1))
+
+
+def test_too_little_disk_is_refused_at_once(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a worker needs .* of disk, more than the 100B it may have"):
+        publish_source(plan(source, tmp_path / "out"), ProcessEngine(), disk=100)
+
+
+def test_status_tells_what_is_done(source: Path, whole: Path, tmp_path: Path) -> None:
+    publish(source, tmp_path / "out", ("pong",), checkpoints=[0, 1, 4])
+    done = run("status", "all", "--source", source, "--to", tmp_path / "out")
+    assert done.stdout.splitlines() == [
+        "game      run  published  prepared  to build",
+        "--------  ---  ---------  --------  --------",
+        "Breakout    2  none       none      0-4",
+        "Pong        1  0-1, 4     none      2-3, 5-7",
+        "3 of 13 checkpoints are published, 0 are prepared",
+    ]
+
+
+def test_secrets_do_not_lie_in_the_work_folder(source: Path, tmp_path: Path) -> None:
+    opened = open_source(str(source), {"patience": 5.0})
+    opened.storage_options = {**opened.storage_options, "secret": "hush"}
+    made = make_plan(opened, named_games(opened, ["pong"]), Place(folder=str(tmp_path / "out")))
+    seen: list[str] = []
+
+    class Watching(ProcessEngine):
+        is_here = True
+
+        def run(self, work: str, tasks: Any) -> Any:
+            seen.append((Path(work) / JOB).read_text())
+            yield
+
+    coordinator.publish_plan(made, Watching())
+    assert seen
+    assert "patience" in seen[0]
+    assert not any("hush" in text for text in seen)
+    Watching.is_here = False
+    with pytest.raises(OutputError, match="may be secrets"):
+        coordinator.publish_plan(made, Watching())
+
+
+def test_games_leave_and_the_card_stays_true(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(source, out)
+    assert run("remove", "breakout", "--to", out).returncode == 0
+    assert datasets.get_dataset_config_names(str(out))[0].startswith("pong-")
+    publish(source, tmp_path / "pong", ("pong",))
+    assert contents(out) == contents(tmp_path / "pong")
+    card = out / "README.md"
+    text = card.read_text()
+    card.write_text(text.replace("num_examples: ", "num_examples: 9"))
+    assert run("render", "--to", out).returncode == 0
+    assert card.read_text() == text
+    assert run("render", "--to", out, "--license", "cc-by-4.0").returncode == 0
+    assert "license: cc-by-4.0" in card.read_text()
+
+
+def test_verify_ends_with_one_exit_code(source: Path, whole: Path, tmp_path: Path) -> None:
+    good = run("verify", whole, "--source", source)
+    assert (good.returncode, good.stderr) == (0, ""), good.stdout
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    shard = next(copy.rglob("steps-00000-*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-10])
+    bad = run("verify", copy)
+    assert bad.returncode == 1
+    assert shard.name in bad.stdout
+
+
+def test_a_source_without_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError):
+        publish(tmp_path / "empty", tmp_path / "out")
+
+
+def test_the_work_folder_may_lie_elsewhere(source: Path, whole: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    process = start("publish", "all", "--source", source, "--to", tmp_path / "out", "--work", work)
+    while process.poll() is None and not (work / JOB).exists():
+        time.sleep(0.001)
+    if (work / JOB).exists():
+        assert json.loads((work / JOB).read_text())["source"] == str(source)
+    assert process.wait() == 0
+    assert not work.exists()
+    assert contents(tmp_path / "out") == contents(whole)
