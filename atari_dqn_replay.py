@@ -28,7 +28,7 @@ from atari_dqn_replay.builder.layout import split_name
 from atari_dqn_replay.builder.run import Checkpoint, Run, RunReader, describe_numbers
 from atari_dqn_replay.builder.source import Source
 from atari_dqn_replay.builder.sources import open_source
-from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
+from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, steps_tables
 from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
 from atari_dqn_replay.replay_reader.episode_reader import Episodes
 from atari_dqn_replay.replay_reader.mixture import Mixture
@@ -254,8 +254,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             yield rows.table(schema)
         else:
             blocks = (block for episode in checkpoint.episodes() for block in episode_columns(episode))
-            for columns in even_blocks(blocks):
-                yield steps_table(columns, schema)
+            yield from steps_tables(blocks, schema)
 
     def _take_reader(self, run: int, number: int) -> RunReader:
         """A reader that stands where this checkpoint begins, if the last one read here ended there."""

@@ -39,31 +39,34 @@ IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 """How `datasets.Image` is stored."""
 
 
-def encode_frames(frames: np.ndarray) -> pa.StructArray:
+def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
     """Frames as an Arrow column of images, as `datasets.Image` stores them.
 
     Args:
-        frames: shape (n, 84, 84), uint8.
+        blocks: one after another; each of shape (n, 84, 84), uint8.
 
     Raises:
         ValueError: another shape or dtype, or more frames than one Arrow column of 2 GiB holds (297,000).
     """
-    if len(frames) * PNG_BYTES >= 1 << 31:
-        raise ValueError(
-            f"{len(frames):,} frames are more than one Arrow column can hold; encode them in blocks"
-        )
-    if frames.dtype != np.uint8 or frames.shape[1:] != (HEIGHT, WIDTH):
-        raise ValueError(
-            f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}"
-        )
-    pngs = np.empty((len(frames), PNG_BYTES), np.uint8)
+    rows = sum(map(len, blocks))
+    if rows * PNG_BYTES >= 1 << 31:
+        raise ValueError(f"{rows:,} frames are more than one Arrow column can hold; encode them in blocks")
+    pngs = np.empty((rows, PNG_BYTES), np.uint8)
     pngs[:] = _TEMPLATE
     raw = pngs[:, _PIXELS:_ADLER]
-    raw.reshape(len(frames), HEIGHT, _ROW)[:, :, 1:] = frames
-    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, len(frames))
+    start = 0
+    for frames in blocks:
+        if frames.dtype != np.uint8 or frames.shape[1:] != (HEIGHT, WIDTH):
+            raise ValueError(
+                f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}"
+            )
+        stop = start + len(frames)
+        raw[start:stop].reshape(len(frames), HEIGHT, _ROW)[:, :, 1:] = frames
+        start = stop
+    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, rows)
     pngs[:, _ADLER:_CRC] = adler.astype(">u4")[:, None].view(np.uint8)
     checked = pngs[:, _PIXELS:_CRC]
-    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, len(frames))
+    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, rows)
     pngs[:, _CRC : _CRC + 4] = crc.astype(">u4")[:, None].view(np.uint8)
     return _image_column(pngs)
 

@@ -20,7 +20,7 @@ from .manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardR
 from .parquet_writer import write_shard
 from .pieces import EPISODES, HEAD, TAIL, Piece, write_episodes
 from .run import Episode
-from .steps import Digests, EpisodeRows, episode_columns, even_blocks, steps_table
+from .steps import Digests, EpisodeRows, episode_columns, steps_tables
 
 ReadBlob = Callable[[Piece, str], bytes]
 """Gives the content of one of a piece's files."""
@@ -128,7 +128,7 @@ class _Crossing:
                 digests.update(columns)
                 yield columns
 
-        rows = write_shard(path, (steps_table(block, schema) for block in even_blocks(blocks())), schema)
+        rows = write_shard(path, steps_tables(blocks(), schema), schema)
         place = len(self._manifest.shards)
         name = steps_shard(game, run, checkpoint, place, place + 1)
         record = ShardRecord(name, path.stat().st_size, sha256_of(path), rows, digests.hexdigests())

@@ -23,8 +23,8 @@ MOST_THREADS = 4
 def write_shard(path: Path, blocks: Iterable[pa.Table], schema: pa.Schema) -> int:
     """Write each block as a row group, several of them compressed at once; gives the number of rows.
 
-    The bytes are the same however many threads there are. At most a block for each is held, and the one
-    that is being made.
+    The bytes are the same however many threads there are. In hand are no more blocks than threads, the one
+    that is being made among them.
     """
     threads = min(pa.cpu_count(), MOST_THREADS)
     with path.open("wb") as file, ThreadPoolExecutor(threads, "write-parquet") as executor:
@@ -33,7 +33,7 @@ def write_shard(path: Path, blocks: Iterable[pa.Table], schema: pa.Schema) -> in
         # A loop over the blocks would hold the last one while the next is made.
         for future in map(partial(executor.submit, _file_of, schema), blocks):
             pending.append(future)
-            if len(pending) > threads:
+            if len(pending) == threads:
                 shard.append(pending.popleft().result())
         for future in pending:
             shard.append(future.result())

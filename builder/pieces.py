@@ -17,7 +17,7 @@ from .layout import episodes_table, steps_shard
 from .manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
 from .parquet_writer import write_shard
 from .run import Checkpoint, Episode
-from .steps import Columns, Digests, EpisodeRows, episode_columns, even_blocks, steps_table
+from .steps import Columns, Digests, EpisodeRows, episode_columns, steps_tables
 
 BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet", "tail.parquet"
 """A piece's files; only the episodes are always there."""
@@ -152,15 +152,14 @@ class _PieceWriter:
                     yield columns
                 self._next = next(self._episodes, None)
 
-        return (steps_table(block, self._schema) for block in even_blocks(blocks()))
+        return steps_tables(blocks(), self._schema)
 
     def _write_fragment(self, name: str) -> Fragment:
         episode = self._next
         assert episode is not None
         fields = [field for field in self._schema if field.name in _FRAGMENT_COLUMNS]
         schema = pa.schema(fields)
-        tables = (steps_table(block, schema) for block in even_blocks(self._counted(episode)))
-        write_shard(self._folder / name, tables, schema)
+        write_shard(self._folder / name, steps_tables(self._counted(episode), schema), schema)
         self._next = next(self._episodes, None)
         ended = episode.terminated or episode.truncated
         return Fragment(len(episode), ended, episode.joined, episode.began_at_reset)

@@ -30,8 +30,8 @@ SCALARS = ("action", "reward", "terminal")
 PADDING_ROWS = 3
 """Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
 
-BLOCK_ROWS = 1024
-"""Rows that are held at a time: 7 MB of frames."""
+BLOCK_ROWS = 512
+"""Rows that are held at a time: 3.6 MB of frames."""
 
 
 LOG_ARRAYS = (*ARRAYS, "add_count")

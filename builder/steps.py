@@ -43,8 +43,8 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
         start = stop
 
 
-def even_blocks(blocks: Iterable[Columns], rows: int = TABLE_ROWS) -> Iterator[Columns]:
-    """The same steps in blocks of exactly `rows`, but for the last."""
+def steps_tables(blocks: Iterable[Columns], schema: pa.Schema, rows: int = TABLE_ROWS) -> Iterator[pa.Table]:
+    """Steps as Arrow tables of exactly `rows` rows, but for the last."""
     held: list[Columns] = []
     count = 0
     for block in blocks:
@@ -55,21 +55,15 @@ def even_blocks(blocks: Iterable[Columns], rows: int = TABLE_ROWS) -> Iterator[C
             start += len(piece["step"])
             count += len(piece["step"])
             if count == rows:
-                yield _joined(held)
-                held, count = [], 0
+                yield _table_of(held, schema)
+                count = 0
     if held:
-        yield _joined(held)
+        yield _table_of(held, schema)
 
 
 def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
     """Steps as an Arrow table: the frames as stored PNGs, the rest as they are."""
-    arrays = [
-        encode_frames(columns[field.name])
-        if field.name == "observation"
-        else pa.array(columns[field.name], field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return _table_of([columns], schema)
 
 
 class Digests:
@@ -155,7 +149,13 @@ def _image(frame: np.ndarray | None) -> dict[str, Any] | None:
     return None if frame is None else encode_frames(frame[None])[0].as_py()
 
 
-def _joined(pieces: list[Columns]) -> Columns:
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+def _table_of(held: list[Columns], schema: pa.Schema) -> pa.Table:
+    """A table of all that is held; its memory is let go."""
+    arrays = [
+        encode_frames(*(piece[field.name] for piece in held))
+        if field.name == "observation"
+        else pa.array(np.concatenate([piece[field.name] for piece in held]), field.type)
+        for field in schema
+    ]
+    held.clear()
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -12,7 +12,7 @@ from atari_dqn_replay.builder.joining import join, pieces_needed
 from atari_dqn_replay.builder.pieces import BODY, Piece, write_head, write_piece
 from atari_dqn_replay.builder.run import Checkpoint, Run
 from atari_dqn_replay.builder.sources import open_source
-from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, even_blocks, steps_table
+from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, steps_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import Played, write_log
@@ -65,7 +65,7 @@ def read_in_order(checkpoint: Checkpoint) -> tuple[pa.Table, pa.Table]:
         rows.add(episode)
         blocks += list(episode_columns(episode))
     schema = steps_features(game).arrow_schema
-    steps = [steps_table(block, schema) for block in even_blocks(blocks)]
+    steps = list(steps_tables(blocks, schema))
     return pa.Table.from_batches(
         [batch for table in steps for batch in table.to_batches()], schema
     ), rows.table(episodes_features().arrow_schema)
