@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from .destinations import Change, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
 from .games import GAMES, Game
 from .hub_requests import HubRequests
+from .network_errors import PASSING
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
 
@@ -40,6 +42,9 @@ BATCH_BYTES = 2**28
 
 _MISSING = "LFS pointer pointed to a file that does not exist"
 """So the Hub refuses a commit that names what it does not have."""
+
+_XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})\b")
+"""In the text of an error of Xet's."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +192,10 @@ class HubDestination(Destination):
             self.hub.api.preupload_lfs_files(
                 self.repo_id, additions, repo_type=DATASET, revision=self.revision
             )
-        except RuntimeError as error:
-            # What went wrong in a thread of the client's; of Xet's there is only the text.
+        except (RuntimeError, ConnectionError) as error:
+            # What went wrong in a thread of the client's, or with Xet, of which there is only the text.
+            if (status := _XET_STATUS.search(str(error))) and int(status[1]) not in PASSING:
+                raise OutputError(f"{self.address}: the Hub refused ({_first_words(error)})") from None
             raise error.__cause__ or ConnectionError(str(error)) from None
         except json.JSONDecodeError:
             raise

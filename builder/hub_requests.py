@@ -16,7 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from .errors import OutputError
-from .network_errors import PASSING, retry_after
+from .network_errors import PASSING, describe_error, retry_after
 
 MOST_FAILURES = 30
 """In a row, at one request."""
@@ -142,7 +142,7 @@ class HubRequests:
             said = getattr(error, "server_message", None) or type(error).__name__
             return f"{self.address}: the Hub refused ({status}: {said})"
         asked = _asked_for(error)
-        reason = f"{status or type(error).__name__}{f', come back in {asked:,.0f} s' if asked else ''}"
+        reason = f"{status or describe_error(error)}{f', come back in {asked:,.0f} s' if asked else ''}"
         return f"{self.address}: the Hub does not answer ({reason}); publish again to go on from here"
 
 

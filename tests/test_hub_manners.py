@@ -3,6 +3,7 @@
 import email.utils
 import itertools
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -307,6 +308,21 @@ def test_what_the_hub_says_of_storage_is_told(hub: HubServer, pong: Path) -> Non
     hub.fault = no_room
     with pytest.raises(OutputError, match=r"the Hub refused .*no storage left"):
         publish(pong, to_hub(hub))
+
+
+def test_what_xet_cannot_do_is_told_at_once(hub: HubServer, pong: Path) -> None:
+    # The test Hub has no Xet, so it answers 404 to those who ask for it.
+    pytest.importorskip("hf_xet")
+    run = subprocess.run(
+        [sys.executable, "-c", PUBLISH_IN_BATCHES, str(pong), REPO],
+        cwd=ROOT,
+        env={**hub.environment(), "HF_HUB_DISABLE_XET": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert re.search(r"OutputError: .*the Hub refused .*404 Not Found.*xet-write-token", run.stderr)
+    assert sum("xet-write-token" in request.path for request in hub.requests) == 1
+    assert commits(hub) == 0
 
 
 def test_mistakes_of_ours_are_not_blamed_on_the_hub(hub: HubServer) -> None:
