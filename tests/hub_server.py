@@ -139,6 +139,8 @@ class Repo:
     private: bool
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
+    uploads: set[str] = field(default_factory=set)
+    """What came into its own LFS, by SHA-256: one repo's files are not there for another."""
 
     def find(self, revision: str) -> Commit:
         revision = self.branches.get(revision.removeprefix("refs/heads/"), revision)
@@ -231,7 +233,7 @@ class HubServer:
                 if method == request.method and (match := pattern.fullmatch(request.path)):
                     parts = [unquote(part or "") for part in match.groups()]
                     if upload is not None:
-                        return self._receive(parts[0], upload)
+                        return self._receive(self.repos[request.query["repo"][0]], parts[0], upload)
                     return route(self, request, *parts)
         except RefusalError as error:
             return error.response
@@ -359,17 +361,20 @@ class HubServer:
         return Response(value={"files": answers})
 
     def _lfs_batch(self, request: Request, repo_id: str) -> Response:
-        self._writable(request, repo_id)
+        repo = self._writable(request, repo_id)
         objects = [{"oid": wanted["oid"], "size": wanted["size"]} for wanted in request.json()["objects"]]
         for wanted in objects:
-            if not (self.objects / wanted["oid"]).exists():
+            if not self._has(repo, wanted["oid"]):
                 wanted["actions"] = {
-                    "upload": {"href": f"{self.url}/lfs/{wanted['oid']}"},
+                    "upload": {"href": f"{self.url}/lfs/{wanted['oid']}?repo={repo_id}"},
                     "verify": {"href": f"{self.url}/lfs/{wanted['oid']}/verify"},
                 }
         return Response(value={"transfer": "basic", "objects": objects})
 
-    def _receive(self, sha256: str, upload: BinaryIO) -> Response:
+    def _has(self, repo: Repo, sha256: str) -> bool:
+        return sha256 in repo.uploads and (self.objects / sha256).exists()
+
+    def _receive(self, repo: Repo, sha256: str, upload: BinaryIO) -> Response:
         """An upload needs no token: its address was given to someone who had one."""
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
@@ -381,6 +386,7 @@ class HubServer:
                     raise RefusalError(400, "the content is not what its SHA-256 says")
                 file.flush()
                 Path(file.name).replace(self.objects / sha256)
+                repo.uploads.add(sha256)
             finally:
                 Path(file.name).unlink(missing_ok=True)
         return Response(value={})
@@ -398,8 +404,8 @@ class HubServer:
         temporary.replace(self.objects / sha256)
         return Entry(len(content), sha256, git_blob_id(content), lfs=False)
 
-    def _stored(self, path: str, sha256: str) -> Entry:
-        if not (self.objects / sha256).exists():
+    def _stored(self, repo: Repo, path: str, sha256: str) -> Entry:
+        if not self._has(repo, sha256):
             raise RefusalError(
                 400,
                 "Your push was rejected because an LFS pointer pointed to a file that does not exist. "
@@ -420,16 +426,16 @@ class HubServer:
                 raise RefusalError(412, "A commit has happened since. Please refresh and try again.")
             files = dict(head.files)
             for line in lines:
-                self._change(files, line["key"], line["value"])
+                self._change(repo, files, line["key"], line["value"])
             commit = repo.append(branch, header["summary"], files)
         url = f"{self.url}/datasets/{repo_id}/commit/{commit.id}"
         return Response(value={"success": True, "commitOid": commit.id, "commitUrl": url, "hookOutput": ""})
 
-    def _change(self, files: dict[str, Entry], key: str, value: dict[str, Any]) -> None:
+    def _change(self, repo: Repo, files: dict[str, Entry], key: str, value: dict[str, Any]) -> None:
         if key == "file":
             files[value["path"]] = self.store(base64.b64decode(value["content"]))
         elif key == "lfsFile":
-            files[value["path"]] = self._stored(value["path"], value["oid"])
+            files[value["path"]] = self._stored(repo, value["path"], value["oid"])
         elif key in ("deletedFile", "deletedFolder"):
             path = value["path"].rstrip("/")
             gone = [each for each in files if each == path or each.startswith(path + "/")]

@@ -5,6 +5,7 @@ import itertools
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -153,6 +154,26 @@ def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_p
     read = Counter(each.path for each in list(hub.requests)[asked:] if each.path.endswith("manifest.json"))
     assert len(read) == 11
     assert set(read.values()) == {1}
+
+
+@pytest.mark.parametrize("n", [3, 7, 9, 12, 15, 17, 18, 23, 29])
+def test_killed_at_a_request_and_run_again(n: int, hub: HubServer, pong: Path) -> None:
+    asked = itertools.count(1)
+
+    def kill_at_the_nth(request: Request) -> None:
+        if next(asked) == n:
+            process.kill()
+
+    hub.fault = kill_at_the_nth
+    command = [sys.executable, "-c", PUBLISH_IN_BATCHES, str(pong), REPO]
+    process = subprocess.Popen(command, cwd=ROOT, env=hub.environment())
+    assert process.wait() == -signal.SIGKILL
+    hub.fault = lambda request: None
+    publish(pong, to_hub(hub))
+    assert held(hub) == undisturbed(pong)
+    for commit in list(hub.repos[REPO].commits)[1:]:
+        files = held(hub, commit)
+        assert told(files, "pong-full") == [path for path in files if "/steps-" in path]
 
 
 # --- A Hub that fails -----------------------------------------------------------------------------------
