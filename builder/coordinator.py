@@ -1,15 +1,15 @@
 """Carries a plan out: an engine's workers make the pieces; here they are joined and published in batches."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from .destinations import Destination, UploadLostError
 from .editing import render_cards
 from .engine import Engine, EngineError
-from .errors import AtariReplayError, OutputError
+from .errors import AtariReplayError, OutputError, SourceError
 from .files import writing_alone
 from .folder_destination import FolderDestination
 from .games import find_game
@@ -56,7 +56,7 @@ class Outcome:
         if not self.failures:
             return
         messages = dict.fromkeys(map(str, self.failures.values()))
-        first = next(iter(self.failures.values()))
+        first = self.failures[min(self.failures)]
         more = f"; {len(messages) - 1} more failures are told above" if len(messages) > 1 else ""
         others = f" ({len(self.published)} other checkpoints were published)" if self.published else ""
         raise type(first)(f"{first}{more}{others}")
@@ -112,6 +112,7 @@ class _Coordinator:
                 continue
             self.outcome.publications.append(render_cards(destination, license=self._license))
         if not self._unpublished:
+            self.outcome.failures.clear()
             for destination in dict.fromkeys(self._plan.destinations.values()):
                 destination.discard_uploads()
             self._work.remove()
@@ -147,13 +148,31 @@ class _Coordinator:
             elif (needed := self._missing_head(unit)) is not None:
                 heads.append(needed)
         tasks = [
-            Task(run.game.name, run.number, tuple(checkpoints))
-            for run, units in groupby(missing, key=lambda unit: unit.run)
-            for checkpoints in run.tasks([unit.checkpoint for unit in units])
+            Task(run.game.name, run.number, tuple(checkpoints), self._head_after(Unit(run, checkpoints[-1])))
+            for run, units in itertools.groupby(missing, key=lambda unit: unit.run)
+            for checkpoints in self._divide(run, [unit.checkpoint for unit in units])
         ]
         return tasks or [
-            Task(unit.run.game.name, unit.run.number, (unit.checkpoint,), heads_only=True) for unit in heads
+            Task(unit.run.game.name, unit.run.number, (), head=unit.checkpoint) for unit in heads
         ]
+
+    def _divide(self, run: Run, checkpoints: list[int]) -> list[list[int]]:
+        """Among workers by checkpoint; a single one goes on from one checkpoint to the next."""
+        tasks = run.tasks(checkpoints)
+        if self._engine.workers > 1:
+            return tasks
+        stretches = (
+            tasks[start : start + BATCH_CHECKPOINTS] for start in range(0, len(tasks), BATCH_CHECKPOINTS)
+        )
+        return [list(itertools.chain.from_iterable(stretch)) for stretch in stretches]
+
+    def _head_after(self, unit: Unit) -> int | None:
+        """The checkpoint whose head completes this one, if nobody else is going to make it."""
+        with contextlib.suppress(SourceError):  # its own task will tell
+            later = unit.run.continued_in(unit.checkpoint)
+            if later is not None and Unit(unit.run, later).key not in self._unpublished:
+                return later
+        return None
 
     def _missing_head(self, unit: Unit) -> Unit | None:
         """The checkpoint whose head a piece waits for, if nobody else is going to make it."""
@@ -184,11 +203,15 @@ class _Coordinator:
                 self._publish_when_due()
         self._take_failures()
         for number, message in self._engine.failures.items():
-            for checkpoint in tasks[number].checkpoints:
-                key = (find_game(tasks[number].game).slug, tasks[number].run, checkpoint)
+            for key in self._keys(tasks[number]):
                 self.outcome.failures.setdefault(key, EngineError(message))
         self.outcome.handed_over = self._engine.handed_over
         self._scan()
+
+    def _keys(self, task: Task) -> list[Key]:
+        slug = find_game(task.game).slug
+        checkpoints = task.checkpoints if task.head is None else (*task.checkpoints, task.head)
+        return [(slug, task.run, checkpoint) for checkpoint in checkpoints]
 
     def _take_failures(self) -> None:
         for failure in take_failures(self._work):

@@ -10,7 +10,7 @@ from .environment import TIME_LIMIT
 from .errors import ReplayLogError
 from .games import Game
 from .manifest import FileRecord, RowCounts, StepCounts
-from .play import FramesCursor, NumbersCursor
+from .play import FirstFrame, FramesCursor, NumbersCursor
 from .provenance import Provenance
 from .replay_log import LOG_ARRAYS, PADDING_ROWS, Link, ReplayLog
 from .run import Checkpoint, Episode, Run, RunReader, describe_numbers
@@ -54,6 +54,11 @@ class LoggedRun(Run):
         paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
         stamps = self.log.store.stamps(paths)
         return {path: None if stamp is None else stamp.size for path, stamp in stamps.items()}
+
+    def continued_in(self, checkpoint: int) -> int | None:
+        """The next dump, if it goes on where this one ends."""
+        later = self.log.next_joined(checkpoint)
+        return later.number if later is not None and later.played else None
 
     def remarks(self) -> list[str]:
         """Missing files, missing checkpoints, and laps that were never dumped."""
@@ -158,6 +163,12 @@ class LogReader(RunReader):
         self.run = run
         self._run = run
         self._stream: _EpisodeStream | None = None
+        self._expected: Sequence[int] = ()
+        self._first_frame: FirstFrame | None = None
+
+    def expect(self, checkpoints: Sequence[int]) -> None:
+        """Say of which checkpoints the parts will be asked for, in order: each next one is begun ahead."""
+        self._expected = list(checkpoints)
 
     def checkpoint(self, number: int) -> LoggedCheckpoint:
         """A checkpoint, to be used up before the next is asked for."""
@@ -172,14 +183,23 @@ class LogReader(RunReader):
     def part(self, number: int) -> LoggedCheckpoint:
         """What a dump holds; of its neighbours, only their small arrays are looked at."""
         self._run.require(number)
-        stream = _EpisodeStream(self._run, number, alone=True)
+        frame = self._first_frame if self._first_frame and self._first_frame.dump == number else None
+        stream = _EpisodeStream(self._run, number, alone=True, first_frame=frame)
+        if frame is not None:
+            self._first_frame = None
         # Only now, since the last dump is compared with the files of the one before.
         self.close()
         self._stream, self.next_number = stream, None
+        place = self._expected.index(number) + 1 if number in self._expected else len(self._expected)
+        if place < len(self._expected):
+            self._first_frame = FirstFrame(self._run.log, self._expected[place])
         return LoggedCheckpoint(self._run, number, self._stream)
 
     def close(self) -> None:
         """Let go of files and threads."""
+        if self._first_frame is not None:
+            self._first_frame.close()
+            self._first_frame = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -202,15 +222,23 @@ class _EpisodeStream:
         run: whose play it is.
         first: the dump with which the stretch begins.
         alone: the stretch is this dump, the rest of an earlier episode included.
+        first_frame: of this dump, if somebody reads it already.
     """
 
-    def __init__(self, run: LoggedRun, first: int, *, alone: bool = False) -> None:
-        self._game, self._log = run.game, run.log
+    def __init__(
+        self,
+        run: LoggedRun,
+        first: int,
+        *,
+        alone: bool = False,
+        first_frame: FirstFrame | None = None,
+    ) -> None:
+        self._run, self._game, self._log = run, run.game, run.log
         self._time_limit = run.time_limit
         self._first = first
         self._alone = alone
         self._numbers = NumbersCursor(self._log, first, alone=alone)
-        self._frames = FramesCursor(self._log, first, alone=alone)
+        self._frames = FramesCursor(self._log, first, alone=alone, first_frame=first_frame)
         self._follows = False
         """Whether the next transition belongs to an episode that began in an earlier dump."""
         self._unread = 0
@@ -262,7 +290,7 @@ class _EpisodeStream:
         self._count(rows, began=dump - 1 if follows else dump)
         ended = bool(rows["terminal"][-1])
         out_of_time = ended and self._at_reset and len(rows) == self._time_limit and not follows
-        goes_on = self._alone and not ended and self._is_continued(dump)
+        goes_on = self._alone and not ended and self._run.continued_in(dump) is not None
         self._unread = len(rows)
         episode = Episode(
             checkpoint=dump,
@@ -280,11 +308,6 @@ class _EpisodeStream:
         self._at_reset = True
         self._padding_dropped = False
         return episode
-
-    def _is_continued(self, dump: int) -> bool:
-        """Whether a later dump goes on where this one ends; the final one may add nothing."""
-        later = self._log.next_joined(dump)
-        return later is not None and bool(later.played)
 
     def _read_frames(self, rows: int) -> Iterator[np.ndarray]:
         for block in self._frames.take(rows):

@@ -79,13 +79,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Task:
-    """Checkpoints of a run that one worker makes pieces of, one after the other."""
+    """Checkpoints of a run that one worker makes pieces of, one after another."""
 
     game: str
     run: int
     checkpoints: tuple[int, ...]
-    heads_only: bool = False
-    """Nothing but the ends of episodes that began earlier is needed of them."""
+    head: int | None = None
+    """A checkpoint after them of which no more is needed than the end of an episode that began earlier."""
 
 
 @dataclass(frozen=True)

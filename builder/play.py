@@ -73,6 +73,38 @@ class NumbersCursor:
         return True
 
 
+class FirstFrame:
+    """The frame that comes first in a dump, read on a thread while another dump is used.
+
+    It is the last of its file, which has to be inflated for it from end to end. While it is read, somebody
+    must hold the log's files.
+    """
+
+    def __init__(self, log: ReplayLog, dump: int) -> None:
+        self.dump = dump
+        self._log = log
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="first-frame")
+        self._frame = self._executor.submit(self._read)
+
+    def take(self) -> np.ndarray | None:
+        """Shape (1, 84, 84); None where the dump begins otherwise."""
+        return self._frame.result()
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._stop.set()
+        if not self._frame.done():
+            self._log.kept.abort()
+        self._executor.shutdown()
+
+    def _read(self) -> np.ndarray | None:
+        played = self._log.dump(self.dump).played
+        if not played or len(played[0]) > 1:
+            return None
+        return next(self._log.blocks(played[0], ("observation",), stop=self._stop))["observation"]
+
+
 class FramesCursor:
     """The frames of a stretch's rows, as arrays of shape (n, 84, 84), uint8.
 
@@ -80,12 +112,16 @@ class FramesCursor:
         log: the run's log.
         first: number of the dump with which the stretch begins.
         alone: the stretch ends with this dump.
+        first_frame: of this dump, if somebody reads it already; closed with the cursor.
     """
 
-    def __init__(self, log: ReplayLog, first: int, *, alone: bool = False) -> None:
+    def __init__(
+        self, log: ReplayLog, first: int, *, alone: bool = False, first_frame: FirstFrame | None = None
+    ) -> None:
         self._log = log
         self._first = first
         self._alone = alone
+        self._first_frame = first_frame
         self._start = 0
         self._stop = threading.Event()
         self._blocks: Generator[np.ndarray, None, None] | None = None
@@ -121,6 +157,8 @@ class FramesCursor:
     def close(self) -> None:
         """Let go of files and threads."""
         self._stop.set()
+        if self._first_frame is not None:
+            self._first_frame.close()
         if self._blocks is not None:
             self._blocks.close()
         if self._open:
@@ -133,7 +171,8 @@ class FramesCursor:
 
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
-            blocks = _blocks_of_frames(self._log, self._first, self._alone, self._start, self._stop)
+            lead = self._first_frame.take() if self._first_frame else None
+            blocks = _blocks_of_frames(self._log, self._first, lead, self._alone, self._start, self._stop)
             self._blocks = read_ahead(blocks, self._abandon)
         return next(self._blocks, None)
 
@@ -152,7 +191,12 @@ def _blocks_of_numbers(log: ReplayLog, first: int, alone: bool) -> Generator[np.
 
 
 def _blocks_of_frames(
-    log: ReplayLog, first: int, alone: bool, start: int, stop: threading.Event
+    log: ReplayLog,
+    first: int,
+    lead: np.ndarray | None,
+    alone: bool,
+    start: int,
+    stop: threading.Event,
 ) -> Generator[np.ndarray, None, None]:
     """Frames from the stretch's row `start` on.
 
@@ -160,7 +204,6 @@ def _blocks_of_frames(
     reach that row, on a thread, while the dump before is used; and once for the rows before it. Where it
     would have to be downloaded twice, its compressed bytes are kept in between; see `KeptFiles`.
     """
-    lead: np.ndarray | None = None
     dump: Dump | None = log.dump(first)
     with ThreadPoolExecutor(1, thread_name_prefix="next-dump") as executor:
         while dump is not None:

@@ -167,6 +167,10 @@ class Run(ABC):
         """Checkpoints in groups, each of which is best read by one worker."""
         return [list(checkpoints)] if checkpoints else []
 
+    def continued_in(self, checkpoint: int) -> int | None:
+        """The checkpoint whose part completes this one's last episode, if that may go on there."""
+        return None
+
     def complete_checkpoints(self) -> list[int]:
         """Those that are not partial."""
         partial = self.partial_checkpoints()

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import time
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class _Worker:
         self._reader: RunReader | None = None
 
     def make_pieces(self) -> None:
-        for checkpoint in self._task.checkpoints:
+        for checkpoint in self._expected():
             try:
                 if not self._is_made(checkpoint):
                     self._make_piece(checkpoint)
@@ -88,22 +87,26 @@ class _Worker:
             self._reader.close()
             self._reader = None
 
+    def _expected(self) -> list[int]:
+        head = self._task.head
+        return [*self._task.checkpoints, *([] if head is None else [head])]
+
     def _is_made(self, checkpoint: int) -> bool:
         piece = self._work.find_piece(self._game, self._task.run, checkpoint)
-        return piece is not None and (self._task.heads_only or piece.uploaded_to is not None)
+        return piece is not None and (checkpoint == self._task.head or piece.uploaded_to is not None)
 
     def _make_piece(self, checkpoint: int) -> None:
         if self._reader is None:
             run = _open_run(_SameJob(self._job.id, self._job), self._game, self._task.run)
             self._reader = run.reader()
-            self._reader.expect(self._task.checkpoints)
+            self._reader.expect(self._expected())
         run = self._reader.run
         progress = _Progress(self._work, f"{run.game} run {run.number} checkpoint {checkpoint}")
         progress.total = run.rows(checkpoint)
         try:
             with self._work.scratch() as scratch:
                 part = self._reader.part(checkpoint)
-                if self._task.heads_only:
+                if checkpoint == self._task.head:
                     piece = write_head(part, scratch)
                 else:
                     destination = self._job.place.destination(self._game)
@@ -116,7 +119,7 @@ class _Worker:
     def _note_failure(self, checkpoint: int, error: Exception) -> None:
         kind = type(error).__name__ if isinstance(error, AtariReplayError) else OutputError.__name__
         self._work.note(
-            f"{FAILURES}/{uuid.uuid4().hex}.json",
+            f"{FAILURES}/{self._game.slug}-{self._task.run}-{checkpoint}.json",
             {
                 "key": [self._game.slug, self._task.run, checkpoint],
                 "kind": kind,
