@@ -85,8 +85,7 @@ class RayEngine(PoolEngine[Task]):
             return
         address = self.address or os.environ.get("RAY_ADDRESS") or "auto"
         try:
-            if address != "auto":
-                _reach(address)
+            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
         except (OSError, RuntimeError, ValueError) as error:
             where = "here" if address == "auto" else f"at {address}"
@@ -105,5 +104,8 @@ class RayEngine(PoolEngine[Task]):
 
 def _reach(address: str) -> None:
     """Raise an OSError if nobody is there; Ray itself would try for many minutes."""
+    if address == "auto":
+        # The cluster that was last started on this machine, which may be gone.
+        address = importlib.import_module("ray._private.services").canonicalize_bootstrap_address(address)
     host, _, port = address.rpartition("://")[2].rpartition(":")
     socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

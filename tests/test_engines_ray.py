@@ -42,6 +42,24 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+# Before the cluster below is there, which Ray would find.
+
+
+def test_without_a_cluster_on_this_machine_none_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "go").touch()
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray notes which was started last
+    for there_was_one in (False, True):
+        if there_was_one:
+            (tmp_path / "ray").mkdir()
+            (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
+        with start(tmp_path, WAIT, 1) as coordinator:
+            printed, errors = coordinator.communicate()
+        assert (coordinator.returncode, printed) == (1, "")
+        assert errors.startswith("cannot join a Ray cluster here (")
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one processor each."""
