@@ -35,8 +35,7 @@ class FolderReader(RepoReader):
         Raises:
             OutputError: there is no such folder, or it cannot be read.
         """
-        if not self.folder.is_dir():
-            raise OutputError(f"{self.folder}: no such folder; name one that `publish` or `build` wrote")
+        self.require_answer()
         try:
             return dict(self._walk())
         except OSError as error:
