@@ -39,7 +39,7 @@ class JobsEngine(PoolEngine[Job]):
 
     flavor: str = option("hardware of each Job ('hf jobs hardware' lists it)", default="cpu-basic")
     timeout: str = option("time limit of each Job", default="2h")
-    tasks_per_job: int = option("checkpoints that one Job builds, one after another", default=10)
+    tasks_per_job: int = option("tasks that one Job runs, one after another", default=10)
     namespace: str | None = option("user or organisation that pays (default: yours)")
     package: str = option(
         "what to install, as pip names it", default=f"atari-dqn-replay=={version('atari-dqn-replay')}"

@@ -57,7 +57,7 @@ class SlurmEngine(Engine):
     finish_time: str | None = option("time limit of the job that publishes (default: the same)")
     cpus: int = option("processors for each job", default=1)
     mem_per_cpu: int = option("memory for each processor, in GB", default=2)
-    tasks_per_job: int = option("checkpoints that one job builds, one after another", default=1)
+    tasks_per_job: int = option("tasks that one job runs, one after another", default=1)
     max_array_size: int = option("the cluster's limit on the size of an array", default=1001)
     account: str | None = option("account to charge")
     qos: str | None = option("quality of service")
