@@ -185,7 +185,10 @@ def test_a_config_names_its_files_by_split() -> None:
         "run_2": "data/breakout/run_2/checkpoint_0[01]/*.parquet",
     }
     assert files_of(card, "pong-episodes") == {
-        "run_1": ["episodes/pong/run_1/checkpoint_0[09].parquet", "episodes/pong/run_1/checkpoint_1[01].parquet"]
+        "run_1": [
+            "episodes/pong/run_1/checkpoint_0[09].parquet",
+            "episodes/pong/run_1/checkpoint_1[01].parquet",
+        ]
     }
 
 
