@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from .destinations import Destination, UploadLostError
 from .editing import render_cards
 from .engine import Engine, EngineError
@@ -189,7 +191,7 @@ class _Coordinator:
 
     def _run_tasks(self, tasks: Sequence[Task]) -> None:
         source = self._plan.source
-        job = Job(source.url, self._plan.place, tuple(tasks), dict(source.storage_options))
+        job = Job(source.url, self._plan.place, tuple(tasks), dict(source.storage_options), self._threads())
         secrets = secret_options(job.storage_options)
         if secrets and not self._engine.is_here:
             raise OutputError(
@@ -208,6 +210,11 @@ class _Coordinator:
         self.outcome.handed_over = self._engine.handed_over
         self._scan()
 
+    def _threads(self) -> int | None:
+        """For workers that share this machine."""
+        engine = self._engine
+        return max(1, pa.cpu_count() // engine.workers) if engine.is_here and engine.workers > 1 else None
+
     def _keys(self, task: Task) -> list[Key]:
         slug = find_game(task.game).slug
         checkpoints = task.checkpoints if task.head is None else (*task.checkpoints, task.head)
@@ -215,7 +222,7 @@ class _Coordinator:
 
     def _take_failures(self) -> None:
         for failure in take_failures(self._work):
-            if isinstance(failure.error, OutputError):
+            if failure.is_fatal:
                 raise failure.error
             self.outcome.failures[failure.key] = failure.error
             self._board.log(f"{failure.error}; going on with the others")

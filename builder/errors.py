@@ -13,6 +13,10 @@ class SourceError(AtariReplayError):
     """A source that holds no such data, or that cannot be read."""
 
 
+class UnreachableError(SourceError):
+    """A source that gives no answer for longer than anybody should wait."""
+
+
 class ReplayLogError(SourceError):
     """A file of a replay log that is missing, damaged or not what its name says."""
 

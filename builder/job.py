@@ -97,6 +97,8 @@ class Job:
     tasks: tuple[Task, ...]
     storage_options: dict[str, Any] = field(default_factory=dict)
     """Of the source's file system."""
+    threads: int | None = None
+    """On which a worker compresses; None lets it use what its machine has."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Tells it from others that one process works on."""
 
@@ -130,6 +132,7 @@ class Job:
                 Task(**{**task, "checkpoints": tuple(task["checkpoints"])}) for task in record["tasks"]
             ),
             storage_options={**record["storage_options"], **json.loads(os.environ.get(_SECRETS, "{}"))},
+            threads=record["threads"],
             id=record["id"],
         )
 

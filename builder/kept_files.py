@@ -44,7 +44,7 @@ class KeptFiles:
         with self._lock:
             self._holders -= 1
             while self._kept and not self._holders:
-                self._drop_first()
+                self._drop(min(self._kept))
 
     def abort(self) -> None:
         """End the downloads of the only one who holds; threads that wait for one get a CancelledError."""
@@ -60,19 +60,34 @@ class KeptFiles:
         with self._lock:
             if self._store.is_local or group is None or not self._holders:
                 return self._store.open(path)
-            files = self._kept.setdefault(group, {})
-            if len(self._kept) > GROUPS_KEPT:
-                self._drop_first()
-            if group not in self._kept:
+            if not self._make_room(group):
                 return self._store.open(path)
+            files = self._kept.setdefault(group, {})
             if path in files and files[path].failed:
                 files.pop(path).remove_user()
             if path not in files:
                 files[path] = _SharedFile(self._store.open(path), self._store.describe(path))
             return io.BufferedReader(_Reader(files[path]), BUFFER)
 
-    def _drop_first(self) -> None:
-        for file in self._kept.pop(min(self._kept)).values():
+    def _make_room(self, group: int) -> bool:
+        """Whether a group is to be kept: it is next to those that are, and not behind them."""
+        if group in self._kept or len(self._kept) < GROUPS_KEPT:
+            return True
+        ahead = [other for other in self._kept if other > group]
+        if len(ahead) == len(self._kept):
+            return False
+        if ahead:
+            # Only its header was looked at.
+            self._drop(max(ahead))
+            return True
+        between = {other for other in self._groups.values() if max(self._kept) < other < group}
+        if between:
+            return False
+        self._drop(min(self._kept))
+        return True
+
+    def _drop(self, group: int) -> None:
+        for file in self._kept.pop(group).values():
             file.remove_user()
 
 

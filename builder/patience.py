@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .errors import SourceError
+from .errors import SourceError, UnreachableError
 from .network_errors import describe_error, is_final, retry_after
 
 Result = TypeVar("Result")
@@ -66,7 +66,7 @@ class Attempts:
         if self._failures >= self._patience.failures or elapsed + wait > self._patience.seconds:
             asked = retry_after(error)
             asks = f"; the server asks to come back in {asked:,.0f} s" if asked else ""
-            raise SourceError(
+            raise UnreachableError(
                 f"{self._where}: given up{what} after {self._failures} failures, {elapsed:.0f} s without "
                 f"an answer ({describe_error(error)}{asks}); try the same command again later: finished "
                 f"checkpoints stay"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from typing import Protocol
 
-from .errors import SourceError
+from .errors import SourceError, UnreachableError
 from .patience import Attempts, Patience
 from .stamp import NO_CHECKSUM, Digest, Stamp, digest_of
 
@@ -105,7 +105,7 @@ class ResilientReader(io.RawIOBase):
         try:
             return self._ahead.next(self._patience.seconds * 2)
         except queue.Empty:
-            raise SourceError(
+            raise UnreachableError(
                 f"{self._where}: given up: no answer for {self._patience.seconds * 2:.0f} s; try the same "
                 f"command again later: finished checkpoints stay"
             ) from None

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from . import errors
 from .built_folder import RepoFile
-from .errors import AtariReplayError, OutputError, SourceError
+from .errors import AtariReplayError, OutputError, SourceError, UnreachableError
 from .games import Game, find_game
 from .job import Job, Task
 from .pieces import BODY, Piece, write_head, write_piece
@@ -24,6 +26,8 @@ FAILURES, PROGRESS = "failures", "progress"
 PROGRESS_SECONDS = 1.0
 """Between two notes of how far a worker is."""
 
+_FATAL = (OutputError, OSError, UnreachableError)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -32,6 +36,11 @@ class Failure:
     key: tuple[str, int, int]
     """The game's slug, the run and the checkpoint."""
     error: AtariReplayError
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether the others would fail as well."""
+        return isinstance(self.error, _FATAL)
 
 
 def take_failures(work: WorkFolder) -> list[Failure]:
@@ -58,6 +67,8 @@ def run_task(work: str, task: int) -> None:
     """
     folder = WorkFolder(work)
     job = Job.load(folder)
+    if job.threads is not None:
+        pa.set_cpu_count(job.threads)
     worker = _Worker(job, job.tasks[task], folder)
     try:
         worker.make_pieces()
@@ -79,7 +90,7 @@ class _Worker:
             except (AtariReplayError, OSError) as error:
                 self.close()
                 self._note_failure(checkpoint, error)
-                if isinstance(error, OutputError):
+                if isinstance(error, _FATAL):
                     break
 
     def close(self) -> None:

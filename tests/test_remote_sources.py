@@ -346,7 +346,7 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
     assert "same command again" in line
     assert "s3cret" not in done.stderr
     assert ("3,600 s" in line) == (name == "back in an hour")
-    assert not list((tmp_path / "out").rglob("*.incomplete"))
+    assert not list((tmp_path / "out").glob("[!.]*"))
 
 
 def test_ctrl_c_stops_at_once_though_the_server_is_silent(tmp_path: Path) -> None:
