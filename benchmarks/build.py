@@ -19,6 +19,8 @@ from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.games import Game, find_game
 from atari_dqn_replay.builder.sources import open_source
 from common import (
+    PLAYER,
+    RANDOM,
     RUN,
     argument_parser,
     folder_bytes,
@@ -55,10 +57,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="of a checkpoint (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=120_000, help="that are played (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=2, help="the fastest counts (default: %(default)s)")
+    parser.add_argument(
+        "--policy", choices=(PLAYER, RANDOM), default=PLAYER, help="what plays (default: %(default)s)"
+    )
     parser.add_argument("--skip-torchrl", action="store_true", help="measure the builder alone")
     options = parser.parse_args()
     game = find_game(options.game)
-    logs = make_log(game, options.rows, options.steps, options.cache)
+    logs = make_log(game, options.rows, options.steps, options.cache, policy=options.policy)
     engines = {"atari-dqn-replay": run_builder, "TorchRL": run_torchrl}
     if options.skip_torchrl:
         del engines["TorchRL"]

@@ -45,8 +45,11 @@ PURSUITS = {
     "Breakout": Pursuit(ball=99, paddle=72, larger="RIGHT", smaller="LEFT"),
 }
 
-SKILLS = (0.0, 0.5, 0.8)
-"""How often a player pursues the ball rather than acting at random; episodes take turns."""
+PLAYER, RANDOM = "player", "random"
+"""What plays."""
+
+SKILLS = {PLAYER: (0.0, 0.5, 0.8), RANDOM: (0.0,)}
+"""How often the ball is pursued rather than acted at random; episodes take turns."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,18 @@ class Play:
         return [range(start, stop) for start, stop in itertools.pairwise([0, *stops])]
 
 
-def load_play(game: Game, steps: int, cache: Path) -> Play:
+def load_play(game: Game, steps: int, cache: Path, *, policy: str = PLAYER) -> Play:
     """At least `steps` steps of a game under the dataset's protocol, played once and kept in `cache`."""
-    folder = cache / f"play-{game.slug}-{steps}"
+    folder = cache / f"play-{game.slug}-{steps}{'' if policy == PLAYER else f'-{policy}'}"
     if not folder.exists():
         with replacing(folder) as temporary:
             temporary.mkdir()
-            for name, array in vars(_play(game, steps)).items():
+            for name, array in vars(_play(game, steps, SKILLS[policy])).items():
                 np.save(temporary / f"{name}.npy", array)
     return Play(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Play.__annotations__))
 
 
-def make_log(game: Game, rows: int, steps: int, cache: Path) -> Path:
+def make_log(game: Game, rows: int, steps: int, cache: Path, *, policy: str = PLAYER) -> Path:
     """Two consecutive checkpoints of `rows` rows each, kept in `cache`; returns the source's root.
 
     To play millions of steps takes an hour. So `steps` real ones are laid one after another until both
@@ -87,11 +90,12 @@ def make_log(game: Game, rows: int, steps: int, cache: Path) -> Path:
     zstd, whose window here is at most a row group, sees so far back: they find no more likeness in it than in
     as much play.
     """
-    root = cache / f"log-{rows}-{steps}"
+    root = cache / f"log-{rows}-{steps}{'' if policy == PLAYER else f'-{policy}'}"
     run = root / game.name / str(RUN)
     if not run.exists():
-        play = load_play(game, steps, cache)
-        provenance = Provenance(COLLECTED, {"collector": "benchmarks/common.py", "policy": "random, pursuit"})
+        play = load_play(game, steps, cache, policy=policy)
+        played = "random, pursuit" if policy == PLAYER else policy
+        provenance = Provenance(COLLECTED, {"collector": "benchmarks/common.py", "policy": played})
         with replacing(run) as temporary:
             _fill_log(play, temporary / "replay_logs", rows, f"log {game}")
             (temporary / "replay_logs" / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
@@ -155,12 +159,12 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _play(game: Game, steps: int) -> Play:
+def _play(game: Game, steps: int, skills_in_turn: Sequence[float]) -> Play:
     environment, random = AtariEnvironment(game), np.random.default_rng(0)
     rows = steps + TIME_LIMIT
     observation = np.empty((rows, 84, 84), np.uint8)
     action, reward, terminal = np.empty(rows, np.int32), np.empty(rows, np.float32), np.zeros(rows, np.uint8)
-    skills = itertools.cycle(SKILLS)
+    skills = itertools.cycle(skills_in_turn)
     row = 0
     with progress_bar(total=steps, description=f"play {game}", unit=" steps") as bar:
         while row < steps:

@@ -22,6 +22,10 @@ _ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
 _LOCAL = ("", "file", "local", "memory")
 
 
+_SCRIPT = 'pip install --quiet "$0" && exec python -m "$@"'
+"""What a Job runs, given the package, the module and its arguments."""
+
+
 @dataclass(eq=False)
 class Job:
     """A Job, or the attempt to start one."""
@@ -34,7 +38,7 @@ class Job:
 class JobsEngine(PoolEngine[Job]):
     """A Job for a few tasks, `workers` at once. They are cancelled when it is stopped.
 
-    A Job gets your token, as a secret, to read and write on the Hub. It installs this package with uv.
+    A Job gets your token, as a secret, to read and write on the Hub. It installs this package with pip.
     """
 
     flavor: str = option("hardware of each Job ('hf jobs hardware' lists it)", default="cpu-basic")
@@ -44,7 +48,7 @@ class JobsEngine(PoolEngine[Job]):
     package: str = option(
         "what to install, as pip names it", default=f"atari-dqn-replay=={version('atari-dqn-replay')}"
     )
-    image: str = option("Docker image, with uv in it", default="ghcr.io/astral-sh/uv:python3.12-bookworm")
+    image: str = option("Docker image, with Python in it", default="python:3.12")
     secrets: str = option(
         "environment variables to pass on as secrets, besides the token, as A,B", default=""
     )
@@ -85,7 +89,7 @@ class JobsEngine(PoolEngine[Job]):
             job = self._api.run_job(
                 image=self.image,
                 command=[
-                    *("uv", "run", "--with", self.package, "python", "-m", f"{__package__}.engine_worker"),
+                    *("sh", "-c", _SCRIPT, self.package, f"{__package__}.engine_worker"),
                     *(self.function, work, *map(str, numbers)),
                 ],
                 env={"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"},

@@ -16,8 +16,8 @@ ZSTD_LEVEL = 9
 WHOLE_ROW_GROUP = 1 << 30
 """Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
 
-MOST_THREADS = 4
-"""That compress at once; each takes some 100 MB, and whoever makes the blocks keeps no more busy."""
+MOST_THREADS = 2
+"""That compress at once: each takes some 80 MB, and more cores are better used by more workers."""
 
 
 def write_shard(path: Path, blocks: Iterable[pa.Table], schema: pa.Schema) -> int:

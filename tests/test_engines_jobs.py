@@ -55,8 +55,8 @@ def test_jobs_run_every_task(tmp_path: Path, server: JobsServer) -> None:
     first, second, third = server.started
     assert first["path"] == "/api/jobs/lab"
     assert first["command"] == [
-        *("uv", "run", "--with", f"atari-dqn-replay=={version('atari-dqn-replay')}"),
-        *("python", "-m", "atari_dqn_replay.builder.engine_worker"),
+        *("sh", "-c", 'pip install --quiet "$0" && exec python -m "$@"'),
+        *(f"atari-dqn-replay=={version('atari-dqn-replay')}", "atari_dqn_replay.builder.engine_worker"),
         *("engine_tasks:mark_elsewhere", WORK, "0", "1"),
     ]
     assert [job["command"][-1] for job in (second, third)] == ["3", "4"]
