@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -191,7 +192,8 @@ class _Coordinator:
 
     def _run_tasks(self, tasks: Sequence[Task]) -> None:
         source = self._plan.source
-        job = Job(source.url, self._plan.place, tuple(tasks), dict(source.storage_options), self._threads())
+        url = source.url if "://" in source.url else str(Path(source.url).absolute())
+        job = Job(url, self._plan.place, tuple(tasks), dict(source.storage_options), self._threads())
         secrets = secret_options(job.storage_options)
         if secrets and not self._engine.is_here:
             raise OutputError(

@@ -5,7 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class Place:
     def for_each_game(self) -> bool:
         """Whether each game goes to a place of its own."""
         return GAME in str(self)
+
+    def absolute(self) -> "Place":
+        """The same place for a process that works in another folder."""
+        return self if self.folder is None else replace(self, folder=str(Path(self.folder).absolute()))
 
     def destinations(self, games: Iterable[Game]) -> dict[Game, Destination]:
         """Where each of the games goes."""

@@ -95,6 +95,7 @@ def make_plan(
         UnknownNameError: a run has no such checkpoint.
         OutputError: the destination holds something else.
     """
+    place = place.absolute()
     destinations = place.destinations(games)
     plan = Plan(source, place, WorkFolder(work or place.default_work()), destinations)
     for destination in dict.fromkeys(destinations.values()):

@@ -41,6 +41,8 @@ class WorkFolder:
         except (ValueError, ImportError) as error:
             raise OutputError(f"{url}: cannot be a work folder ({error})") from None
         self._root = self._root.rstrip("/")
+        if self.path is not None:
+            self.url = self._root
 
     @property
     def path(self) -> Path | None:

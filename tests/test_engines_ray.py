@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import COMMAND, run
+from dataset_folders import contents
 from engine_tasks import FAIL, WAIT, begun, done, is_running, wait_until
+from logs import write_log
 
 TESTS = Path(__file__).parent
 
@@ -124,3 +127,23 @@ def test_without_a_cluster_none_is_started(tmp_path: Path, address: str) -> None
     assert (coordinator.returncode, printed) == (1, "")
     assert errors.startswith(f"cannot join a Ray cluster at {address} (")
     assert "start one with 'ray start --head'" in errors
+
+
+def test_a_publication_survives_the_loss_of_a_node(tmp_path: Path, cluster: Any) -> None:
+    """Real checkpoints, made on all nodes: the result is that of one process, to the byte."""
+    write_log(tmp_path / "logs", [700] * 40, capacity=2000)
+    node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+    options = ["publish", "pong", "--source", "logs", "--to"]
+    assert run(*options, "expected", cwd=tmp_path).returncode == 0
+    command = [*options, "out", "--engine", "ray", "--workers", "3"]
+    process = subprocess.Popen(
+        [COMMAND, *command, "--engine-option", f"address={cluster.address}"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")) != [])
+    cluster.remove_node(node, allow_graceful=False)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert contents(tmp_path / "out") == contents(tmp_path / "expected")
