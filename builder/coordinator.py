@@ -171,10 +171,11 @@ class _Coordinator:
 
     def _head_after(self, unit: Unit) -> int | None:
         """The checkpoint whose head completes this one, if nobody else is going to make it."""
+        _, later = unit.run.neighbours(unit.checkpoint)
+        if later is None or Unit(unit.run, later).key in self._unpublished:
+            return None
         with contextlib.suppress(SourceError):  # its own task will tell
-            later = unit.run.continued_in(unit.checkpoint)
-            if later is not None and Unit(unit.run, later).key not in self._unpublished:
-                return later
+            return unit.run.continued_in(unit.checkpoint)
         return None
 
     def _missing_head(self, unit: Unit) -> Unit | None:

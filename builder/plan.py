@@ -1,6 +1,6 @@
 """What a publication would make, what an interrupted one has made already, and what is there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -127,7 +127,7 @@ class _Comparison:
 
     def add(self, checkpoints: Sequence[int] | None) -> None:
         """Add the run's checkpoints to the plan."""
-        sizes = self.run.file_sizes()
+        sizes, rebuilt = self.run.file_sizes(), set[int]()
         for checkpoint in self.run.checkpoints if checkpoints is None else checkpoints:
             self.run.require(checkpoint)
             if checkpoint > MOST_CHECKPOINT:
@@ -135,8 +135,11 @@ class _Comparison:
                     f"{self.run.where}: checkpoint {checkpoint}; "
                     f"a dataset holds those up to {MOST_CHECKPOINT}"
                 )
-            self._list_for(checkpoint, sizes).append(Unit(self.run, checkpoint))
-        self._check_others()
+            units = self._list_for(checkpoint, sizes)
+            units.append(Unit(self.run, checkpoint))
+            if units is not self.plan.done:
+                rebuilt.add(checkpoint)
+        self._check_others(rebuilt)
 
     def _list_for(self, checkpoint: int, sizes: Mapping[str, int | None]) -> list[Unit]:
         manifest = self.published.get(checkpoint)
@@ -153,9 +156,8 @@ class _Comparison:
     def _is_whole(self, manifest: Manifest) -> bool:
         return all(self.snapshot.size(file.path) == file.size for file in manifest.files())
 
-    def _check_others(self) -> None:
+    def _check_others(self, rebuilt: Collection[int]) -> None:
         """See to it that what is published of this run, and will stay, is of the same log."""
-        rebuilt = {unit.checkpoint for unit in self.plan.units if unit.run is self.run}
         for checkpoint, manifest in self.published.items():
             if checkpoint not in rebuilt and manifest.log != (self.run.capacity(), self.run.provenance):
                 raise OutputError(

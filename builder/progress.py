@@ -14,5 +14,9 @@ def progress_bar(
     total: int | None = None,
     **options: Any,
 ) -> "tqdm[Any]":
-    """A bar with rate and time left; `disable=None` is tqdm's word for "only on a terminal"."""
-    return tqdm(items, desc=description, unit=unit, total=total, disable=None, unit_scale=True, **options)
+    """A bar with rate and time left.
+
+    `disable=None` is tqdm's word for "only on a terminal", and `leave=None` for "unless it is below another".
+    """
+    settings = {"disable": None, "leave": None, "unit_scale": True, **options}
+    return tqdm(items, desc=description, unit=unit, total=total, **settings)

@@ -53,6 +53,7 @@ class ProgressBoard:
         self._stop.set()
         if self._bar is not None:
             self._thread.join()
+            self._show([])
             for line in (*self._lines, self._bar):
                 line.close()
 
