@@ -8,6 +8,7 @@ stored deflate block (RFC 1951) of rows with filter 0.
 import io
 import struct
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -30,9 +31,10 @@ _IDAT = struct.pack(">I", len(_STORED) + _RAW + 4) + b"IDAT" + _STORED
 _PIXELS = len(_HEAD) + len(_IDAT)
 _ADLER = _PIXELS + _RAW
 _CRC = _ADLER + 4
-_TEMPLATE = np.frombuffer(_HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b""), np.uint8)
 _CRC_OF_HEAD = isal_zlib.crc32(b"IDAT" + _STORED)
-PNG_BYTES = len(_TEMPLATE)
+BLANK_PNG = _HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b"")
+"""What all stored PNGs have in common; pixels and checksums are wanting."""
+PNG_BYTES = len(BLANK_PNG)
 """Length of every stored PNG: 7,208."""
 
 IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
@@ -52,7 +54,21 @@ def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
     if rows * PNG_BYTES >= 1 << 31:
         raise ValueError(f"{rows:,} frames are more than one Arrow column can hold; encode them in blocks")
     pngs = np.empty((rows, PNG_BYTES), np.uint8)
-    pngs[:] = _TEMPLATE
+    pngs[:] = np.frombuffer(BLANK_PNG, np.uint8)
+    fill_pngs(pngs, blocks)
+    return _image_column(pngs)
+
+
+def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
+    """Put frames into PNGs: into copies of BLANK_PNG, or in the place of other frames.
+
+    Args:
+        pngs: shape (n, PNG_BYTES), uint8.
+        blocks: one after another, n frames in all; each of shape (n, 84, 84), uint8.
+
+    Raises:
+        ValueError: frames of another shape or dtype.
+    """
     raw = pngs[:, _PIXELS:_ADLER]
     start = 0
     for frames in blocks:
@@ -63,12 +79,11 @@ def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
         stop = start + len(frames)
         raw[start:stop].reshape(len(frames), HEIGHT, _ROW)[:, :, 1:] = frames
         start = stop
-    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, rows)
+    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, len(pngs))
     pngs[:, _ADLER:_CRC] = adler.astype(">u4")[:, None].view(np.uint8)
     checked = pngs[:, _PIXELS:_CRC]
-    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, rows)
+    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, len(pngs))
     pngs[:, _CRC : _CRC + 4] = crc.astype(">u4")[:, None].view(np.uint8)
-    return _image_column(pngs)
 
 
 def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -93,9 +108,14 @@ def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return frames
 
 
+def empty_images(rows: int) -> pa.StructArray:
+    """A column like one of frames, but that each is of no bytes."""
+    return _image_column(np.empty((rows, 0), np.uint8))
+
+
 def _image_column(pngs: np.ndarray) -> pa.StructArray:
-    rows = len(pngs)
-    offsets = np.arange(0, (rows + 1) * PNG_BYTES, PNG_BYTES, dtype=np.int32)
+    rows, png_bytes = pngs.shape
+    offsets = png_bytes * np.arange(rows + 1, dtype=np.int32)
     data = pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(pngs)])
     return pa.StructArray.from_arrays([data, pa.nulls(rows, pa.string())], fields=list(IMAGE_TYPE))
 
@@ -113,7 +133,7 @@ def _decode_chunk(chunk: pa.Array) -> np.ndarray:
     if len(data) and (np.diff(offsets) == PNG_BYTES).all():
         values = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
         pngs = values.reshape(len(data), PNG_BYTES)
-        if (pngs[:, :_PIXELS] == _TEMPLATE[:_PIXELS]).all():
+        if (pngs[:, :_PIXELS] == np.frombuffer(BLANK_PNG, np.uint8, _PIXELS)).all():
             rows = pngs[:, _PIXELS:_ADLER].reshape(len(data), HEIGHT, _ROW)
             if not rows[:, :, 0].any():
                 return rows[:, :, 1:]

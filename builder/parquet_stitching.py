@@ -1,4 +1,4 @@
-"""Parquet files of one row group each, joined into one: the very bytes that a single writer writes.
+"""Row groups, each from a Parquet file of its own, joined into one: the very bytes that one writer writes.
 
 pyarrow lays a file out as the pages of all row groups, then their column indexes, then their offset indexes,
 then the footer. Pages and column indexes are copied; what tells where something lies is moved. The numbers
@@ -6,28 +6,53 @@ of the fields are those of
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
-from .thrift_compact import encode_structs, field_span, rewrite
+from .thrift_compact import Seen, encode_structs, field_span, one_by_one, rewrite
 
-_MAGIC = b"PAR1"
+MAGIC = b"PAR1"
+COLUMNS = 1
+CHUNK_OFFSET, CHUNK = 2, 3
+PAGE_OFFSETS = (9, 10, 11)
+"""In a chunk: of its data, index and dictionary pages."""
+PAGES, PAGE_OFFSET = 1, 1
 _LENGTH_BYTES = 4
 _FILE_ROWS, _ROW_GROUPS = 3, 4
-_COLUMNS, _GROUP_ROWS, _GROUP_OFFSET, _ORDINAL = 1, 3, 5, 7
-_CHUNK_OFFSET, _CHUNK, _OFFSET_INDEX_OFFSET, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX_OFFSET = 2, 3, 4, 5, 6
-_DATA_PAGE_OFFSET, _INDEX_PAGE_OFFSET, _DICTIONARY_PAGE_OFFSET = 9, 10, 11
-_PAGES, _PAGE_OFFSET = 1, 1
+_GROUP_ROWS, _GROUP_OFFSET, _ORDINAL = 3, 5, 7
+_OFFSET_INDEX_OFFSET, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX_OFFSET = 4, 5, 6
 
 
-class _RowGroup(NamedTuple):
+class RowGroup(NamedTuple):
+    """A row group out of a file that holds no other."""
+
+    pages: bytes
     metadata: bytes
-    """Has the pages' places in the whole file, but the indexes' places in the file that it came in."""
+    """Pages are where they lie when MAGIC is before the first, indexes where they lay in the file."""
     rows: int
     indexes_start: int
-    """In the file that it came in."""
+    """In the file."""
     column_indexes: bytes
     offset_indexes: list[bytes]
+
+    @classmethod
+    def of(cls, file: bytes) -> "RowGroup":
+        """The row group of a Parquet file with page index."""
+        rows, column_indexes, offset_indexes = Seen(), Seen(), Seen()
+        column = {_OFFSET_INDEX_OFFSET: offset_indexes, _COLUMN_INDEX_OFFSET: column_indexes}
+        footer = _footer(file)
+        start, _ = field_span(footer, _ROW_GROUPS)
+        # The list's first byte says that it has one.
+        metadata, _ = rewrite(footer, {COLUMNS: column, _GROUP_ROWS: rows}, start + 1)
+        indexes_start = min(column_indexes + offset_indexes)
+        return cls(
+            file[len(MAGIC) : indexes_start],
+            metadata,
+            rows[0],
+            indexes_start,
+            file[indexes_start : offset_indexes[0]],
+            [rewrite(file, {}, index)[0] for index in offset_indexes],
+        )
 
 
 class StitchedFile:
@@ -41,38 +66,27 @@ class StitchedFile:
     def __init__(self, file: BinaryIO, empty: bytes) -> None:
         self._file = file
         self._empty_footer = _footer(empty)
-        self._groups: list[_RowGroup] = []
+        self._groups: list[RowGroup] = []
         self._position = 0
-        self._write(_MAGIC)
+        self._write(MAGIC)
 
-    def append(self, piece: bytes) -> None:
-        """Add the row group of a Parquet file that holds one row group, with its page index."""
-        distance = self._position - len(_MAGIC)
+    def append(self, group: RowGroup) -> None:
+        """Add a row group that was written with the same schema and settings."""
+        distance = self._position - len(MAGIC)
 
         def moved(offset: int) -> int:
             return offset + distance if offset else 0  # 0 says that there is none
 
-        rows, column_indexes, offset_indexes = _Seen(), _Seen(), _Seen()
-        column = {
-            _CHUNK_OFFSET: moved,
-            _CHUNK: dict.fromkeys((_DATA_PAGE_OFFSET, _INDEX_PAGE_OFFSET, _DICTIONARY_PAGE_OFFSET), moved),
-            _OFFSET_INDEX_OFFSET: offset_indexes,
-            _COLUMN_INDEX_OFFSET: column_indexes,
-        }
+        column = {CHUNK_OFFSET: moved, CHUNK: dict.fromkeys(PAGE_OFFSETS, moved)}
         ordinal = len(self._groups)
-        group = {_COLUMNS: column, _GROUP_ROWS: rows, _GROUP_OFFSET: moved, _ORDINAL: lambda _: ordinal}
-        footer = _footer(piece)
-        start, _ = field_span(footer, _ROW_GROUPS)
-        metadata, _ = rewrite(footer, group, start + 1)  # the list's first byte says that it has one
-        indexes_start = min(column_indexes + offset_indexes)
-        self._write(piece[len(_MAGIC) : indexes_start])
+        changes = {COLUMNS: column, _GROUP_OFFSET: moved, _ORDINAL: lambda _: ordinal}
+        page = {PAGES: {PAGE_OFFSET: moved}}
+        self._write(group.pages)
         self._groups.append(
-            _RowGroup(
-                metadata,
-                rows[0],
-                indexes_start,
-                piece[indexes_start : offset_indexes[0]],
-                [rewrite(piece, {_PAGES: {_PAGE_OFFSET: moved}}, index)[0] for index in offset_indexes],
+            group._replace(
+                pages=b"",  # they are written
+                metadata=rewrite(group.metadata, changes)[0],
+                offset_indexes=[rewrite(index, page)[0] for index in group.offset_indexes],
             )
         )
 
@@ -85,7 +99,7 @@ class StitchedFile:
         footer, _ = rewrite(self._empty_footer, {_FILE_ROWS: lambda _: rows})
         start, stop = field_span(footer, _ROW_GROUPS)
         footer = footer[:start] + encode_structs(groups) + footer[stop:]
-        self._write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + _MAGIC)
+        self._write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + MAGIC)
         return rows
 
     def _write(self, data: bytes) -> int:
@@ -95,29 +109,16 @@ class StitchedFile:
         return position
 
 
-class _Seen(list[int]):
-    """Takes note of numbers, and leaves them as they are."""
-
-    def __call__(self, number: int) -> int:
-        self.append(number)
-        return number
-
-
-def _placed(group: _RowGroup, column_indexes: int, offset_indexes: Iterable[int]) -> bytes:
+def _placed(group: RowGroup, column_indexes: int, offset_indexes: Iterable[int]) -> bytes:
     """The metadata of a row group whose indexes lie there."""
     column = {
-        _OFFSET_INDEX_OFFSET: _one_by_one(offset_indexes),
-        _OFFSET_INDEX_LENGTH: _one_by_one(map(len, group.offset_indexes)),
+        _OFFSET_INDEX_OFFSET: one_by_one(offset_indexes),
+        _OFFSET_INDEX_LENGTH: one_by_one(map(len, group.offset_indexes)),
         _COLUMN_INDEX_OFFSET: lambda offset: offset - group.indexes_start + column_indexes,
     }
-    return rewrite(group.metadata, {_COLUMNS: column})[0]
-
-
-def _one_by_one(numbers: Iterable[int]) -> Callable[[int], int]:
-    iterator = iter(numbers)
-    return lambda _: next(iterator)
+    return rewrite(group.metadata, {COLUMNS: column})[0]
 
 
 def _footer(file: bytes) -> bytes:
-    end = len(file) - len(_MAGIC) - _LENGTH_BYTES
+    end = len(file) - len(MAGIC) - _LENGTH_BYTES
     return file[end - int.from_bytes(file[end : end + _LENGTH_BYTES], "little") : end]

@@ -1,38 +1,47 @@
-"""Writes Parquet files: all with the same settings, several row groups at once."""
+"""Writes Parquet files, all with the same settings; of steps, several row groups at once."""
 
+import itertools
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .parquet_stitching import StitchedFile
-from .steps import TABLE_ROWS
+from .frames import empty_images
+from .frames_page import FramesPage
+from .parquet_filling import fill_first_column
+from .parquet_stitching import RowGroup, StitchedFile
+from .steps import TABLE_ROWS, Columns, even_blocks, frames_of, table_of
 
 ZSTD_LEVEL = 9
 WHOLE_ROW_GROUP = 1 << 30
 """Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
 
 MOST_THREADS = 2
-"""That compress at once: each takes some 80 MB, and more cores are better used by more workers."""
+"""That compress at once: each takes some 50 MB, and more cores are better used by more workers."""
 
 
-def write_shard(path: Path, blocks: Iterable[pa.Table], schema: pa.Schema) -> int:
-    """Write each block as a row group, several of them compressed at once; gives the number of rows.
+def write_steps(path: Path, blocks: Iterable[Columns], schema: pa.Schema) -> int:
+    """Write steps in row groups of TABLE_ROWS, several of them made at once; gives the number of rows.
 
-    The bytes are the same however many threads there are. In hand are no more blocks than threads, the one
-    that is being made among them.
+    The bytes are those of `write_shard`, however many threads there are. In hand are no more row groups than
+    threads, the one whose steps are being read among them.
+
+    Args:
+        path: of the file.
+        blocks: consecutive steps, cut in any way.
+        schema: of the file; its first column is that of the frames.
     """
     threads = min(pa.cpu_count(), MOST_THREADS)
     with path.open("wb") as file, ThreadPoolExecutor(threads, "write-parquet") as executor:
-        shard = StitchedFile(file, _file_of(schema))
-        pending: deque[Future[bytes]] = deque()
-        # A loop over the blocks would hold the last one while the next is made.
-        for future in map(partial(executor.submit, _file_of, schema), blocks):
-            pending.append(future)
+        shard = StitchedFile(file, file_of(schema))
+        pending: deque[Future[RowGroup]] = deque()
+        makers = itertools.cycle([_RowGroupMaker(schema) for _ in range(threads)])
+        for held in even_blocks(blocks):
+            # The maker whose turn it is made the row group that was taken last.
+            pending.append(executor.submit(next(makers).make, held))
             if len(pending) == threads:
                 shard.append(pending.popleft().result())
         for future in pending:
@@ -40,7 +49,17 @@ def write_shard(path: Path, blocks: Iterable[pa.Table], schema: pa.Schema) -> in
         return shard.finish()
 
 
-def _file_of(schema: pa.Schema, *tables: pa.Table) -> bytes:
+def write_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
+    """Write each table as a row group; gives the number of rows."""
+    rows = 0
+    with parquet_writer(path, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+            rows += len(table)
+    return rows
+
+
+def file_of(schema: pa.Schema, *tables: pa.Table) -> bytes:
     """A Parquet file of some tables, each a row group."""
     file = pa.BufferOutputStream()
     with parquet_writer(file, schema) as writer:
@@ -49,7 +68,7 @@ def _file_of(schema: pa.Schema, *tables: pa.Table) -> bytes:
     return file.getvalue().to_pybytes()
 
 
-def parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+def parquet_writer(file: Path | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer with the settings of all shards; each table that it is given becomes a row group."""
     numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
     counters = [name for name in numbers if name == "step"]
@@ -67,3 +86,22 @@ def parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
         # A page's values are then taken at once: the room for them does not grow by copies.
         write_batch_size=TABLE_ROWS,
     )
+
+
+class _RowGroupMaker:
+    """Makes row groups, one after another in the same memory.
+
+    pyarrow writes them with empty frames, and what it would make of the frames is put in their place.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._codec = pa.Codec("zstd", ZSTD_LEVEL)
+        self._page = FramesPage()
+
+    def make(self, held: list[Columns]) -> RowGroup:
+        """A row group of these steps, which are let go."""
+        frames = frames_of(held)
+        table = table_of(held, empty_images(sum(map(len, frames))), self._schema)
+        group = RowGroup.of(file_of(self._schema, table))
+        return fill_first_column(group, lambda levels: self._page.lay_out(levels, frames), self._codec)

@@ -43,27 +43,50 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
         start = stop
 
 
-def steps_tables(blocks: Iterable[Columns], schema: pa.Schema, rows: int = TABLE_ROWS) -> Iterator[pa.Table]:
-    """Steps as Arrow tables of exactly `rows` rows, but for the last."""
+def steps_tables(blocks: Iterable[Columns], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Steps as Arrow tables of TABLE_ROWS rows, but for the last."""
+    for held in even_blocks(blocks):
+        yield table_of(held, encode_frames(*frames_of(held)), schema)
+
+
+def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
+    """Steps as an Arrow table: the frames as stored PNGs, the rest as they are."""
+    return table_of([columns], encode_frames(columns["observation"]), schema)
+
+
+def even_blocks(blocks: Iterable[Columns]) -> Iterator[list[Columns]]:
+    """Steps in lists of TABLE_ROWS rows, but for the last; who takes a list clears it to let memory go."""
     held: list[Columns] = []
     count = 0
     for block in blocks:
         start = 0
         while start < len(block["step"]):
-            piece = {name: column[start : start + rows - count] for name, column in block.items()}
+            piece = {name: column[start : start + TABLE_ROWS - count] for name, column in block.items()}
             held.append(piece)
             start += len(piece["step"])
             count += len(piece["step"])
-            if count == rows:
-                yield _table_of(held, schema)
-                count = 0
+            if count == TABLE_ROWS:
+                yield held
+                held, count = [], 0
     if held:
-        yield _table_of(held, schema)
+        yield held
 
 
-def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
-    """Steps as an Arrow table: the frames as stored PNGs, the rest as they are."""
-    return _table_of([columns], schema)
+def frames_of(held: list[Columns]) -> list[np.ndarray]:
+    """The frames of consecutive steps, block by block."""
+    return [columns["observation"] for columns in held]
+
+
+def table_of(held: list[Columns], observations: pa.StructArray, schema: pa.Schema) -> pa.Table:
+    """Consecutive steps as an Arrow table, with this column in the place of their frames; clears `held`."""
+    arrays = [
+        observations
+        if field.name == "observation"
+        else pa.array(np.concatenate([columns[field.name] for columns in held]), field.type)
+        for field in schema
+    ]
+    held.clear()
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 class Digests:
@@ -147,15 +170,3 @@ def _episode_row(place: tuple[Game, int, int], episode: Episode) -> dict[str, An
 
 def _image(frame: np.ndarray | None) -> dict[str, Any] | None:
     return None if frame is None else encode_frames(frame[None])[0].as_py()
-
-
-def _table_of(held: list[Columns], schema: pa.Schema) -> pa.Table:
-    """A table of all that is held; its memory is let go."""
-    arrays = [
-        encode_frames(*(piece[field.name] for piece in held))
-        if field.name == "observation"
-        else pa.array(np.concatenate([piece[field.name] for piece in held]), field.type)
-        for field in schema
-    ]
-    held.clear()
-    return pa.Table.from_arrays(arrays, schema=schema)

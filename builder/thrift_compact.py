@@ -4,16 +4,31 @@ Whatever is not named passes untouched, so fields that are not known here are no
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Changes = Mapping[int, Any]
-"""For a struct's fields, by their numbers: `Callable[[int], int]` for a whole number, and for a struct or a
-list of structs the `Changes` of each."""
+"""For a struct's fields, by their numbers: `Callable[[int], int]` for a whole number, for a struct its
+`Changes`, and for a list what each of its elements has."""
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _LONG_LIST = 15
 """Stands for a list's length where that does not fit into the list's first byte."""
+
+
+class Seen(list[int]):
+    """Takes note of numbers, and leaves them as they are."""
+
+    def __call__(self, number: int) -> int:
+        """The number."""
+        self.append(number)
+        return number
+
+
+def one_by_one(numbers: Iterable[int]) -> Callable[[int], int]:
+    """Puts each of these in the place of a number."""
+    iterator = iter(numbers)
+    return lambda _: next(iterator)
 
 
 def rewrite(data: bytes, changes: Changes, start: int = 0) -> tuple[bytes, int]:
@@ -131,16 +146,18 @@ class _Rewriter(_Walker):
 
     def struct(self, changes: Changes) -> None:
         for number, kind in self.fields():
-            change = changes.get(number)
-            if change is None:
-                self.skip(kind)
-            elif kind == _STRUCT:
-                self.struct(change)
-            elif kind == _LIST:
-                size, _ = self.list_head()
-                for _ in range(size):
-                    self.struct(change)
-            else:
-                self._parts.append(self.data[self._copied : self.position])
-                self._parts.append(encode_integer(change(self.integer())))
-                self._copied = self.position
+            self._value(kind, changes.get(number))
+
+    def _value(self, kind: int, change: Any) -> None:
+        if change is None:
+            self.skip(kind)
+        elif kind == _STRUCT:
+            self.struct(change)
+        elif kind == _LIST:
+            size, inner = self.list_head()
+            for _ in range(size):
+                self._value(inner, change)
+        else:
+            self._parts.append(self.data[self._copied : self.position])
+            self._parts.append(encode_integer(change(self.integer())))
+            self._copied = self.position

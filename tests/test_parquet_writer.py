@@ -1,5 +1,6 @@
-"""A shard is the very file that one Parquet writer makes, however many threads have made it."""
+"""Steps are written as the very file that one Parquet writer makes, however many threads have made it."""
 
+import io
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.features import steps_features
-from atari_dqn_replay.builder.frames import decode_frames, encode_frames
+from atari_dqn_replay.builder.frames import decode_frames
 from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.parquet_writer import MOST_THREADS, parquet_writer, write_shard
+from atari_dqn_replay.builder.parquet_stitching import RowGroup, StitchedFile
+from atari_dqn_replay.builder.parquet_writer import MOST_THREADS, file_of, write_shard, write_steps
+from atari_dqn_replay.builder.steps import TABLE_ROWS, Columns, steps_table, steps_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import real_frames
 
-GROUP_ROWS = 300
+EPISODE_ROWS = 300
+SCHEMA = steps_features(find_game("breakout")).arrow_schema
+SCHEMA_OF_PARTS = pa.schema([SCHEMA.field(name) for name in ("observation", "action", "reward")])
+"""That of an episode's parts in different checkpoints."""
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "observation": (
         pa.struct({"bytes": pa.binary(), "path": pa.string()}),
@@ -46,31 +52,57 @@ def row_groups(draw: st.DrawFn) -> tuple[pa.Schema, list[pa.Table]]:
 
 @given(row_groups())
 @settings(deadline=None)
-def test_bytes_are_those_of_one_writer(
-    tmp_path_factory: pytest.TempPathFactory, groups: tuple[pa.Schema, list[pa.Table]]
-) -> None:
+def test_stitched_bytes_are_those_of_one_writer(groups: tuple[pa.Schema, list[pa.Table]]) -> None:
     schema, tables = groups
+    file = io.BytesIO()
+    stitched = StitchedFile(file, file_of(schema))
+    for table in tables:
+        stitched.append(RowGroup.of(file_of(schema, table)))
+    assert stitched.finish() == sum(map(len, tables))
+    assert file.getvalue() == file_of(schema, *tables)
+
+
+@given(st.data(), st.integers(0, 500), st.sampled_from([SCHEMA, SCHEMA.remove_metadata(), SCHEMA_OF_PARTS]))
+@settings(deadline=None, max_examples=30)
+def test_steps_cut_in_any_way_are_written_as_one_table(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: int, schema: pa.Schema
+) -> None:
+    """Up to seven rows, their definition levels are written in another way; with more, their number grows."""
+    rows = data.draw(st.sampled_from([rows, rows % 10]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, rows), max_size=4)))
+    columns = steps(rows, data.draw(st.integers(0, 1000)))
+    blocks = [cut(columns, start, stop) for start, stop in zip([0, *cuts], [*cuts, rows], strict=True)]
     path = tmp_path_factory.getbasetemp() / "any.parquet"
-    assert write_shard(path, iter(tables), schema) == sum(map(len, tables))
-    assert path.read_bytes() == by_one_writer(schema, tables)
+    assert write_steps(path, blocks, schema) == rows
+    assert path.read_bytes() == file_of(schema, *([steps_table(columns, schema)] if rows else []))
 
 
 @pytest.mark.parametrize("cores", [1, 3])
-def test_steps_are_written_as_by_one_writer(tmp_path: Path, cores: int) -> None:
-    tables, path, usual = list(steps(24)), tmp_path / "steps.parquet", pa.cpu_count()
+@pytest.mark.parametrize("rows", [TABLE_ROWS, TABLE_ROWS + 1, 17 * TABLE_ROWS + 100])
+def test_steps_are_written_as_by_one_writer(tmp_path: Path, rows: int, cores: int) -> None:
+    path, expected, usual = tmp_path / "steps.parquet", tmp_path / "expected.parquet", pa.cpu_count()
     pa.set_cpu_count(cores)
     try:
-        write_shard(path, tables, steps_schema())
+        write_steps(path, episodes(rows), SCHEMA)
     finally:
         pa.set_cpu_count(usual)
-    assert path.read_bytes() == by_one_writer(steps_schema(), tables)
+    assert write_shard(expected, steps_tables(episodes(rows), SCHEMA), SCHEMA) == rows
+    assert path.read_bytes() == expected.read_bytes()
+
+
+def test_a_shard_without_rows_has_no_row_group(tmp_path: Path) -> None:
+    path = tmp_path / "steps.parquet"
+    assert write_steps(path, [], SCHEMA) == 0
+    assert path.read_bytes() == file_of(SCHEMA)
+    assert pq.read_metadata(path).num_row_groups == 0
 
 
 def test_rows_are_read_with_page_index_and_checksums(tmp_path: Path) -> None:
-    path = tmp_path / "steps.parquet"
-    write_shard(path, steps(24), steps_schema())
+    path, rows = tmp_path / "steps.parquet", 3 * TABLE_ROWS + 5
+    write_steps(path, episodes(rows), SCHEMA)
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for number, expected in enumerate(steps(24)):
+        assert file.num_row_groups == 4
+        for number, expected in enumerate(steps_tables(episodes(rows), SCHEMA)):
             assert file.read_row_group(number).equals(expected)
             chunks = [
                 file.metadata.row_group(number).column(leaf) for leaf in range(file.metadata.num_columns)
@@ -78,91 +110,81 @@ def test_rows_are_read_with_page_index_and_checksums(tmp_path: Path) -> None:
             assert all(chunk.has_offset_index for chunk in chunks)
             # The observation's two leaves have no statistics.
             assert [chunk.has_column_index for chunk in chunks] == [False, False] + [True] * (len(chunks) - 2)
-        assert file.num_row_groups == 24
     step = pq.read_table(path, filters=[("episode", "==", 17), ("step", ">=", 290)])["step"]
-    assert step.to_pylist() == list(range(290, GROUP_ROWS))
+    assert step.to_pylist() == list(range(290, EPISODE_ROWS))
 
 
 def test_checksum_tells_a_damaged_page(tmp_path: Path) -> None:
     path = tmp_path / "steps.parquet"
-    write_shard(path, steps(3), steps_schema())
+    write_steps(path, episodes(2 * TABLE_ROWS), SCHEMA)
     data = bytearray(path.read_bytes())
-    last_group = pq.read_metadata(path).row_group(2)
+    last_group = pq.read_metadata(path).row_group(1)
     data[last_group.column(0).data_page_offset + 100] ^= 1
     path.write_bytes(data)
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        assert decode_frames(file.read_row_group(1)["observation"]).any()
+        assert decode_frames(file.read_row_group(0)["observation"]).any()
         with pytest.raises(OSError, match="CRC checksum"):
-            file.read_row_group(2)
+            file.read_row_group(1)
 
 
-def test_few_blocks_are_in_hand(tmp_path: Path) -> None:
+def test_few_row_groups_are_in_hand(tmp_path: Path) -> None:
     made: list[weakref.ref[np.ndarray]] = []
     in_hand = []
 
-    def blocks() -> Iterator[pa.Table]:
-        for value in range(40):
+    def blocks() -> Iterator[Columns]:
+        for _ in range(12):
             in_hand.append(sum(block() is not None for block in made))
-            array = np.full(1 << 16, value, np.int64)
-            made.append(weakref.ref(array))
-            yield pa.table(
-                {"step": pa.Array.from_buffers(pa.int64(), len(array), [None, pa.py_buffer(array)])}
-            )
-            del array
+            columns = steps(TABLE_ROWS)
+            columns["observation"] = columns["observation"].copy()
+            made.append(weakref.ref(columns["observation"]))
+            yield columns
+            del columns
 
-    write_shard(tmp_path / "steps.parquet", blocks(), pa.schema([("step", pa.int64())]))
-    # A block for each thread; and each may not yet have let go of the one before.
-    assert max(in_hand) <= 2 * min(pa.cpu_count(), MOST_THREADS)
+    write_steps(tmp_path / "steps.parquet", blocks(), SCHEMA)
+    # One for each thread, and the last one, which is still held when the next is asked for.
+    assert max(in_hand) <= min(pa.cpu_count(), MOST_THREADS) + 1
     assert not any(block() is not None for block in made)
 
 
 def test_error_of_the_blocks_is_raised(tmp_path: Path) -> None:
-    def blocks() -> Iterator[pa.Table]:
-        yield from steps(5)
+    def blocks() -> Iterator[Columns]:
+        yield from episodes(3 * TABLE_ROWS)
         raise OSError("the source is gone")
 
     with pytest.raises(OSError, match="the source is gone"):
-        write_shard(tmp_path / "steps.parquet", blocks(), steps_schema())
+        write_steps(tmp_path / "steps.parquet", blocks(), SCHEMA)
 
 
 def test_error_of_a_thread_is_raised(tmp_path: Path) -> None:
-    tables = list(steps(5))
-    tables[2] = tables[2].drop_columns("step")
-    with pytest.raises(ValueError, match="schema"):
-        write_shard(tmp_path / "steps.parquet", tables, tables[0].schema)
+    blocks = [steps(TABLE_ROWS) for _ in range(4)]
+    blocks[1]["observation"] = blocks[1]["observation"].astype(np.int16)
+    with pytest.raises(ValueError, match="int16"):
+        write_steps(tmp_path / "steps.parquet", blocks, SCHEMA)
 
 
-def steps_schema() -> pa.Schema:
-    """That of a game's steps."""
-    return steps_features(find_game("breakout")).arrow_schema
+def episodes(rows: int) -> Iterator[Columns]:
+    """Steps of real frames, episode by episode."""
+    for number, start in enumerate(range(0, rows, EPISODE_ROWS)):
+        yield steps(min(EPISODE_ROWS, rows - start), number)
 
 
-def steps(groups: int) -> Iterator[pa.Table]:
-    """Row groups of real frames, each an episode."""
-    frames = real_frames("breakout", 8 * GROUP_ROWS)
-    for number in range(groups):
-        start = number % 8 * GROUP_ROWS
-        columns = {
-            "observation": encode_frames(frames[start : start + GROUP_ROWS]),
-            "action": np.arange(GROUP_ROWS) % 4,
-            "reward": np.arange(GROUP_ROWS) % 11 == 0,
-            "terminated": np.arange(GROUP_ROWS) == GROUP_ROWS - 1,
-            "truncated": np.zeros(GROUP_ROWS, bool),
-            "return_to_go": np.arange(GROUP_ROWS)[::-1] // 11,
-            "checkpoint": np.full(GROUP_ROWS, 3),
-            "episode": np.full(GROUP_ROWS, number),
-            "step": np.arange(GROUP_ROWS),
-        }
-        schema = steps_schema()
-        yield pa.table(
-            {field.name: pa.array(columns[field.name]).cast(field.type) for field in schema}, schema
-        )
+def steps(rows: int, episode: int = 0) -> Columns:
+    """An episode of real frames; neighbours have others."""
+    first = episode % 8 * EPISODE_ROWS
+    step = np.arange(rows, dtype=np.int32)
+    return {
+        "observation": real_frames("breakout", 8 * EPISODE_ROWS + TABLE_ROWS)[first : first + rows],
+        "action": step % np.int64(4),
+        "reward": (step % 11 == 0).astype(np.float32),
+        "terminated": step == rows - 1,
+        "truncated": np.zeros(rows, bool),
+        "return_to_go": (step[::-1] // 11).astype(np.float32),
+        "checkpoint": np.full(rows, 3, np.int16),
+        "episode": np.full(rows, episode, np.int32),
+        "step": step,
+    }
 
 
-def by_one_writer(schema: pa.Schema, tables: list[pa.Table]) -> bytes:
-    """The file that a single writer makes of the same row groups."""
-    file = pa.BufferOutputStream()
-    with parquet_writer(file, schema) as writer:
-        for table in tables:
-            writer.write_table(table)
-    return file.getvalue().to_pybytes()
+def cut(columns: Columns, start: int, stop: int) -> Columns:
+    """Some of the steps."""
+    return {name: column[start:stop] for name, column in columns.items()}

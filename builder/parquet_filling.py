@@ -1,0 +1,98 @@
+"""Puts values into a row group that was written with empty ones: the very bytes that pyarrow writes for them.
+
+pyarrow copies values twice before it compresses a page, each time into new memory; frames are most of what
+there is to write, and can be laid out as a page at once. The numbers of the fields are those of
+https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from isal import isal_zlib
+
+from .parquet_stitching import CHUNK, CHUNK_OFFSET, COLUMNS, MAGIC, PAGE_OFFSET, PAGE_OFFSETS, PAGES, RowGroup
+from .thrift_compact import Seen, rewrite
+
+_HEADER_UNCOMPRESSED, _HEADER_COMPRESSED, _HEADER_CRC = 2, 3, 4
+_GROUP_UNCOMPRESSED, _GROUP_COMPRESSED = 2, 6
+_CHUNK_UNCOMPRESSED, _CHUNK_COMPRESSED, _CHUNK_SIZE_STATISTICS = 6, 7, 16
+_STATISTICS_BYTES, _INDEX_BYTES = 1, 2
+_PAGE_COMPRESSED = 2
+_LENGTH_BYTES = 4
+
+LayOut = Callable[[bytes], np.ndarray]
+"""Makes a page that begins with these bytes, its definition levels, and goes on with the values: each is a
+length of four bytes, the lowest first, and that many bytes."""
+
+
+def fill_first_column(group: RowGroup, lay_out: LayOut, codec: pa.Codec) -> RowGroup:
+    """The row group with values in its first column.
+
+    Args:
+        group: its first column holds byte strings in one plain page, all of them empty.
+        lay_out: makes the page with the values.
+        codec: compresses pages.
+    """
+    sizes = Seen()
+    header, start = rewrite(group.pages, {_HEADER_UNCOMPRESSED: sizes, _HEADER_COMPRESSED: sizes})
+    empty_bytes, empty_compressed = sizes
+    stop = start + empty_compressed
+    empty = codec.decompress(group.pages[start:stop], empty_bytes, asbytes=True)
+    page = lay_out(empty[: _LENGTH_BYTES + int.from_bytes(empty[:_LENGTH_BYTES], "little")])
+    content = codec.compress(page)
+    crc = isal_zlib.crc32(content)
+    numbers = {
+        _HEADER_UNCOMPRESSED: lambda _: page.nbytes,
+        _HEADER_COMPRESSED: lambda _: content.size,
+        _HEADER_CRC: lambda _: crc - (crc >> 31 << 32),  # as a signed number
+    }
+    header, _ = rewrite(header, numbers)
+    return _grown(
+        group._replace(pages=b"".join([header, content, group.pages[stop:]])),
+        values=page.nbytes - empty_bytes,
+        header=len(header) - start,
+        content=content.size - empty_compressed,
+    )
+
+
+def _grown(group: RowGroup, *, values: int, header: int, content: int) -> RowGroup:
+    """The row group with metadata that tell of a first page that is longer by this many bytes.
+
+    Args:
+        group: as it was, but for its pages.
+        values: more in the page before it is compressed.
+        header: more in the page's header.
+        content: more in the compressed page.
+    """
+    uncompressed, compressed = header + values, header + content
+
+    def moved(offset: int) -> int:
+        return offset + compressed if offset > len(MAGIC) else offset
+
+    chunk = {
+        _CHUNK_UNCOMPRESSED: _first_grows(uncompressed),
+        _CHUNK_COMPRESSED: _first_grows(compressed),
+        _CHUNK_SIZE_STATISTICS: {_STATISTICS_BYTES: _first_grows(values)},
+        **dict.fromkeys(PAGE_OFFSETS, moved),
+    }
+    changes = {
+        COLUMNS: {CHUNK_OFFSET: moved, CHUNK: chunk},
+        _GROUP_UNCOMPRESSED: lambda size: size + uncompressed,
+        _GROUP_COMPRESSED: lambda size: size + compressed,
+    }
+    index = {
+        PAGES: {PAGE_OFFSET: moved, _PAGE_COMPRESSED: _first_grows(compressed)},
+        _INDEX_BYTES: _first_grows(values),
+    }
+    return group._replace(
+        metadata=rewrite(group.metadata, changes)[0],
+        offset_indexes=[rewrite(offsets, index)[0] for offsets in group.offset_indexes],
+    )
+
+
+def _first_grows(more: int) -> Callable[[int], int]:
+    """Adds to the first number that it meets, the first column's."""
+    amounts = itertools.chain([more], itertools.repeat(0))
+    return lambda number: number + next(amounts)
