@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .coordinator import publish_plan
-from .engine import ProcessEngine
+from .assembly.coordinator import publish_plan
+from .assembly.job import Place
+from .assembly.plan import Plan, make_plan
+from .engines.engine import ProcessEngine
 from .games import Game
-from .job import Place
 from .manifest import Manifest
-from .plan import Plan, make_plan
 from .repo_folder import read_manifests
 from .source import Source
 from .summary import summary_table

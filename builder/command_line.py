@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from .errors import AtariReplayError
 
 if TYPE_CHECKING:
+    from .assembly.job import Place
+    from .assembly.plan import Plan
     from .destinations import Destination
-    from .job import Place
-    from .plan import Plan
 
 SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
@@ -244,8 +244,8 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 
 
 def _build(options: argparse.Namespace) -> object:
+    from .assembly.publish_source import forecast
     from .build import build, plan_build
-    from .publish_source import forecast
     from .sources import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
@@ -330,8 +330,8 @@ def _publish(options: argparse.Namespace) -> object:
 
 
 def _publish_source(options: argparse.Namespace) -> object:
-    from .engines import open_engine
-    from .publish_source import forecast, publish_source
+    from .assembly.publish_source import forecast, publish_source
+    from .engines.choice import open_engine
 
     plan = _plan(options)
     if options.dry_run:
@@ -373,7 +373,7 @@ def _add_status(commands: "argparse._SubParsersAction") -> None:
 
 
 def _status(options: argparse.Namespace) -> object:
-    from .status import status
+    from .assembly.status import status
 
     if options.source is None:
         options.refuse("--source is missing: it tells what there is to publish")
@@ -401,11 +401,11 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
 
 
 def _verify(options: argparse.Namespace) -> object:
-    from .folder_reader import FolderReader
     from .games import find_game
-    from .hub_reader import HubReader
     from .sources import open_source
-    from .verify import verify
+    from .verification.folder_reader import FolderReader
+    from .verification.hub_reader import HubReader
+    from .verification.verify import verify
 
     if (options.folder is None) == (options.repo_id is None):
         options.refuse("name either a folder or, with --repo-id, a dataset on the Hub")
@@ -469,7 +469,7 @@ def _add_destination(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 
 def _place(options: argparse.Namespace) -> "Place":
-    from .job import Place
+    from .assembly.job import Place
 
     private = getattr(options, "private", False)
     if options.repo_id is None and (private or options.revision is not None):
@@ -483,7 +483,7 @@ def _destination(options: argparse.Namespace) -> "Destination":
 
 
 def _plan(options: argparse.Namespace) -> "Plan":
-    from .plan import make_plan
+    from .assembly.plan import make_plan
     from .sources import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))

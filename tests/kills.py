@@ -26,13 +26,13 @@ from typing import Any
 
 import datasets
 import yaml
-from atari_dqn_replay.builder import coordinator
-from atari_dqn_replay.builder.engine import ProcessEngine
-from atari_dqn_replay.builder.job import Place
+from atari_dqn_replay.builder.assembly import coordinator
+from atari_dqn_replay.builder.assembly.job import Place
+from atari_dqn_replay.builder.assembly.plan import make_plan
+from atari_dqn_replay.builder.assembly.publish_source import publish_source
+from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.layout import CARD, MANIFEST
 from atari_dqn_replay.builder.manifest import Manifest
-from atari_dqn_replay.builder.plan import make_plan
-from atari_dqn_replay.builder.publish_source import publish_source
 from atari_dqn_replay.builder.sources import named_games, open_source
 from dataset_folders import Contents, contents
 from hub_server import HubServer, running_hub

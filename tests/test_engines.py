@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from atari_dqn_replay.builder.engine import Engine, EngineError, ProcessEngine
-from atari_dqn_replay.builder.engines import ENGINES, describe_options, open_engine
-from atari_dqn_replay.builder.local_engine import LocalEngine
+from atari_dqn_replay.builder.engines.choice import ENGINES, describe_options, open_engine
+from atari_dqn_replay.builder.engines.engine import Engine, EngineError, ProcessEngine
+from atari_dqn_replay.builder.engines.local_engine import LocalEngine
 from engine_tasks import DIE, DIE_ONCE, FAIL, MARK, WAIT, begun, done, is_running, wait_until
 
 TESTS = Path(__file__).parent
@@ -97,7 +97,7 @@ def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
 
 COORDINATOR = f"""
 import sys
-from atari_dqn_replay.builder.local_engine import LocalEngine
+from atari_dqn_replay.builder.engines.local_engine import LocalEngine
 
 if __name__ == "__main__":
     for _ in LocalEngine(workers=2, function={WAIT!r}).run(sys.argv[1], range(5)):
@@ -179,8 +179,8 @@ def test_every_option_is_described() -> None:
 def test_without_its_extra_an_engine_says_how_to_install_it(name: str, package: str) -> None:
     code = (
         "import importlib.util as util, sys\n"
-        "from atari_dqn_replay.builder.engine import EngineError\n"
-        "from atari_dqn_replay.builder.engines import open_engine\n"
+        "from atari_dqn_replay.builder.engines.engine import EngineError\n"
+        "from atari_dqn_replay.builder.engines.choice import open_engine\n"
         "find = util.find_spec\n"
         f"util.find_spec = lambda name, *rest: None if name == {package!r} else find(name, *rest)\n"
         f"try: open_engine({name!r})\n"

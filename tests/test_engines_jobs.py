@@ -6,9 +6,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from atari_dqn_replay.builder.engine import EngineError
-from atari_dqn_replay.builder.engines import open_engine
-from atari_dqn_replay.builder.jobs_engine import JobsEngine
+from atari_dqn_replay.builder.engines.choice import open_engine
+from atari_dqn_replay.builder.engines.engine import EngineError
+from atari_dqn_replay.builder.engines.jobs_engine import JobsEngine
 from engine_tasks import done
 from fsspec.implementations.memory import MemoryFileSystem
 from huggingface_hub import HfApi
@@ -56,7 +56,7 @@ def test_jobs_run_every_task(tmp_path: Path, server: JobsServer) -> None:
     assert first["path"] == "/api/jobs/lab"
     assert first["command"] == [
         *("sh", "-c", 'pip install --quiet "$0" && exec python -m "$@"'),
-        *(f"atari-dqn-replay=={version('atari-dqn-replay')}", "atari_dqn_replay.builder.engine_worker"),
+        *(f"atari-dqn-replay=={version('atari-dqn-replay')}", "atari_dqn_replay.builder.engines.worker"),
         *("engine_tasks:mark_elsewhere", WORK, "0", "1"),
     ]
     assert [job["command"][-1] for job in (second, third)] == ["3", "4"]

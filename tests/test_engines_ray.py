@@ -20,8 +20,8 @@ TESTS = Path(__file__).parent
 COORDINATOR = """
 import sys
 import tempfile
-from atari_dqn_replay.builder.engine import EngineError
-from atari_dqn_replay.builder.engines import open_engine
+from atari_dqn_replay.builder.engines.engine import EngineError
+from atari_dqn_replay.builder.engines.choice import open_engine
 
 work, function, tasks, *options = sys.argv[1:]
 engine = open_engine("ray", workers=3, options=options, function=function)

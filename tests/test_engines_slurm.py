@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from atari_dqn_replay.builder.engine import EngineError
-from atari_dqn_replay.builder.engines import open_engine
-from atari_dqn_replay.builder.slurm_engine import SlurmEngine
+from atari_dqn_replay.builder.engines.choice import open_engine
+from atari_dqn_replay.builder.engines.engine import EngineError
+from atari_dqn_replay.builder.engines.slurm_engine import SlurmEngine
 from engine_tasks import FAIL, MARK, done
 from slurm_stand_in import finished, install
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import datasets
 import pytest
-from atari_dqn_replay.builder import coordinator, estimate
-from atari_dqn_replay.builder.engine import ProcessEngine
+from atari_dqn_replay.builder.assembly import coordinator, estimate
+from atari_dqn_replay.builder.assembly.job import JOB, Place
+from atari_dqn_replay.builder.assembly.plan import Plan, make_plan
+from atari_dqn_replay.builder.assembly.publish_source import forecast, publish_source
+from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.errors import OutputError, SourceError
 from atari_dqn_replay.builder.folder_destination import UPLOADS
 from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.job import JOB, Place
-from atari_dqn_replay.builder.plan import Plan, make_plan
-from atari_dqn_replay.builder.publish_source import forecast, publish_source
 from atari_dqn_replay.builder.sources import named_games, open_source
 from command import run, start
 from dataset_folders import contents, manifests
@@ -141,8 +141,8 @@ def test_a_damaged_file_holds_up_none_but_those_that_need_it(
 def test_killed_workers_and_all_it_goes_on(source: Path, whole: Path, tmp_path: Path) -> None:
     arguments = ("publish", "all", "--source", source, "--to", tmp_path / "out", "--workers", "2")
     process = start(*arguments)
-    while not list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")):
-        time.sleep(0.01)
+    while process.poll() is None and not list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")):
+        time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     status = run("status", "all", "--source", source, "--to", tmp_path / "out")

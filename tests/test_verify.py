@@ -16,7 +16,6 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.folder_reader import FolderReader
 from atari_dqn_replay.builder.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
@@ -25,9 +24,10 @@ from atari_dqn_replay.builder.publish import publish
 from atari_dqn_replay.builder.repo_folder import read_manifests
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
-from atari_dqn_replay.builder.verification import Verification
-from atari_dqn_replay.builder.verify import verify
-from atari_dqn_replay.builder.well_formed import misfits
+from atari_dqn_replay.builder.verification.folder_reader import FolderReader
+from atari_dqn_replay.builder.verification.report import Verification
+from atari_dqn_replay.builder.verification.verify import verify
+from atari_dqn_replay.builder.verification.well_formed import misfits
 from hub_server import HubServer, Request, Response
 from logs import write_log
 
@@ -730,9 +730,9 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
 VERIFY = """
 import sys
 from atari_dqn_replay.builder.errors import AtariReplayError
-from atari_dqn_replay.builder.hub_reader import HubReader
+from atari_dqn_replay.builder.verification.hub_reader import HubReader
 from atari_dqn_replay.builder.sources import open_source
-from atari_dqn_replay.builder.verify import verify
+from atari_dqn_replay.builder.verification.verify import verify
 repo, revision, source, quick = sys.argv[1:]
 try:
     reader = HubReader(repo, revision, patience=3)

@@ -1,0 +1,149 @@
+"""What a publication is going to take, from the first steps that it would make."""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..features import steps_features
+from ..parquet_writer import write_steps
+from ..run import Checkpoint
+from ..steps import Columns, episode_columns, even_blocks
+from .plan import Plan, Unit
+
+TRIAL_BLOCKS = 8
+"""Row groups that are made to measure a rate: 16,384 steps."""
+
+WORKER_MEMORY = 400e6
+"""Bytes that a worker takes at most; see benchmarks/build.py."""
+
+_FILES_PER_CHECKPOINT = 4
+MOST_FILES = 100_000
+POLITE_BYTES = 300e9
+"""The Hub's advice: fewer files than this in a repo, and to ask before it holds more than this."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan is going to take; its text is what `--dry-run` prints."""
+
+    unit: Unit
+    """Whose first steps were made to measure the rates."""
+    trial_rows: int
+    rows: int
+    """To be built."""
+    rows_per_second: float
+    """Of one worker."""
+    bytes_per_row: float
+    workers: int
+    worker_disk: float
+    """Bytes that one worker has on disk at most."""
+    warnings: Sequence[str]
+
+    @property
+    def seconds(self) -> float:
+        """Without uploads that the network slows down."""
+        return self.rows / self.rows_per_second / self.workers
+
+    @property
+    def bytes(self) -> float:
+        """To be published."""
+        return self.rows * self.bytes_per_row
+
+    def __str__(self) -> str:
+        workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
+        return "\n".join(
+            [
+                f"about {_size(self.bytes)} to publish, {_duration(self.seconds)} of building with "
+                f"{workers}, {_size(self.worker_disk * self.workers)} of disk and "
+                f"{_size(WORKER_MEMORY * self.workers)} of memory at a time",
+                f"(measured on {self.trial_rows:,} steps of {self.unit}: {self.rows_per_second:,.0f} rows/s, "
+                f"{self.bytes_per_row:.0f} bytes each; games and checkpoints differ, and the network may be "
+                f"slower)",
+                *(f"warning: {warning}" for warning in self.warnings),
+            ]
+        )
+
+
+def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
+    """Make the first steps of the first checkpoint, and tell what all will take; None if there is nothing.
+
+    Raises:
+        SourceError: the first checkpoint cannot be read.
+    """
+    if not plan.to_build:
+        return None
+    unit = plan.to_build[0]
+    rows, seconds, size = _try(unit)
+    total = sum(unit.rows for unit in plan.to_build)
+    bytes_per_row = size / max(rows, 1)
+    return Estimate(
+        unit=unit,
+        trial_rows=rows,
+        rows=total,
+        rows_per_second=max(rows, 1) / seconds,
+        bytes_per_row=bytes_per_row,
+        workers=workers,
+        worker_disk=max(_worker_disk(plan, unit, bytes_per_row) for unit in plan.to_build),
+        warnings=list(_warnings(plan, total * bytes_per_row)),
+    )
+
+
+def source_bytes(unit: Unit) -> float:
+    """Bytes of a checkpoint's files at the source, on average over its run."""
+    sizes = unit.run.file_sizes().values()
+    return sum(size or 0 for size in sizes) / len(unit.run.checkpoints)
+
+
+def _worker_disk(plan: Plan, unit: Unit, bytes_per_row: float) -> float:
+    is_remote = "://" in plan.source.url and not plan.source.url.startswith("file://")
+    # What is read twice is kept: a checkpoint's files, and at a run's end those of the one before as well.
+    return unit.rows * bytes_per_row + (2 * source_bytes(unit) if is_remote else 0)
+
+
+def _try(unit: Unit) -> tuple[int, float, int]:
+    """Rows, seconds and bytes of a trial."""
+    reader = unit.run.reader()
+    try:
+        reader.expect([unit.checkpoint])
+        part = reader.part(unit.checkpoint)
+        schema = steps_features(unit.run.game, unclipped_reward=unit.run.has_unclipped_reward).arrow_schema
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "trial.parquet"
+            blocks = itertools.islice(even_blocks(_steps(part)), TRIAL_BLOCKS)
+            first = next(blocks, [])
+            began = time.perf_counter()
+            rows = write_steps(path, itertools.chain(first, itertools.chain.from_iterable(blocks)), schema)
+            return rows, time.perf_counter() - began, path.stat().st_size
+    finally:
+        reader.close()
+
+
+def _steps(part: Checkpoint) -> Iterator[Columns]:
+    return (columns for episode in part.episodes() for columns in episode_columns(episode))
+
+
+def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:
+    if plan.place.repo_id is None or plan.place.for_each_game:
+        return
+    size = new_bytes + sum(file.size for manifest in plan.published for file in manifest.files())
+    files = _FILES_PER_CHECKPOINT * (len(plan.to_build) + len(plan.prepared) + len(plan.published))
+    advice = f"the Hub advises one repo per game: --repo-id '{plan.place.repo_id}-{{game}}'"
+    if size > POLITE_BYTES:
+        yield f"the repo would hold {_size(size)}, more than {_size(POLITE_BYTES)}; {advice}"
+    if files > MOST_FILES:
+        yield f"the repo would hold {files:,} files, more than {MOST_FILES:,}; {advice}"
+
+
+def _size(size: float) -> str:
+    return tqdm.format_sizeof(size, "B", 1000)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,158 @@
+"""From the pieces of neighbouring checkpoints to one that is whole: its last shard, table and manifest."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..built_folder import BuiltCheckpoint, RepoFile
+from ..environment import TIME_LIMIT
+from ..features import episodes_features, steps_features
+from ..files import sha256_of
+from ..frames import decode_frames
+from ..layout import manifest_file, steps_shard
+from ..manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
+from ..parquet_writer import write_steps
+from ..run import Episode
+from ..steps import Columns, Digests, EpisodeRows, episode_columns
+from .pieces import EPISODES, HEAD, TAIL, Piece, write_episodes
+
+ReadBlob = Callable[[Piece, str], bytes]
+"""Gives the content of one of a piece's files."""
+
+
+def pieces_needed(first: int, find: Callable[[int], Piece | None]) -> list[Piece] | None:
+    """A checkpoint's piece and those whose heads complete it; None while one is not there.
+
+    Args:
+        first: the checkpoint's number.
+        find: the piece of a checkpoint of the same run, if it is there.
+    """
+    piece = find(first)
+    if piece is None:
+        return None
+    pieces, fragment = [piece], piece.tail
+    while fragment is not None and fragment.joined:
+        later = pieces[-1].manifest.later
+        piece = None if later is None else find(later)
+        if piece is None:
+            return None
+        pieces.append(piece)
+        fragment = piece.head
+    return pieces
+
+
+def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoint:
+    """Make a checkpoint whole.
+
+    Args:
+        pieces: what `pieces_needed` gives.
+        read: gives their files' contents.
+        folder: made here; the shard of the episode that goes on is written there.
+    """
+    folder.mkdir()
+    draft = pieces[0].manifest
+    table = pq.read_table(io.BytesIO(read(pieces[0], EPISODES)))
+    files = [RepoFile(file.path, file.size, file.sha256, None) for file in draft.shards]
+    shards = draft.shards
+    if pieces[0].tail is not None:
+        crossing = _Crossing(pieces, read)
+        shard, row = crossing.write(folder / TAIL)
+        shards = (*shards, shard)
+        files.append(RepoFile(shard.path, shard.size, shard.sha256, folder / TAIL))
+        table = pa.concat_tables([table, row]).combine_chunks()
+    write_episodes(folder / EPISODES, table)
+    content = (folder / EPISODES).read_bytes()
+    episodes = RepoFile.of_bytes(draft.episodes_table.path, content)
+    manifest = _manifest(pieces, shards, episodes, table)
+    place = (manifest.find_game(), manifest.run, manifest.checkpoint)
+    record = RepoFile.of_bytes(manifest_file(*place), manifest.to_json().encode())
+    return BuiltCheckpoint(manifest, record, (*files, episodes))
+
+
+def _manifest(
+    pieces: Sequence[Piece], shards: tuple[ShardRecord, ...], episodes: FileRecord, table: pa.Table
+) -> Manifest:
+    draft = pieces[0].manifest
+    counts = draft.step_counts
+    heads = [piece.head.rows for piece in pieces[1:] if piece.head is not None]
+    returns = table.filter(pc.field("complete"))["return"].to_numpy().astype(np.float64)
+    summary = ReturnSummary(None, None, None)
+    if len(returns):
+        summary = ReturnSummary(float(returns.mean()), float(returns.min()), float(returns.max()))
+    return replace(
+        draft,
+        step_counts=replace(
+            counts,
+            steps=sum(shard.rows for shard in shards),
+            continued_in_later=sum(heads),
+            episodes=len(table),
+            complete_episodes=len(returns),
+        ),
+        returns=summary,
+        sources=tuple(source for piece in pieces for source in piece.manifest.sources),
+        shards=shards,
+        episodes_table=ParquetRecord(episodes.path, episodes.size, episodes.sha256, len(table)),
+    )
+
+
+class _Crossing:
+    """The episode that crosses a checkpoint's end: the tail of its piece, and the heads of those after it."""
+
+    def __init__(self, pieces: Sequence[Piece], read: ReadBlob) -> None:
+        self._manifest = pieces[0].manifest
+        self._files = [
+            pq.ParquetFile(io.BytesIO(read(piece, HEAD if place else TAIL)), page_checksum_verification=True)
+            for place, piece in enumerate(pieces)
+        ]
+        self._number = self._manifest.step_counts.episodes
+        tail = pieces[0].tail
+        last = pieces[-1].head if len(pieces) > 1 else tail
+        assert tail is not None
+        assert last is not None
+        self._ended, self._began_at_reset = last.ended, tail.began_at_reset
+
+    def write(self, path: Path) -> tuple[ShardRecord, pa.Table]:
+        """Its shard, and its row of the episodes table."""
+        game, run, checkpoint = self._manifest.find_game(), self._manifest.run, self._manifest.checkpoint
+        schema = steps_features(game).arrow_schema
+        episode, digests = self._episode(), Digests(schema.names)
+
+        def blocks() -> Iterator[Columns]:
+            for columns in episode_columns(episode):
+                digests.update(columns)
+                yield columns
+
+        rows = write_steps(path, blocks(), schema)
+        place = len(self._manifest.shards)
+        name = steps_shard(game, run, checkpoint, place, place + 1)
+        record = ShardRecord(name, path.stat().st_size, sha256_of(path), rows, digests.hexdigests())
+        row = EpisodeRows(game, run, checkpoint, first_shard=place)
+        row.add(episode)
+        return record, row.table(episodes_features().arrow_schema)
+
+    def _episode(self) -> Episode:
+        numbers = pa.concat_tables(file.read(["action", "reward"]) for file in self._files)
+        limit = self._manifest.provenance.time_limit or TIME_LIMIT
+        out_of_time = self._ended and self._began_at_reset and len(numbers) == limit
+        return Episode(
+            checkpoint=self._manifest.checkpoint,
+            number=self._number,
+            action=numbers["action"].to_numpy().astype(np.int32),
+            reward=numbers["reward"].to_numpy(),
+            terminated=self._ended and not out_of_time,
+            truncated=out_of_time,
+            complete=self._ended and self._began_at_reset,
+            joined=True,
+            frames=self._frames(),
+        )
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        for file in self._files:
+            for group in range(file.num_row_groups):
+                yield decode_frames(file.read_row_group(group, ["observation"])["observation"])

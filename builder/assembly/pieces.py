@@ -1,0 +1,193 @@
+"""What is made of one checkpoint's own files: a piece, which its neighbours' pieces complete.
+
+The whole episodes are the body, a shard that is final. The rest of an episode that began earlier is the head,
+the beginning of one that goes on is the tail; both are small, and are joined when the neighbours are there.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..features import episodes_features, steps_features
+from ..files import sha256_of
+from ..layout import episodes_table, steps_shard
+from ..manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..parquet_writer import write_shard, write_steps
+from ..run import Checkpoint, Episode
+from ..steps import Columns, Digests, EpisodeRows, episode_columns
+
+BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet", "tail.parquet"
+"""A piece's files; only the episodes are always there."""
+
+_FRAGMENT_COLUMNS = ("observation", "action", "reward")
+"""What is known of a step before its episode's end is."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A part of an episode that crosses a checkpoint's bounds."""
+
+    rows: int
+    ended: bool
+    """By the game or the time limit, with its last row."""
+    joined: bool
+    """It goes on in the next checkpoint's head."""
+    began_at_reset: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A record of what was made of one checkpoint's own files."""
+
+    manifest: Manifest
+    """The checkpoint's, as far as its own files tell: without the episode that goes on."""
+    head: Fragment | None
+    tail: Fragment | None
+    uploaded_to: str | None
+    """The address of the destination that holds the body; None if only the head was made."""
+
+    def to_json(self) -> str:
+        """The record's text."""
+        record = {**asdict(self), "manifest": self.manifest.to_json()}
+        return json.dumps(record, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> "Piece":
+        """Read a record back.
+
+        Raises:
+            OutputError: it holds no manifest.
+            ValueError, KeyError, TypeError: it is no such record.
+        """
+        record = json.loads(text)
+        return cls(
+            manifest=Manifest.from_json(record["manifest"], where),
+            head=record["head"] and Fragment(**record["head"]),
+            tail=record["tail"] and Fragment(**record["tail"]),
+            uploaded_to=record["uploaded_to"],
+        )
+
+
+def write_piece(
+    part: Checkpoint,
+    folder: Path,
+    uploaded_to: str,
+    progress: Callable[[int], object] = lambda steps: None,
+) -> Piece:
+    """Write a piece's files into an empty folder.
+
+    Args:
+        part: what `RunReader.part` gives; read to its end.
+        folder: where the files go.
+        uploaded_to: the address of the destination that the body goes to.
+        progress: called with the number of steps done since the last call.
+
+    Raises:
+        SourceError: a file of the source is damaged.
+    """
+    return _PieceWriter(part, folder, progress).write(uploaded_to)
+
+
+def write_head(part: Checkpoint, folder: Path) -> Piece:
+    """Write no more of a piece than its head, for the checkpoint before it.
+
+    Raises:
+        SourceError: a file of the source is damaged.
+    """
+    writer = _PieceWriter(part, folder, lambda steps: None)
+    return writer.write_head()
+
+
+def write_episodes(path: Path, table: pa.Table) -> None:
+    """Write an episodes table."""
+    # An empty row group is more than stock `datasets` can read; no row group is not.
+    write_shard(path, [table] if len(table) else [], table.schema)
+
+
+class _PieceWriter:
+    def __init__(self, part: Checkpoint, folder: Path, progress: Callable[[int], object]) -> None:
+        self._part, self._folder, self._progress = part, folder, progress
+        self._place = (part.run.game, part.run.number, part.number)
+        self._schema = steps_features(
+            part.run.game, unclipped_reward=part.run.has_unclipped_reward
+        ).arrow_schema
+        self._episodes = part.episodes()
+        self._next = next(self._episodes, None)
+        self._rows = EpisodeRows(*self._place)
+        self._digests = Digests(self._schema.names)
+        self._complete = 0
+
+    def write(self, uploaded_to: str) -> Piece:
+        head = self._write_head()
+        body = self._folder / BODY
+        steps = write_steps(body, self._whole_episodes(), self._schema)
+        tail = self._write_fragment(TAIL) if self._next is not None else None
+        assert self._next is None, "only a checkpoint's last episode goes on"
+        if tail is not None and steps == 0:
+            body.unlink()
+        shards = (self._shard(body, steps, 1 + (tail is not None)),) if body.exists() else ()
+        table = self._rows.table(episodes_features().arrow_schema, shards=len(shards) + (tail is not None))
+        write_episodes(self._folder / EPISODES, table)
+        return Piece(self._manifest(shards, head, steps), head, tail, uploaded_to)
+
+    def write_head(self) -> Piece:
+        head = self._write_head()
+        write_episodes(self._folder / EPISODES, self._rows.table(episodes_features().arrow_schema))
+        return Piece(self._manifest((), head, 0), head, None, None)
+
+    def _write_head(self) -> Fragment | None:
+        return self._write_fragment(HEAD) if self._next is not None and self._next.follows else None
+
+    def _whole_episodes(self) -> Iterator[Columns]:
+        while self._next is not None and not self._next.joined:
+            self._rows.add(self._next)
+            self._complete += self._next.complete
+            for columns in episode_columns(self._next):
+                self._digests.update(columns)
+                self._progress(len(columns["step"]))
+                yield columns
+            self._next = next(self._episodes, None)
+
+    def _write_fragment(self, name: str) -> Fragment:
+        episode = self._next
+        assert episode is not None
+        fields = [field for field in self._schema if field.name in _FRAGMENT_COLUMNS]
+        schema = pa.schema(fields)
+        write_steps(self._folder / name, self._counted(episode), schema)
+        self._next = next(self._episodes, None)
+        ended = episode.terminated or episode.truncated
+        return Fragment(len(episode), ended, episode.joined, episode.began_at_reset)
+
+    def _counted(self, episode: Episode) -> Iterator[Columns]:
+        for columns in episode_columns(episode):
+            self._progress(len(columns["step"]))
+            yield columns
+
+    def _shard(self, path: Path, rows: int, shards: int) -> ShardRecord:
+        name = steps_shard(*self._place, 0, shards)
+        return ShardRecord(name, path.stat().st_size, sha256_of(path), rows, self._digests.hexdigests())
+
+    def _manifest(self, shards: tuple[ShardRecord, ...], head: Fragment | None, steps: int) -> Manifest:
+        part, run, number = self._part, self._part.run, self._part.number
+        earlier, later = run.neighbours(number)
+        table, path = episodes_table(*self._place), self._folder / EPISODES
+        return Manifest(
+            game=run.game.name,
+            run=run.number,
+            checkpoint=number,
+            partial=number in run.partial_checkpoints(),
+            last_complete=run.is_last_complete(number),
+            capacity=run.capacity(),
+            provenance=run.provenance,
+            row_counts=part.row_counts,
+            step_counts=StepCounts(steps, head.rows if head else 0, 0, len(self._rows), self._complete),
+            returns=ReturnSummary(None, None, None),
+            sources=part.sources(),
+            shards=shards,
+            episodes_table=ParquetRecord(table, path.stat().st_size, sha256_of(path), len(self._rows)),
+            earlier=earlier,
+            later=later,
+        )

@@ -1,0 +1,101 @@
+"""Publishing straight from a source: checkpoint by checkpoint, on little disk, with any engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tqdm import tqdm
+
+from ..engines.engine import Engine
+from ..errors import OutputError
+from .coordinator import Outcome, publish_plan
+from .estimate import Estimate, estimate
+from .plan import Plan
+
+DISK = 4 * 10**9
+"""Bytes that workers may have on disk together."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What publishing would do; its text is what `--dry-run` prints."""
+
+    plan: Plan
+    estimate: Estimate | None
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, filter(None, (self.plan, self.estimate))))
+
+
+@dataclass(frozen=True)
+class SourcePublication:
+    """What publishing did; its text is what the command line prints."""
+
+    plan: Plan
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        if self.outcome.handed_over:
+            return self.outcome.handed_over
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Sequence[str]:
+        published = self.outcome.published
+        size = tqdm.format_sizeof(
+            sum(file.size for manifest in published for file in manifest.files()), "B", 1000
+        )
+        steps = sum(manifest.step_counts.steps for manifest in published)
+        places = dict.fromkeys(each.address for each in self.plan.destinations.values())
+        return [
+            f"published {len(published)} checkpoints, {steps:,} steps ({size}); "
+            f"{len(self.plan.done)} were there already: {', '.join(places)}",
+            *(f"commit {each.commit}" for each in self.outcome.publications[-1:] if each.commit),
+        ]
+
+
+def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
+    """Tell what publishing would do and what it would take; nothing is changed.
+
+    Args:
+        plan: as `make_plan` gives it.
+        workers: that are asked for; fewer are counted on where the disk does not hold so many.
+        disk: bytes that they may have on disk together.
+
+    Raises:
+        SourceError: the first checkpoint cannot be read.
+        OutputError: the disk is too small for a single worker.
+    """
+    expected = estimate(plan, workers)
+    if expected is not None:
+        expected = replace(expected, workers=min(workers, _workers_within(expected, disk)))
+    return Forecast(plan, expected)
+
+
+def publish_source(
+    plan: Plan, engine: Engine, *, disk: float = DISK, license: str | None = None
+) -> SourcePublication:
+    """Make what the plan lacks and publish it, holding little of it on disk at a time.
+
+    Args:
+        plan: as `make_plan` gives it.
+        engine: runs the tasks; it gets fewer workers than it has where the disk does not hold so many.
+        disk: bytes that the workers may have on disk together.
+        license: what the card is to name; None keeps what it says.
+
+    Raises:
+        SourceError: some checkpoints could not be made; the others are published.
+        OutputError: the destination cannot be written, or the disk is too small.
+    """
+    expected = estimate(plan, engine.workers)
+    if expected is not None:
+        engine.workers = min(engine.workers, _workers_within(expected, disk))
+    outcome = publish_plan(plan, engine, license=license)
+    outcome.require_success()
+    return SourcePublication(plan, outcome)
+
+
+def _workers_within(expected: Estimate, disk: float) -> int:
+    workers = int(disk // expected.worker_disk)
+    if workers == 0:
+        needed, given = (tqdm.format_sizeof(size, "B", 1000) for size in (expected.worker_disk, disk))
+        raise OutputError(f"a worker needs {needed} of disk, more than the {given} it may have: raise --disk")
+    return workers

@@ -1,0 +1,52 @@
+"""How far the publication of a source is."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..run import describe_numbers
+from ..text_table import text_table
+from .plan import Plan, Unit
+from .work import PROGRESS
+
+HEADINGS = ("game", "run", "published", "prepared", "to build")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is published of a source, and what is being made; its text is what the command line prints."""
+
+    plan: Plan
+    workers: Sequence[dict[str, Any]]
+
+    def __str__(self) -> str:
+        plan = self.plan
+        total = len(plan.done) + len(plan.units)
+        return "\n".join(
+            [
+                text_table(HEADINGS, self._rows()),
+                f"{len(plan.done)} of {total} checkpoints are published, {len(plan.prepared)} are prepared",
+                *(
+                    f"working on {each['doing']}: {each['done']:,} of {each['total']:,}"
+                    for each in self.workers
+                ),
+            ]
+        )
+
+    def _rows(self) -> list[tuple[object, ...]]:
+        runs: dict[tuple[str, int], list[list[int]]] = defaultdict(lambda: [[], [], []])
+        columns: Sequence[Sequence[Unit]] = (self.plan.done, self.plan.prepared, self.plan.to_build)
+        for column, units in enumerate(columns):
+            for unit in units:
+                runs[unit.run.game.name, unit.run.number][column].append(unit.checkpoint)
+        return [(game, run, *map(describe_numbers, of_run)) for (game, run), of_run in sorted(runs.items())]
+
+
+def status(plan: Plan) -> Status:
+    """Tell how far a publication is; nothing is changed.
+
+    Args:
+        plan: as `make_plan` gives it now.
+    """
+    return Status(plan, list(plan.work.notes(PROGRESS)))

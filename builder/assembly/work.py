@@ -1,0 +1,184 @@
+"""What a worker does: it makes pieces of a task's checkpoints, and uploads their bodies."""
+
+import functools
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from .. import errors
+from ..built_folder import RepoFile
+from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
+from ..games import Game, find_game
+from ..run import Run, RunReader
+from ..source import Source
+from ..sources import open_source
+from .job import Job, Task
+from .pieces import BODY, Piece, write_head, write_piece
+from .work_folder import WorkFolder
+
+FAILURES, PROGRESS = "failures", "progress"
+PROGRESS_SECONDS = 1.0
+"""Between two notes of how far a worker is."""
+
+_FATAL = (OutputError, OSError, UnreachableError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a checkpoint could not be made."""
+
+    key: tuple[str, int, int]
+    """The game's slug, the run and the checkpoint."""
+    error: AtariReplayError
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether the others would fail as well."""
+        return isinstance(self.error, _FATAL)
+
+
+def take_failures(work: WorkFolder) -> list[Failure]:
+    """What workers have noted of failures since the last time."""
+    failures = []
+    for name in work.find(FAILURES):
+        record = json.loads(work.read(name) or b"null")
+        work.remove(name)
+        if record:
+            slug, run, checkpoint = record["key"]
+            kind = getattr(errors, record["kind"], SourceError)
+            failures.append(Failure((slug, run, checkpoint), kind(record["message"])))
+    return failures
+
+
+def run_task(work: str, task: int) -> None:
+    """Make the pieces of one of the job's tasks; those that are there already stay.
+
+    What goes wrong with the source or the destination is noted in the work folder.
+
+    Args:
+        work: the work folder's path or URL.
+        task: its number in the job.
+    """
+    folder = WorkFolder(work)
+    job = Job.load(folder)
+    if job.threads is not None:
+        pa.set_cpu_count(job.threads)
+    worker = _Worker(job, job.tasks[task], folder)
+    try:
+        worker.make_pieces()
+    finally:
+        worker.close()
+
+
+class _Worker:
+    def __init__(self, job: Job, task: Task, work: WorkFolder) -> None:
+        self._job, self._task, self._work = job, task, work
+        self._game = find_game(task.game)
+        self._reader: RunReader | None = None
+
+    def make_pieces(self) -> None:
+        for checkpoint in self._expected():
+            try:
+                if not self._is_made(checkpoint):
+                    self._make_piece(checkpoint)
+            except (AtariReplayError, OSError) as error:
+                self.close()
+                self._note_failure(checkpoint, error)
+                if isinstance(error, _FATAL):
+                    break
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _expected(self) -> list[int]:
+        head = self._task.head
+        return [*self._task.checkpoints, *([] if head is None else [head])]
+
+    def _is_made(self, checkpoint: int) -> bool:
+        piece = self._work.find_piece(self._game, self._task.run, checkpoint)
+        return piece is not None and (checkpoint == self._task.head or piece.uploaded_to is not None)
+
+    def _make_piece(self, checkpoint: int) -> None:
+        if self._reader is None:
+            run = _open_run(_SameJob(self._job.id, self._job), self._game, self._task.run)
+            self._reader = run.reader()
+            self._reader.expect(self._expected())
+        run = self._reader.run
+        progress = _Progress(self._work, f"{run.game} run {run.number} checkpoint {checkpoint}")
+        progress.total = run.rows(checkpoint)
+        try:
+            with self._work.scratch() as scratch:
+                part = self._reader.part(checkpoint)
+                if checkpoint == self._task.head:
+                    piece = write_head(part, scratch)
+                else:
+                    destination = self._job.place.destination(self._game)
+                    piece = write_piece(part, scratch, destination.address, progress.update)
+                    destination.upload(_body(piece, scratch))
+                self._work.put_piece(piece, scratch)
+        finally:
+            progress.end()
+
+    def _note_failure(self, checkpoint: int, error: Exception) -> None:
+        kind = type(error).__name__ if isinstance(error, AtariReplayError) else OutputError.__name__
+        self._work.note(
+            f"{FAILURES}/{self._game.slug}-{self._task.run}-{checkpoint}.json",
+            {
+                "key": [self._game.slug, self._task.run, checkpoint],
+                "kind": kind,
+                "message": str(error),
+            },
+        )
+
+
+class _Progress:
+    """Notes how far a worker is, now and then."""
+
+    def __init__(self, work: WorkFolder, description: str) -> None:
+        self._work, self._description = work, description
+        self._name = f"{PROGRESS}/{socket.gethostname()}-{os.getpid()}.json"
+        self._done, self._noted = 0, 0.0
+        self.total = 0
+
+    def update(self, rows: int) -> None:
+        """So many rows more are done."""
+        self._done += rows
+        if time.monotonic() - self._noted >= PROGRESS_SECONDS * (1 if self._work.path else 10):
+            self._noted = time.monotonic()
+            record: dict[str, Any] = {"doing": self._description, "done": self._done, "total": self.total}
+            self._work.note(self._name, record)
+
+    def end(self) -> None:
+        """Nothing is being done any more."""
+        self._work.remove(self._name)
+
+
+def _body(piece: Piece, folder: Path) -> list[RepoFile]:
+    return [RepoFile(file.path, file.size, file.sha256, folder / BODY) for file in piece.manifest.shards]
+
+
+# A worker mostly goes on with the run of its last task, and listing a source again costs time.
+@functools.lru_cache(maxsize=1)
+def _open_source(job: "_SameJob") -> Source:
+    return open_source(job.job.source, job.job.storage_options)
+
+
+@functools.lru_cache(maxsize=1)
+def _open_run(job: "_SameJob", game: Game, run: int) -> Run:
+    return _open_source(job).open_run(game, run)
+
+
+@dataclass(frozen=True)
+class _SameJob:
+    """A job by its identity."""
+
+    id: str
+    job: Job = field(compare=False)

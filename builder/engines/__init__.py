@@ -1,0 +1,1 @@
+"""What runs the tasks of a publication: this process, several, a cluster."""

@@ -1,0 +1,78 @@
+"""What engines share that keep some tasks running and begin those again whose worker was lost."""
+
+import contextlib
+from abc import abstractmethod
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import fsspec
+
+from .engine import Engine
+
+Running = TypeVar("Running")
+"""What an engine knows a running batch of tasks by."""
+
+ATTEMPTS = 3
+"""Of each batch of tasks: a worker can be lost without any fault of its task, but not again and again."""
+
+
+@dataclass(kw_only=True, eq=False)
+class PoolEngine(Engine, Generic[Running]):
+    """Keeps as many batches of tasks running as there are workers.
+
+    A batch that fails is begun again, at most twice. Why it failed is left as `logs/task-00012.log` in the
+    work folder.
+    """
+
+    @property
+    def batch(self) -> int:
+        """Tasks that are started together."""
+        return 1
+
+    @abstractmethod
+    def start(self, work: str, numbers: Sequence[int]) -> Running:
+        """Begin a batch of tasks."""
+
+    @abstractmethod
+    def ended(self, running: Sequence[Running], seconds: float) -> Iterable[tuple[Running, str | None]]:
+        """Those that have ended, each with the text of what went wrong or None; wait so long for one."""
+
+    @abstractmethod
+    def stop(self, running: Sequence[Running]) -> None:
+        """End them at once."""
+
+    def run(self, work: str, tasks: Sequence[int]) -> Generator[None, None, None]:
+        """Run the tasks, and yield at least every second."""
+        waiting = deque(tuple(tasks[at : at + self.batch]) for at in range(0, len(tasks), self.batch))
+        running: dict[Running, tuple[int, ...]] = {}
+        attempts: Counter[tuple[int, ...]] = Counter()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    batch = waiting.popleft()
+                    running[self.start(work, batch)] = batch
+                for each, failure in self.ended(list(running), 1.0):
+                    batch = running.pop(each)
+                    if failure is None:
+                        continue
+                    attempts[batch] += 1
+                    _keep_log(work, batch, failure)
+                    if attempts[batch] < ATTEMPTS:
+                        waiting.append(batch)
+                    else:
+                        reason = failure.strip().rpartition("\n")[2]
+                        self.failures.update(dict.fromkeys(batch, f"{reason}; tried {ATTEMPTS} times"))
+                yield
+        finally:
+            self.stop(list(running))
+
+
+def _keep_log(work: str, batch: Sequence[int], text: str) -> None:
+    """Leave the text where users look for it; the run goes on if that cannot be done."""
+    with contextlib.suppress(OSError):
+        files, folder = fsspec.url_to_fs(work)
+        files.makedirs(f"{folder}/logs", exist_ok=True)
+        for number in batch:
+            files.pipe_file(f"{folder}/logs/task-{number:05d}.log", text.encode())

@@ -1,0 +1,225 @@
+"""A dataset's card against its manifests: every config loads with stock `datasets`, and tells the truth."""
+
+import contextlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import datasets
+from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+from ..card_metadata import View, dataset_info_entry, entries, find_views
+from ..card_sections import CardText, Section
+from ..card_text import game_body, origin_kinds
+from ..configs import ConfigName, parse_config_name
+from ..errors import AtariReplayError, OutputError
+from ..front_matter import FrontMatter, decode_readme
+from ..games import Game
+from ..layout import CARD, split_name
+from ..manifest import Manifest
+from ..network_errors import describe_error
+from ..progress import progress_bar
+from .repo_reader import RepoReader, UnreadableFileError
+from .report import Difference
+
+
+class CardCheck:
+    """What the card of a repo says of some games.
+
+    Args:
+        repo: where it is.
+        files: its listing; what is missing there has been told of.
+        manifests: of all their checkpoints.
+        games: which games; all that the repo or the card has if None.
+        half_known: games with a manifest that cannot be read; of these only the loading is checked.
+    """
+
+    def __init__(
+        self,
+        repo: RepoReader,
+        files: Collection[str],
+        manifests: Sequence[Manifest],
+        games: Sequence[Game] | None,
+        half_known: Collection[Game],
+    ) -> None:
+        self._repo, self._files, self._half_known = repo, files, half_known
+        of_games: dict[Game, list[Manifest]] = defaultdict(list)
+        for manifest in manifests:
+            of_games[manifest.find_game()].append(manifest)
+        self._views = {
+            str(view.config): view for game in of_games for view in find_views(game, of_games[game])
+        }
+        self._games = games
+        self._of_games = of_games
+        self.configs: list[str] = []
+        """Those of the games that the card has; once `differences` has been used up."""
+        self.notes: list[str] = []
+        """What is odd about the card and not wrong; once `differences` has been used up."""
+
+    def differences(self, *, decode: bool) -> Iterator[Difference]:
+        """What is wrong with the card; with `decode` the first row of every split is read as well."""
+        try:
+            text = decode_readme(self._repo.read(CARD), self._repo.address)
+            front, body = FrontMatter.split(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+            names = [entry["config_name"] for entry in entries(front, "configs")]
+            infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
+            self.notes += self._stale_sections(CardText(body))
+        except UnreadableFileError as error:
+            yield Difference(CARD, f"cannot be read ({error}); publish again: that writes the card anew")
+            return
+        except OutputError as error:
+            message = str(error).removeprefix(f"{self._repo.address}: ").removeprefix(f"{CARD}: ")
+            yield Difference(CARD, " ".join(message.split()))
+            return
+        self.configs = [name for name in dict.fromkeys(map(str, names)) if self._is_asked_for(name)]
+        for name, view in self._views.items():
+            if name not in names and view.config.game not in self._half_known:
+                runs = ", ".join(map(split_name, view.runs))
+                yield Difference(
+                    f"{CARD} ({name})",
+                    f"found no such config, expected one with {runs}; {_publish(view.config.game)}",
+                )
+        yield from self._check_loading(infos, decode)
+
+    def _stale_sections(self, text: CardText) -> Iterator[str]:
+        for section in text.sections():
+            manifests = self._of_games.get(section.game) if section.game else None
+            if section.game and manifests and section.game not in self._half_known:
+                views = [view for view in self._views.values() if view.config.game == section.game]
+                body = game_body(section.game, manifests, views)
+                if section != Section.of_game(section.game, body, origin_kinds(manifests)):
+                    yield (
+                        f"the card's section on {section.game} is not what this version writes; "
+                        f"publish {section.game.slug} again to have it written anew"
+                    )
+
+    def _is_asked_for(self, name: str) -> bool:
+        config = _config_of(name)
+        return self._games is None or (config is not None and config.game in self._games)
+
+    def _check_loading(self, infos: Mapping[str, Mapping[str, Any]], decode: bool) -> Iterator[Difference]:
+        failures: dict[str, list[str]] = defaultdict(list)
+        with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets():
+            for name in progress_bar(self.configs, description="configs", unit=" configs"):
+                found: list[Difference] = []
+                try:
+                    builder = datasets.load_dataset_builder(
+                        name=name, cache_dir=cache, **self._repo.load_arguments
+                    )
+                    found += self._check_config(name, builder, infos.get(name, {}))
+                    if decode:
+                        _decode_first_rows(builder)
+                except Exception as error:  # whatever `datasets` and the card's author think of
+                    self._repo.require_answer()
+                    failures[f"{type(error).__name__}: {describe_error(error)}"].append(name)
+                yield from found
+        for message, names in failures.items():
+            yield Difference(
+                f"{CARD} ({', '.join(names)})", f"load_dataset fails ({message}); {_again(names)}"
+            )
+
+    def _check_config(
+        self, name: str, builder: datasets.DatasetBuilder, info: Mapping[str, Any]
+    ) -> Iterator[Difference]:
+        config, view = _config_of(name), self._views.get(name)
+        if config is None or config.game in self._half_known:
+            return
+        assert builder.config.data_files is not None
+        found = {
+            str(split): {self._repo.path_in_repo(str(url)) for url in urls}
+            for split, urls in builder.config.data_files.items()
+        }
+        expected = {} if view is None else {split_name(run): {*_paths(view, run)} for run in view.runs}
+        wrong = [
+            message
+            for split in sorted({*found, *expected})
+            for message in self._compare_files(split, found.get(split, set()), expected.get(split, set()))
+        ]
+        # Numbers that are of other files differ, too.
+        if view is not None and not wrong:
+            wrong = list(_wrong_numbers(view, builder, info))
+        for message in wrong:
+            yield Difference(f"{CARD} ({name})", f"{message}; {_publish(config.game)}")
+
+    def _compare_files(self, split: str, found: set[str], expected: set[str]) -> Iterator[str]:
+        there = expected.intersection(self._files)
+        if not found:
+            yield f"found no split {split}, expected one with {_some(sorted(expected))}"
+        elif missing := sorted(there - found):
+            yield f"split {split} does not show {_some(missing)}"
+        if more := sorted(found - expected):
+            yield f"split {split} shows {_some(more)}, of which no manifest tells that it belongs there"
+
+
+def _paths(view: View, run: int) -> Iterator[str]:
+    return (file.path for file in view.files(run))
+
+
+def _wrong_numbers(view: View, builder: datasets.DatasetBuilder, info: Mapping[str, Any]) -> Iterator[str]:
+    expected = dataset_info_entry(view)
+    said = {name: split.num_examples for name, split in (builder.info.splits or {}).items()}
+    pairs = [
+        (f"num_examples of {split['name']}", said.get(split["name"]), split["num_examples"])
+        for split in expected["splits"]
+    ]
+    pairs.append(("download_size", info.get("download_size"), expected["download_size"]))
+    for name, found, wanted in pairs:
+        if found != wanted:
+            yield f"found {name} {_number(found)}, expected {_number(wanted)}"
+    if builder.info.features is None or builder.info.features._to_yaml_list() != expected["features"]:
+        yield "found other features than those of the files"
+
+
+def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
+    assert builder.config.data_files is not None
+    for split in builder.config.data_files:
+        rows: Any = builder.as_streaming_dataset(split=str(split))
+        for row in rows:
+            if not row:
+                raise ValueError(f"split {split} has empty rows")
+            break
+        else:
+            raise ValueError(f"split {split} has no rows")
+
+
+def _config_of(name: str) -> ConfigName | None:
+    """One of ours, or None."""
+    try:
+        config = parse_config_name(name)
+    except AtariReplayError:
+        return None
+    return config if str(config) == name else None
+
+
+def _publish(game: Game) -> str:
+    return f"publish {game.slug} again: that writes its part of the card anew"
+
+
+def _again(names: Sequence[str]) -> str:
+    config = next(filter(None, map(_config_of, names)), None)
+    if config is None:
+        return "mend or remove what its author has written"
+    return f"mend what else differs, then publish {config.game.slug} again"
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value).lower()
+
+
+@contextlib.contextmanager
+def _quiet_datasets() -> Iterator[None]:
+    """Without bars and log lines of its own: what fails is told in the report."""
+    were_disabled, verbosity = are_progress_bars_disabled(), datasets.logging.get_verbosity()
+    disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+        if not were_disabled:
+            enable_progress_bars()

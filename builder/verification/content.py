@@ -1,0 +1,170 @@
+"""One checkpoint's Parquet files, read to the last row, against its manifest and against each other."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Features
+
+from ..errors import AtariReplayError
+from ..features import episodes_features, steps_features
+from ..files import sha256_of
+from ..frames import decode_frames
+from ..manifest import Manifest, ParquetRecord, ShardRecord
+from ..steps import TABLE_ROWS, Columns, Digests
+from .episodes import check_episodes
+from .manifests import redo
+from .repo_reader import ListedFile, RepoReader, UnreadableFileError
+from .report import Difference
+
+FRAMES = "observation"
+Result = TypeVar("Result")
+
+DAMAGE = (pa.ArrowException, OSError, ValueError)
+"""What readers of a damaged Parquet file raise."""
+
+
+def check_content(
+    repo: RepoReader,
+    manifest: Manifest,
+    files: Mapping[str, ListedFile],
+    progress: Callable[[int], object] = lambda rows: None,
+) -> Iterator[Difference]:
+    """Whether the files decode to what the manifest says, and the episodes table to what the steps say.
+
+    What the listing tells already is not told again.
+
+    Args:
+        repo: where they are.
+        manifest: the checkpoint's.
+        files: the repo's listing.
+        progress: called with the number of steps read since the last call.
+    """
+    check = _ContentCheck(repo, manifest, files, progress)
+    steps = []
+    for shard in manifest.shards:
+        numbers = check.read_shard(shard)
+        yield from check.take_differences()
+        steps.append(numbers)
+    episodes = check.read_episodes()
+    yield from check.take_differences()
+    whole = [numbers for numbers in steps if numbers is not None]
+    if episodes is not None and len(whole) == len(steps):
+        yield from check_episodes(manifest, episodes, whole)
+
+
+def read_episodes_table(path: Path) -> pa.Table:
+    """An episodes table, frames and all.
+
+    Raises:
+        ValueError: it has other columns.
+        OSError: it is damaged; also what else pyarrow raises.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _check_features(file.schema_arrow, episodes_features())
+        return file.read()
+
+
+class _ContentCheck:
+    """Reads the files of one checkpoint, and keeps what differs until it is taken."""
+
+    def __init__(
+        self,
+        repo: RepoReader,
+        manifest: Manifest,
+        files: Mapping[str, ListedFile],
+        progress: Callable[[int], object],
+    ) -> None:
+        self._repo, self._manifest, self._files, self._progress = repo, manifest, files, progress
+        unclipped = "unclipped_reward" in manifest.columns
+        self._features = steps_features(manifest.find_game(), unclipped_reward=unclipped)
+        self._differences: list[Difference] = []
+
+    def take_differences(self) -> Iterator[Difference]:
+        """What differs, each once."""
+        differences, self._differences = self._differences, []
+        yield from differences
+
+    def read_shard(self, shard: ShardRecord) -> Columns | None:
+        """The shard's numbers, all columns but the frames; None if they cannot be had."""
+        return self._use(shard, lambda path: self._read_shard(shard, path))
+
+    def read_episodes(self) -> pa.Table | None:
+        """The episodes table; None if it cannot be had."""
+        record = self._manifest.episodes_table
+        table = self._use(record, read_episodes_table)
+        if table is not None:
+            self._check_rows(record, len(table))
+        return table
+
+    def _use(self, record: ParquetRecord, read: Callable[[Path], Result]) -> Result | None:
+        """What `read` gives of a file, whose SHA-256 is checked as well; None if it cannot be had."""
+        listed = self._files.get(record.path)
+        if listed is None:
+            return None
+        try:
+            with self._repo.fetch(record.path) as path:
+                is_alike = listed.size == record.size and listed.sha256 in (None, record.sha256)
+                if is_alike and (sha256 := sha256_of(path)) != record.sha256:
+                    self._differ(record, f"found SHA-256 {sha256}, expected {record.sha256}")
+                return read(path)
+        except (UnreadableFileError, *DAMAGE) as error:
+            self._differ(record, f"cannot be read ({str(error).splitlines()[0]})")
+            return None
+
+    def _read_shard(self, shard: ShardRecord, path: Path) -> Columns:
+        digests = Digests(self._features)
+        blocks: list[Columns] = []
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _check_features(file.schema_arrow, self._features)
+            for batch in file.iter_batches(TABLE_ROWS):
+                columns = {name: _values(batch.column(name), name) for name in batch.schema.names}
+                digests.update(columns)
+                del columns[FRAMES]
+                blocks.append(columns)
+                self._progress(len(batch))
+        numbers = {
+            name: np.concatenate([np.empty(0, dtype), *(block[name] for block in blocks)])
+            for name, dtype in _dtypes(self._features).items()
+        }
+        self._check_rows(shard, len(numbers["step"]))
+        found = digests.hexdigests()
+        if wrong := [name for name in found if found[name] != shard.digests.get(name)]:
+            self._differ(shard, f"found other values of {', '.join(wrong)} than those that were written")
+        return numbers
+
+    def _check_rows(self, record: ParquetRecord, rows: int) -> None:
+        if rows != record.rows:
+            self._differ(record, f"found {rows:,} rows, expected {record.rows:,}")
+
+    def _differ(self, record: ParquetRecord, message: str) -> None:
+        self._differences.append(Difference(record.path, f"{message}; {redo(self._manifest)}"))
+
+
+def _check_features(schema: pa.Schema, expected: Features) -> None:
+    found = Features.from_arrow_schema(schema)
+    if list(found) != list(expected):
+        raise ValueError(f"found the columns {', '.join(found)}, expected {', '.join(expected)}")
+    for name in expected:
+        if found[name] != expected[name]:
+            raise ValueError(f"found {name} as {found[name]}, expected {expected[name]}")
+
+
+def _values(column: pa.Array, name: str) -> np.ndarray:
+    if name == FRAMES:
+        try:
+            return decode_frames(column)
+        except AtariReplayError as error:
+            raise ValueError(str(error)) from None
+    if column.null_count:
+        raise ValueError(f"{name} has rows without a value")
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _dtypes(features: Features) -> dict[str, np.dtype]:
+    """Of all columns but the frames."""
+    schema = features.arrow_schema
+    return {name: np.dtype(schema.field(name).type.to_pandas_dtype()) for name in features if name != FRAMES}

@@ -1,0 +1,84 @@
+"""Reading a dataset repo that lies in a folder."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..files import TEMPORARY_SUFFIX
+from ..repo_folder import DATA_FOLDERS
+from .repo_reader import ListedFile, RepoReader, UnreadableFileError
+
+
+@dataclass(frozen=True)
+class FolderReader(RepoReader):
+    """A folder that holds a dataset repo."""
+
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """The folder's path."""
+        return str(self.folder)
+
+    @property
+    def load_arguments(self) -> dict[str, Any]:
+        """The folder."""
+        return {"path": self._root}
+
+    def files(self) -> dict[str, ListedFile]:
+        """All files; of hidden folders only those in which a build or a publication works.
+
+        Raises:
+            OutputError: there is no such folder, or it cannot be read.
+        """
+        self.require_answer()
+        try:
+            return dict(self._walk())
+        except OSError as error:
+            raise OutputError(
+                f"{error.filename or self.folder}: cannot be read ({error.strerror}); check that you may"
+            ) from None
+
+    def read(self, path: str) -> bytes:
+        """The content of a small file."""
+        try:
+            return (self.folder / path).read_bytes()
+        except OSError as error:
+            raise UnreadableFileError(error.strerror) from None
+
+    @contextlib.contextmanager
+    def fetch(self, path: str) -> Iterator[Path]:
+        """The file itself."""
+        place = self.folder / path
+        if not os.access(place, os.R_OK):
+            raise UnreadableFileError("no permission" if place.exists() else "it is gone")
+        yield place
+
+    def require_answer(self) -> None:
+        """See whether the folder is there."""
+        if not self.folder.is_dir():
+            raise OutputError(f"{self.folder}: no such folder; name one that `publish` or `build` wrote")
+
+    def path_in_repo(self, url: str) -> str:
+        """A local path, below the folder."""
+        return url.removeprefix(f"{self._root}/")
+
+    @property
+    def _root(self) -> str:
+        return self.folder.resolve().as_posix()
+
+    def _walk(self) -> Iterator[tuple[str, ListedFile]]:
+        for place, folders, names in os.walk(self.folder, onerror=_raise):
+            below = Path(place).relative_to(self.folder)
+            if below.parts[:1] not in [(top,) for top in DATA_FOLDERS]:
+                folders[:] = [name for name in folders if name[0] != "." or name.endswith(TEMPORARY_SUFFIX)]
+            for name in names:
+                yield (below / name).as_posix(), ListedFile((Path(place) / name).stat().st_size)
+
+
+def _raise(error: OSError) -> None:
+    raise error

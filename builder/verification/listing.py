@@ -1,0 +1,87 @@
+"""A repo's listing against its manifests: files that are missing, of another size, or unknown."""
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from ..files import TEMPORARY_SUFFIX
+from ..layout import CARD, MANIFEST
+from ..manifest import Manifest
+from ..repo_folder import DATA_FOLDERS
+from .manifests import place_of, redo
+from .repo_reader import ListedFile
+from .report import Difference
+
+
+def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterator[Difference]:
+    """Whether all that the manifest names is there, as far as a listing tells."""
+    for record in manifest.files():
+        listed = files.get(record.path)
+        if listed is None:
+            yield Difference(record.path, f"missing, though its manifest names it; {redo(manifest)}")
+        elif listed.size != record.size:
+            yield Difference(
+                record.path, f"found {listed.size:,} bytes, expected {record.size:,}; {redo(manifest)}"
+            )
+        elif listed.sha256 not in (None, record.sha256):
+            yield Difference(
+                record.path, f"found SHA-256 {listed.sha256}, expected {record.sha256}; {redo(manifest)}"
+            )
+
+
+def find_strays(
+    files: Collection[str], manifests: Sequence[Manifest], unusable: Collection[str]
+) -> Iterator[Difference]:
+    """Files that no manifest knows.
+
+    Args:
+        files: all of the repo's, or of some games.
+        manifests: those that could be read.
+        unusable: paths of the others; what lies beside them has been told of.
+    """
+    known = {path for each in manifests for path in (place_of(each), *(file.path for file in each.files()))}
+    with_manifest = {posixpath.dirname(path) for path in (*map(place_of, manifests), *unusable)}
+    pardoned = {posixpath.dirname(path) for path in unusable}
+    pardoned_tables = {f"episodes{folder.removeprefix('data')}.parquet" for folder in pardoned}
+    without: dict[str, list[str]] = defaultdict(list)
+    for leftover in dict.fromkeys(filter(None, map(_leftover, sorted(files)))):
+        yield Difference(
+            leftover, "left by a build or publication that was stopped; run it to its end, or remove it"
+        )
+    for path in sorted(files):
+        folder = posixpath.dirname(path)
+        if _leftover(path):
+            continue
+        if path in known or _is_free(path) or folder in pardoned or path in pardoned_tables:
+            continue
+        if folder.startswith("data/") and folder not in with_manifest:
+            without[folder].append(posixpath.basename(path))
+        else:
+            yield Difference(path, "found a file that no manifest names; remove it")
+    for folder, names in without.items():
+        yield Difference(
+            folder,
+            f"found {', '.join(names)} without a {MANIFEST}; publish this checkpoint again, or remove it",
+        )
+
+
+def own_files(files: Collection[str]) -> list[str]:
+    """What people keep beside a dataset: files and folders at the root, but for hidden ones."""
+    tops = {path.partition("/")[0] + "/" * ("/" in path) for path in files}
+    data = {f"{top}/" for top in DATA_FOLDERS}
+    return sorted(top for top in tops - data if top != CARD and top[0] != "." and not _leftover(top))
+
+
+def _is_free(path: str) -> bool:
+    """Whether a file is nothing to a dataset: outside its folders, or hidden."""
+    return path.partition("/")[0] not in DATA_FOLDERS or "/." in path
+
+
+def _leftover(path: str) -> str | None:
+    """The file or folder with a temporary name that a path leads to or through, if one of ours."""
+    parts = path.split("/")
+    for place, part in enumerate(parts):
+        is_ours = parts[0] in DATA_FOLDERS or part.startswith((".", CARD))
+        if part.endswith(TEMPORARY_SUFFIX) and is_ours:
+            return "/".join(parts[: place + 1])
+    return None

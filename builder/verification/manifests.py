@@ -1,0 +1,172 @@
+"""Manifests against each other and within themselves: what can be told without their files."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+from ..errors import OutputError
+from ..files import TEMPORARY_SUFFIX
+from ..layout import MANIFEST, checkpoint_folder, manifest_file
+from ..manifest import Manifest
+from ..progress import progress_bar
+from ..repo_folder import read_manifest
+from .repo_reader import RepoReader, UnreadableFileError
+from .report import Difference
+from .well_formed import misfits
+
+READERS = 8
+"""Manifests that are fetched at once."""
+
+
+def read_all_manifests(repo: RepoReader, paths: Sequence[str]) -> Iterator[Manifest | Difference]:
+    """The manifests at these paths, and what is wrong with those that cannot be used."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="manifests") as readers:
+        found = readers.map(lambda path: _read(repo, path), paths)
+        yield from progress_bar(found, description="manifests", unit=" files", total=len(paths))
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a path in a repo is one where a manifest is expected."""
+    return path.startswith("data/") and path.endswith(f"/{MANIFEST}") and TEMPORARY_SUFFIX not in path
+
+
+def place_of(manifest: Manifest) -> str:
+    """Where the manifest lies."""
+    return manifest_file(manifest.find_game(), manifest.run, manifest.checkpoint)
+
+
+def redo(manifest: Manifest) -> str:
+    """What to do about a checkpoint that is damaged."""
+    folder = checkpoint_folder(manifest.find_game(), manifest.run, manifest.checkpoint)
+    return f"remove {folder} and publish this checkpoint again"
+
+
+def check_manifest(manifest: Manifest) -> Iterator[Difference]:
+    """Whether the counts of one checkpoint agree."""
+    rows, steps = manifest.row_counts, manifest.step_counts
+    kinds = rows.transitions + rows.padding + rows.stale + rows.repeated + rows.final_observations
+    carried = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
+    in_shards = sum(shard.rows for shard in manifest.shards)
+    for what, found, expected in (
+        ("rows_read", rows.rows_read, kinds),
+        ("steps", steps.steps, carried),
+        ("rows of the shards together", in_shards, steps.steps),
+        ("rows of the episodes table", manifest.episodes_table.rows, steps.episodes),
+    ):
+        if found != expected:
+            yield Difference(
+                place_of(manifest),
+                f"its counts do not agree: {what}: found {found:,}, expected {expected:,}; {redo(manifest)}",
+            )
+
+
+def check_run(manifests: Sequence[Manifest]) -> Iterator[Difference]:
+    """Whether the checkpoints of one run, in order, are of one log and fit together."""
+    yield from _check_log(manifests)
+    for earlier, later in pairwise(manifests):
+        yield from _check_neighbours(earlier, later)
+    yield from _check_carried(manifests)
+    yield from _check_sources(manifests)
+
+
+def _read(repo: RepoReader, path: str) -> Manifest | Difference:
+    try:
+        manifest = read_manifest(repo.read(path), path, repo.address)
+    except UnreadableFileError as error:
+        return Difference(path, f"cannot be read ({error}); mend it, or publish this checkpoint again")
+    except OutputError as error:
+        if not str(error).startswith(f"{repo.address}/{path}: "):
+            raise
+        return Difference(path, str(error).removeprefix(f"{repo.address}/{path}: "))
+    wrong = ", ".join(dict.fromkeys(misfits(manifest, Manifest, "")))
+    if wrong or not manifest.shards:
+        return Difference(
+            path,
+            f"not a manifest ({wrong or 'shards'}: found other values than expected); {redo(manifest)}",
+        )
+    return manifest
+
+
+def _check_log(manifests: Sequence[Manifest]) -> Iterator[Difference]:
+    # That of most of them: a single stranger is to be told of, not all the others.
+    usual = max(manifests, key=lambda each: sum(other.log == each.log for other in manifests))
+    for manifest in manifests:
+        found, expected = _log_facts(manifest), _log_facts(usual)
+        wrong = [
+            f"{name} {found.get(name)} instead of {expected.get(name)}"
+            for name in dict.fromkeys([*expected, *found])
+            if found.get(name) != expected.get(name)
+        ]
+        if wrong:
+            yield Difference(
+                place_of(manifest),
+                f"is of another log than checkpoint {usual.checkpoint} (found {', '.join(wrong)}); publish "
+                f"the run again from one log",
+            )
+    last = [manifest for manifest in manifests if manifest.last_complete]
+    for manifest in last:
+        complete = [other.checkpoint for other in manifests if not other.partial]
+        if manifest.partial or manifest.checkpoint != complete[-1]:
+            yield Difference(
+                place_of(manifest),
+                f"says that it is the last complete checkpoint, but there is checkpoint "
+                f"{complete[-1] if complete else '-'}; publish this checkpoint again",
+            )
+
+
+def _log_facts(manifest: Manifest) -> dict[str, Any]:
+    capacity, provenance = manifest.log
+    return {"capacity": capacity, "origin": provenance.origin, **provenance.details}
+
+
+def _check_neighbours(earlier: Manifest, later: Manifest) -> Iterator[Difference]:
+    after = earlier.later is not None and earlier.later <= later.checkpoint
+    before = later.earlier is not None and later.earlier >= earlier.checkpoint
+    adjacent = earlier.later == later.checkpoint, later.earlier == earlier.checkpoint
+    if not (after and before) or any(adjacent) != all(adjacent):
+        yield Difference(
+            place_of(later),
+            f"does not fit checkpoint {earlier.checkpoint}: found that the log had checkpoint "
+            f"{later.earlier} before it, and after checkpoint {earlier.checkpoint} checkpoint "
+            f"{earlier.later}; publish both again from the log as it is now",
+        )
+
+
+def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
+    """What one checkpoint's last episode has in later files, those files must say that they gave away."""
+    by_number = {manifest.checkpoint: manifest for manifest in manifests}
+    for manifest in manifests:
+        if manifest.step_counts.episodes == 0 and manifest.earlier is not None:
+            continue  # wholly of an episode that began before it
+        given, through = 0, manifest
+        is_known = True
+        while through.later is not None:
+            if through.later not in by_number or through.later <= through.checkpoint:
+                is_known = False
+                break
+            through = by_number[through.later]
+            given += through.step_counts.continued_from_earlier
+            if through.step_counts.episodes:
+                break
+        taken = manifest.step_counts.continued_in_later
+        if given > taken or (is_known and given != taken):
+            yield Difference(
+                place_of(manifest),
+                f"does not fit the checkpoints after it: found {taken:,} steps continued in later files, "
+                f"expected {given:,} by their own counts; publish them again from one log",
+            )
+
+
+def _check_sources(manifests: Sequence[Manifest]) -> Iterator[Difference]:
+    """Neighbours share files, and must have read the same."""
+    seen: dict[str, tuple[str, Manifest]] = {}
+    for manifest in manifests:
+        for source in manifest.sources:
+            sha256, first = seen.setdefault(source.path, (source.sha256, manifest))
+            if sha256 != source.sha256:
+                yield Difference(
+                    place_of(manifest),
+                    f"was made from another {source.path} than checkpoint {first.checkpoint}: found SHA-256 "
+                    f"{source.sha256}, expected {sha256}; publish both again from one log",
+                )

@@ -1,0 +1,205 @@
+"""A dataset against the source that it was made from, which is read once more."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..errors import AtariReplayError, SourceError, UnknownNameError
+from ..features import episodes_features, steps_features
+from ..games import Game
+from ..layout import checkpoint_folder
+from ..manifest import Manifest
+from ..run import Checkpoint, Run, RunReader, describe_numbers
+from ..source import Source
+from ..steps import Digests, EpisodeRows, episode_columns
+from .content import DAMAGE, read_episodes_table
+from .episodes import differing_columns
+from .manifests import place_of
+from .repo_reader import RepoReader, UnreadableFileError
+from .report import Difference
+
+AGAIN = "publish this checkpoint again from this source, or verify it against the one that it was made from"
+
+
+class SourceCheck:
+    """Compares checkpoints of a repo with a source.
+
+    Args:
+        source: to be read.
+        repo: whose checkpoints they are.
+        progress: called with the number of steps read since the last call.
+    """
+
+    def __init__(
+        self, source: Source, repo: RepoReader, progress: Callable[[int], object] = lambda steps: None
+    ) -> None:
+        self._source, self._repo, self._progress = source, repo, progress
+
+    def differences(self, manifests: Sequence[Manifest], *, read: bool) -> Iterator[Difference]:
+        """What of a run differs from the source.
+
+        Args:
+            manifests: of its checkpoints, in order; at least one.
+            read: compare every row; else only what the source tells without being read.
+        """
+        game, number = manifests[0].find_game(), manifests[0].run
+        folder = checkpoint_folder(game, number, 0).rpartition("/")[0]
+        try:
+            run = self._source.open_run(game, number)
+            facts = [_check_facts(run, manifest) for manifest in manifests]
+        except AtariReplayError as error:
+            yield Difference(folder, f"cannot be compared with the source ({error})")
+            return
+        for of_one in facts:
+            yield from of_one
+        if read:
+            there = [manifest for manifest in manifests if manifest.checkpoint in run.checkpoints]
+            yield from self._check_rows(run, there)
+
+    def unpublished(self, games: Sequence[Game], manifests: Sequence[Manifest]) -> Iterator[str]:
+        """What the source has of these games, and the repo lacks; what else the source has."""
+        published = {(each.find_game(), each.run, each.checkpoint) for each in manifests}
+        for game in games:
+            # A game or run that cannot be read has been told of where it is published.
+            with contextlib.suppress(AtariReplayError):
+                for number in self._source.runs(game):
+                    checkpoints = self._source.open_run(game, number).checkpoints
+                    left = [each for each in checkpoints if (game, number, each) not in published]
+                    if left:
+                        yield f"not published yet: {game} run {number}, checkpoints {describe_numbers(left)}"
+        # A server without a listing cannot tell.
+        with contextlib.suppress(SourceError):
+            others = [game.name for game in self._source.games() if game not in games]
+            if others:
+                more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+                yield f"not looked at: the source's games {', '.join(others[:5])}{more}"
+
+    def _check_rows(self, run: Run, manifests: Sequence[Manifest]) -> Iterator[Difference]:
+        reader: RunReader | None = None
+        try:
+            for place, manifest in enumerate(manifests):
+                if reader is None:
+                    reader = run.reader()
+                    reader.expect([each.checkpoint for each in manifests[place:]])
+                try:
+                    yield from self._check_checkpoint(reader.checkpoint(manifest.checkpoint), manifest)
+                except (SourceError, UnknownNameError) as error:
+                    yield Difference(place_of(manifest), f"cannot be compared with the source ({error})")
+                    reader.close()
+                    reader = None
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _check_checkpoint(self, checkpoint: Checkpoint, manifest: Manifest) -> Iterator[Difference]:
+        rows = EpisodeRows(manifest.find_game(), manifest.run, manifest.checkpoint)
+        found = [(shard.rows, shard.digests) for shard in manifest.shards]
+        yield from _compare_shards(manifest, found, self._read(checkpoint, rows))
+        yield from _compare_counts(manifest, checkpoint)
+        yield from _compare_sources(manifest, checkpoint)
+        expected = rows.table(episodes_features().arrow_schema)
+        path = manifest.episodes_table.path
+        # A table that cannot be read has been told of.
+        with contextlib.suppress(UnreadableFileError, *DAMAGE), self._repo.fetch(path) as place:
+            table = read_episodes_table(place)
+            if wrong := differing_columns(table, expected):
+                yield Difference(path, f"{', '.join(wrong)} differ from the source; {AGAIN}")
+
+    def _read(self, checkpoint: Checkpoint, rows: EpisodeRows) -> list[tuple[int, dict[str, str]]]:
+        """The rows and digests of each shard, as they would be written."""
+        names = steps_features(checkpoint.run.game, unclipped_reward=checkpoint.run.has_unclipped_reward)
+        digests, counts = [Digests(names)], [0]
+        for episode in checkpoint.episodes():
+            if rows.add(episode) == len(digests):
+                digests.append(Digests(names))
+                counts.append(0)
+            for columns in episode_columns(episode):
+                digests[-1].update(columns)
+                counts[-1] += len(columns["step"])
+                self._progress(len(columns["step"]))
+        return [(count, each.hexdigests()) for count, each in zip(counts, digests, strict=True)]
+
+
+def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
+    """What a run tells without being read."""
+    number, where = manifest.checkpoint, place_of(manifest)
+    if number not in run.checkpoints:
+        has = describe_numbers(run.checkpoints)
+        return [Difference(where, f"the source has no checkpoint {number} of this run, but {has}; {AGAIN}")]
+    differences = [
+        Difference(where, f"found {name} {found}, but the source has {expected}; {AGAIN}")
+        for name, found, expected in (
+            ("capacity", manifest.capacity, run.capacity()),
+            ("provenance", manifest.provenance, run.provenance),
+            ("neighbours", (manifest.earlier, manifest.later), run.neighbours(number)),
+            ("partial", manifest.partial, number in run.partial_checkpoints()),
+            ("last_complete", manifest.last_complete, run.is_last_complete(number)),
+        )
+        if found != expected
+    ]
+    sizes: Mapping[str, int | None] = run.file_sizes()
+    for record in manifest.sources:
+        if record.path not in sizes:
+            differences.append(
+                Difference(where, f"was made from {record.path}, which the source lacks; {AGAIN}")
+            )
+        elif sizes[record.path] not in (None, record.size):
+            differences.append(
+                Difference(
+                    where,
+                    f"was made from {record.path} of {record.size:,} bytes, but the source's has "
+                    f"{sizes[record.path]:,}; {AGAIN}",
+                )
+            )
+    return differences
+
+
+def _compare_shards(
+    manifest: Manifest,
+    found: Sequence[tuple[int, Mapping[str, str]]],
+    expected: Sequence[tuple[int, Mapping[str, str]]],
+) -> Iterator[Difference]:
+    if [rows for rows, _ in found] != [rows for rows, _ in expected]:
+        yield Difference(
+            place_of(manifest),
+            f"found shards of {_numbers(found)} steps, but the source gives {_numbers(expected)}; {AGAIN}",
+        )
+        return
+    first: dict[str, int] = {}
+    for shard, ((_, ours), (_, theirs)) in enumerate(zip(found, expected, strict=True)):
+        for column in dict.fromkeys([*theirs, *ours]):
+            if ours.get(column) != theirs.get(column):
+                first.setdefault(column, shard)
+    for shard in sorted(set(first.values())):
+        columns = [column for column in first if first[column] == shard]
+        yield Difference(
+            manifest.shards[shard].path, f"{', '.join(columns)} differ from the source, first here; {AGAIN}"
+        )
+
+
+def _compare_counts(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Difference]:
+    for name, found, expected in (
+        ("row counts", manifest.row_counts, checkpoint.row_counts),
+        ("step counts", manifest.step_counts, checkpoint.step_counts),
+    ):
+        if found != expected:
+            yield Difference(
+                place_of(manifest), f"{name}: found {found}, but the source gives {expected}; {AGAIN}"
+            )
+
+
+def _compare_sources(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Difference]:
+    found = {record.path: record for record in manifest.sources}
+    expected = {record.path: record for record in checkpoint.sources()}
+    for path in sorted({*found, *expected}):
+        if found.get(path) != expected.get(path):
+            ours, theirs = (
+                record.sha256 if record else "none" for record in (found.get(path), expected.get(path))
+            )
+            yield Difference(
+                place_of(manifest),
+                f"was made from another {path}: found SHA-256 {ours}, but the source's is {theirs}; {AGAIN}",
+            )
+
+
+def _numbers(shards: Sequence[tuple[int, Mapping[str, str]]]) -> str:
+    return " + ".join(f"{rows:,}" for rows, _ in shards)

@@ -1,0 +1,178 @@
+"""Proves that a published dataset is right, or tells everything that differs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from ..configs import EPISODES, QUALITIES, ConfigName
+from ..errors import OutputError
+from ..games import GAMES, Game
+from ..layout import CARD
+from ..manifest import Manifest
+from ..progress import progress_bar
+from ..repo_folder import DATA_FOLDERS
+from ..source import Source
+from .card import CardCheck
+from .content import check_content
+from .listing import check_listed, find_strays, own_files
+from .manifests import check_manifest, check_run, is_manifest, place_of, read_all_manifests
+from .repo_reader import ListedFile, RepoReader
+from .report import CheckedGame, Difference, Verification
+from .source import SourceCheck
+
+
+def verify(
+    repo: RepoReader,
+    *,
+    source: Source | None = None,
+    games: Sequence[Game] | None = None,
+    quick: bool = False,
+) -> Verification:
+    """Check a dataset against its manifests, its card and, if one is given, its source.
+
+    Everything that differs is told, and what is damaged does not keep the rest from being checked. Files are
+    read piece by piece, one at a time; of a repo on the Hub, one file lies on this machine's disk at a time.
+
+    Args:
+        repo: a folder or a repo on the Hub.
+        source: what it was made from, to be read and compared row by row.
+        games: which games; all that the repo holds if None.
+        quick: read no table: files are compared by what their listing tells (size, on the Hub also SHA-256),
+            the source by the sizes of its files.
+
+    Raises:
+        OutputError: there is no such repo, it holds no dataset or nothing of a game, or it cannot be read.
+    """
+    files = repo.files()
+    if not any(_is_of(path, None) for path in files):
+        raise OutputError(
+            f"{repo.address}: holds no dataset; expected {CARD} beside the folders "
+            f"{' and '.join(DATA_FOLDERS)}, as `build` and `publish` write them"
+        )
+    for game in games or ():
+        if not any(_is_of(path, [game]) for path in files):
+            raise OutputError(f"{repo.address}: holds nothing of {game}; leave it out")
+    verifier = _Verifier(repo, files, source, games, quick=quick)
+    differences: list[Difference] = []
+    try:
+        for difference in verifier.differences():
+            # One by one: those before an error stay.
+            differences.append(difference)  # noqa: PERF402
+    except OutputError as error:
+        differences.append(Difference("…", f"not checked to the end ({error}); verify again"))
+    return Verification(repo.address, verifier.depth, verifier.tally(), differences, verifier.notes)
+
+
+class _Verifier:
+    """One verification, check by check."""
+
+    def __init__(
+        self,
+        repo: RepoReader,
+        files: Mapping[str, ListedFile],
+        source: Source | None,
+        games: Sequence[Game] | None,
+        *,
+        quick: bool,
+    ) -> None:
+        self._repo, self._files, self._source, self._games = repo, files, source, games
+        self._quick = quick
+        self._manifests: list[Manifest] = []
+        self._half_known: set[Game] = set()
+        """Games with manifests that cannot be read."""
+        self._configs: list[str] = []
+        self.notes: list[str] = []
+
+    @property
+    def depth(self) -> str:
+        """What is compared with what."""
+        if self._quick:
+            return "only what listings tell" + (
+                f", also of {self._source.describe()}" if self._source else ""
+            )
+        return "every row" + (f", also with {self._source.describe()}" if self._source else "")
+
+    def differences(self) -> Iterator[Difference]:
+        """All checks, the quickest first."""
+        yield from self._check_manifests()
+        yield from self._check_card()
+        yield from self._check_rows()
+
+    def tally(self) -> list[CheckedGame]:
+        """What was checked, for each game."""
+        games: dict[Game, list[Manifest]] = defaultdict(list)
+        for manifest in self._manifests:
+            games[manifest.find_game()].append(manifest)
+        return [self._tally_game(game, of_game) for game, of_game in games.items()]
+
+    def _check_manifests(self) -> Iterator[Difference]:
+        files = {path for path in self._files if _is_of(path, self._games)}
+        unusable: list[str] = []
+        for found in read_all_manifests(self._repo, sorted(filter(is_manifest, files))):
+            if isinstance(found, Difference):
+                unusable.append(found.path)
+                yield found
+            else:
+                self._manifests.append(found)
+        self._manifests.sort(key=lambda each: (each.find_game().slug, each.run, each.checkpoint))
+        self._half_known = {game for game in GAMES if any(_is_of(path, [game]) for path in unusable)}
+        yield from find_strays(self._files if self._games is None else files, self._manifests, unusable)
+        if own := own_files(self._files):
+            self.notes.append(f"not of the dataset: {', '.join(own)}")
+        for of_run in self._runs():
+            for manifest in of_run:
+                yield from check_manifest(manifest)
+                yield from check_listed(manifest, self._files)
+            yield from check_run(of_run)
+
+    def _check_card(self) -> Iterator[Difference]:
+        if CARD not in self._files:
+            yield Difference(CARD, "missing; publish again: that writes the card")
+            return
+        card = CardCheck(self._repo, self._files, self._manifests, self._games, self._half_known)
+        yield from card.differences(decode=not self._quick)
+        self._configs = card.configs
+        self.notes += card.notes
+
+    def _check_rows(self) -> Iterator[Difference]:
+        steps = sum(manifest.step_counts.steps for manifest in self._manifests)
+        passes = 0 if self._quick else 1 if self._source is None else 2
+        with progress_bar(description="verify", unit=" steps", total=steps * passes) as bar:
+            against_source = self._source and SourceCheck(self._source, self._repo, bar.update)
+            for of_run in self._runs():
+                bar.set_postfix_str(f"{of_run[0].game} run {of_run[0].run}")
+                for manifest in () if self._quick else of_run:
+                    yield from check_content(self._repo, manifest, self._files, bar.update)
+                if against_source:
+                    yield from against_source.differences(of_run, read=not self._quick)
+            if against_source:
+                games = self._games or sorted({each.find_game() for each in self._manifests}, key=str)
+                self.notes += against_source.unpublished(games, self._manifests)
+
+    def _runs(self) -> list[list[Manifest]]:
+        """The checkpoints of each run, in order."""
+        runs = groupby(self._manifests, key=lambda manifest: (manifest.game, manifest.run))
+        return [list(of_run) for _, of_run in runs]
+
+    def _tally_game(self, game: Game, manifests: Sequence[Manifest]) -> CheckedGame:
+        named = [
+            path for each in manifests for path in (place_of(each), *(file.path for file in each.files()))
+        ]
+        sizes = [self._files[path].size for path in named if path in self._files]
+        ours = {str(ConfigName(game, view)) for view in (*QUALITIES, EPISODES)}
+        return CheckedGame(
+            game=game.name,
+            runs=len({manifest.run for manifest in manifests}),
+            checkpoints=len(manifests),
+            episodes=sum(manifest.step_counts.episodes for manifest in manifests),
+            steps=sum(manifest.step_counts.steps for manifest in manifests),
+            files=len(sizes),
+            bytes=sum(sizes),
+            configs=len(ours.intersection(self._configs)),
+        )
+
+
+def _is_of(path: str, games: Sequence[Game] | None) -> bool:
+    """Whether a file lies among the data of these games; of any if None."""
+    top, _, below = path.partition("/")
+    return top in DATA_FOLDERS and (games is None or below.partition("/")[0] in {game.slug for game in games})
