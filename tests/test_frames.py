@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.frames import IMAGE_TYPE, PNG_BYTES, encode_frames
+from atari_dqn_replay.builder.frames import IMAGE_TYPE, PNG_BYTES, encode_frames, fill_pngs
 from datasets import Features, Image, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +97,14 @@ def test_any_rows_can_be_taken_from_a_column(original: Frames, data: st.DataObje
     indices = data.draw(st.lists(st.integers(0, len(original) - 1)) if len(original) else st.just([]))
     taken = encode_frames(original).take(pa.array(indices, pa.int64()))
     assert np.array_equal(decode_frames(taken), original[np.array(indices, int)])
+
+
+@quick
+@given(frames(least=3, most=3), frames(least=3, most=3))
+def test_frames_take_the_place_of_others(earlier: Frames, later: Frames) -> None:
+    stored = np.array([np.frombuffer(png, np.uint8) for png in pngs(encode_frames(earlier))])
+    fill_pngs(stored, [later[:1], later[1:]])
+    assert [png.tobytes() for png in stored] == pngs(encode_frames(later))
 
 
 def test_a_column_without_rows_is_no_frames() -> None:
