@@ -93,6 +93,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
+        allow_abbrev=False,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog="examples:\n" + "\n".join(f"  atari-dqn-replay {line}" for line in examples.splitlines()),

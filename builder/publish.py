@@ -59,6 +59,7 @@ def put(
     *,
     dry_run: bool = False,
     license: str | None = None,
+    following: Collection[str] = (),
 ) -> Publication:
     """Put checkpoints into another folder or a repo on the Hub, as `publish` does.
 
@@ -70,6 +71,7 @@ def put(
         destination: where they go.
         dry_run: only tell what would be done.
         license: what the card is to name, as the Hub spells it; None keeps what the card says.
+        following: manifests there that later calls are going to replace by those of another log.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -89,7 +91,7 @@ def put(
     done: Publication | None = None
     for place, batch in enumerate(batches):
         pending = [each for later in batches[place:] for each in later]
-        plan = functools.partial(plan_change, batch, pending, built_card, destination, license)
+        plan = functools.partial(plan_change, batch, pending, following, built_card, destination, license)
         publication = carry_out(
             plan,
             destination,
@@ -106,6 +108,7 @@ def put(
 def plan_change(
     checkpoints: Sequence[BuiltCheckpoint],
     pending: Sequence[BuiltCheckpoint],
+    following: Collection[str],
     built_card: bytes | None,
     destination: Destination,
     license: str | None,
@@ -119,6 +122,7 @@ def plan_change(
         checkpoints: these.
         pending: these, and those that are to follow: the card does not tell of what they will replace, which
             may be of another log.
+        following: manifests of which the same holds.
         built_card: the card for a destination that has none yet.
         destination: where they go.
         license: what the card is to name.
@@ -129,7 +133,7 @@ def plan_change(
     """
     there = _by_folder(snapshot.paths)
     changes = [_change_of(each, snapshot, there) for each in checkpoints]
-    replaced = {each.manifest_file.path for each in pending}
+    replaced = {each.manifest_file.path for each in pending}.union(following)
     others = published_manifests(snapshot, destination, without=replaced)
     manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=_order)
     check_one_log(manifests, destination.address)

@@ -6,6 +6,7 @@ the others: it comes right before its row 0. Sources: Dopamine's `OutOfGraphRepl
 logging wrapper around it.
 """
 
+import contextlib
 import enum
 import threading
 from collections.abc import Iterator
@@ -123,8 +124,11 @@ class ReplayLog:
 
     @property
     def capacity(self) -> int:
-        """Rows of the ring, as the first dump has it."""
-        return self._header(self.numbers[0])[0]
+        """Rows of the ring, as the first dump that can be read has it."""
+        for number in self.numbers[:-1]:
+            with contextlib.suppress(ReplayLogError):
+                return self._header(number)[0]
+        return self._header(self.numbers[-1])[0]
 
     def partial_numbers(self) -> list[int]:
         """The dumps made at the end of training: the last one, or none."""

@@ -166,7 +166,7 @@ class Trials:
         in_child(lambda: publish(self.source, place, work))
         found = self.contents(place)
         assert found == self.expected, f"{name}: {dict(found.items() ^ self.expected.items()).keys()}"
-        assert not work.exists()
+        assert not list(work.iterdir()), "nothing is left in it"
         if not self.on_hub:
             shutil.rmtree(str(place.folder))
         return f"{name}: killed after {after:.2f} s, {'loaded' if there else 'nothing there yet'}, mended"

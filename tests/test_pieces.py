@@ -132,7 +132,8 @@ def test_no_more_is_read_than_the_checkpoints_own_frames(tmp_path: Path) -> None
     for number in (0, 2):
         frames = log.folder / f"$store$_observation_ckpt.{number}.gz"
         frames.write_bytes(frames.read_bytes()[:-100])
-    piece = write_piece(reader.part(1), tmp_path, "here")
+    (tmp_path / "1").mkdir()
+    piece = write_piece(reader.part(1), tmp_path / "1", "here")
     reader.close()
     assert piece.head is not None
     assert piece.tail is not None

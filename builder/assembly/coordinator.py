@@ -11,21 +11,23 @@ import pyarrow as pa
 
 from ..destinations import Destination, UploadLostError
 from ..editing import render_cards
-from ..engines.engine import Engine, EngineError
+from ..engines.engine import Engine, EngineError, ProcessEngine
 from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import writing_alone
 from ..folder_destination import FolderDestination
 from ..games import find_game
+from ..layout import manifest_file
 from ..manifest import Manifest
 from ..publication import Publication
 from ..publish import put
 from ..run import Run
-from .job import Job, Task, secret_options
+from .job import Job, Task
 from .joining import join, pieces_needed
 from .pieces import Piece
-from .plan import Plan, Unit
+from .plan import Plan, Unit, is_usable, key_of
 from .progress_board import ProgressBoard
-from .work import FAILURES, PROGRESS, take_failures
+from .work import failures_of
+from .work_folder import HEADS, PIECES, Key, WorkFolder
 
 BATCH_CHECKPOINTS = 24
 """Finished checkpoints that are published together: mostly in one commit; see `publish.COMMIT_FILES`."""
@@ -33,11 +35,11 @@ BATCH_SECONDS = 600.0
 """After so long, fewer are published, too."""
 SCAN_SECONDS = 2.0
 """Between two looks at what the workers have finished."""
-ROUNDS = 6
-"""How often tasks are given out: for the pieces, for the heads they wait for, and for what was lost."""
+STRETCH = 6
+"""Checkpoints that a single worker makes in one task; then it is seen what can be published."""
 
-Key = tuple[str, int, int]
-"""The game's slug, the run and the checkpoint."""
+HANDED_OVER = "handed-over"
+"""Marks a work folder whose tasks run on without a coordinator."""
 
 
 @dataclass
@@ -91,82 +93,110 @@ class _Coordinator:
         self._plan, self._engine, self._license = plan, engine, license
         self._work = plan.work
         self._unpublished = {unit.key: unit for unit in plan.units}
+        self._runs = {unit.key[:2]: unit.run for unit in plan.units}
+        self._sizes: dict[tuple[str, int], dict[str, int | None]] = {}
         self._pieces: dict[Key, Piece] = {}
+        self._heads: dict[Key, Piece] = {}
+        self._job: WorkFolder | None = None
         self._scanned = self._last_batch = time.monotonic()
-        self._board = ProgressBoard(self._work, plan)
-        self.outcome = Outcome()
+        self._board = ProgressBoard(plan)
+        self.outcome = Outcome(failures=dict(plan.failures))
 
     def run(self) -> None:
         """Build, join and publish until all is done that can be."""
-        self._clear()
+        self._forget_earlier_jobs()
         with self._board:
             self._scan()
-            for _ in range(ROUNDS):
-                if tasks := self._tasks():
+            state = None
+            # As long as there is something to do, and doing it changes something.
+            while (tasks := self._tasks()) or state is None:
+                if tasks:
                     self._run_tasks(tasks)
                 if self.outcome.handed_over:
                     return
                 self._publish_finished(least=1)
-                if not self._tasks():
+                before, state = state, (len(self._unpublished), len(self.outcome.failures), len(self._heads))
+                if before == state:
                     break
+            self._render_cards()
+        self._settle()
+
+    def _forget_earlier_jobs(self) -> None:
+        """Remove what killed publications have left, but for their pieces.
+
+        Raises:
+            OutputError: the workers of one are still at it, on other machines.
+        """
+        if self._work.read(HANDED_OVER) is not None and not isinstance(self._engine, ProcessEngine):
+            raise OutputError(
+                f"{self._work.url}: workers that were started before may still be at it; when they have "
+                f"ended, publish without --engine to go on, or remove this folder"
+            )
+        self._work.remove("jobs")
+
+    def _render_cards(self) -> None:
         for destination in dict.fromkeys(self._plan.destinations.values()):
             # In a folder, a kill can come between a checkpoint and the card that tells of it.
-            if not isinstance(destination, FolderDestination) and self._license is None:
-                continue
-            self.outcome.publications.append(render_cards(destination, license=self._license))
+            if isinstance(destination, FolderDestination) or self._license is not None:
+                self.outcome.publications.append(render_cards(destination, license=self._license))
+
+    def _settle(self) -> None:
+        """Whatever is left has failed; if nothing is, neither is anything left to keep."""
+        failures = self.outcome.failures
+        if self._unpublished and not failures:
+            for key, unit in self._unpublished.items():
+                failures[key] = EngineError(f"{unit}: could not be completed; publish again to go on")
         if not self._unpublished:
-            self.outcome.failures.clear()
+            for key in [key for key in failures if key not in self._plan.failures]:
+                del failures[key]
             for destination in dict.fromkeys(self._plan.destinations.values()):
                 destination.discard_uploads()
             self._work.remove()
 
-    def _clear(self) -> None:
-        """Remove what a killed publication was in the middle of, and pieces that are out of date."""
-        for folder in ("scratch", FAILURES, PROGRESS):
-            self._work.remove(folder)
-        prepared = {unit.key for unit in self._plan.prepared}
-        for key in set(self._work.pieces()) - prepared:
-            self._work.remove_piece(find_game(key[0]), key[1], key[2])
-
     def _scan(self) -> None:
-        """Look for pieces that were made since the last time."""
+        """Look for pieces that were made since the last time, and drop those that are of no use."""
         self._scanned = time.monotonic()
-        for slug, run, checkpoint in self._work.pieces():
-            known = self._pieces.get((slug, run, checkpoint))
-            if known is None or known.uploaded_to is None:
-                piece = self._work.find_piece(find_game(slug), run, checkpoint)
-                if piece is not None:
-                    self._pieces[slug, run, checkpoint] = piece
+        for kind, known in ((PIECES, self._pieces), (HEADS, self._heads)):
+            for key in self._work.pieces(kind) - known.keys():
+                run = self._runs.get(key[:2])
+                if run is None:
+                    continue  # of another selection of the same publication
+                piece = self._work.find_piece(run.game, run.number, key[2], kind)
+                if piece is not None and self._is_usable(piece, run):
+                    known[key] = piece
+                else:
+                    self._work.remove_piece(run.game, run.number, key[2], kind)
         self._board.made(self._pieces.keys() & self._unpublished.keys())
+
+    def _is_usable(self, piece: Piece, run: Run) -> bool:
+        key = (run.game.slug, run.number)
+        if key not in self._sizes:
+            self._sizes[key] = run.file_sizes()
+        return is_usable(piece, run, self._sizes[key], self._plan.destinations[run.game])
 
     def _tasks(self) -> list[Task]:
         """What is still to be made: pieces, then heads that complete the last one of a stretch."""
-        missing, heads = [], []
-        for key, unit in self._unpublished.items():
-            if key in self.outcome.failures:
-                continue
-            piece = self._pieces.get(key)
-            if piece is None or piece.uploaded_to is None:
-                missing.append(unit)
-            elif (needed := self._missing_head(unit)) is not None:
-                heads.append(needed)
+        failed = self.outcome.failures
+        missing = [
+            unit for key, unit in self._unpublished.items() if key not in self._pieces and key not in failed
+        ]
         tasks = [
             Task(run.game.name, run.number, tuple(checkpoints), self._head_after(Unit(run, checkpoints[-1])))
             for run, units in itertools.groupby(missing, key=lambda unit: unit.run)
             for checkpoints in self._divide(run, [unit.checkpoint for unit in units])
         ]
-        return tasks or [
-            Task(unit.run.game.name, unit.run.number, (), head=unit.checkpoint) for unit in heads
-        ]
+        if tasks:
+            return tasks
+        made = [unit for key, unit in self._unpublished.items() if key in self._pieces]
+        heads = dict.fromkeys(head for unit in made if (head := self._missing_head(unit)) is not None)
+        return [Task(unit.run.game.name, unit.run.number, (), head=unit.checkpoint) for unit in heads]
 
     def _divide(self, run: Run, checkpoints: list[int]) -> list[list[int]]:
         """Among workers by checkpoint; a single one goes on from one checkpoint to the next."""
         tasks = run.tasks(checkpoints)
         if self._engine.workers > 1:
             return tasks
-        stretches = (
-            tasks[start : start + BATCH_CHECKPOINTS] for start in range(0, len(tasks), BATCH_CHECKPOINTS)
-        )
+        stretches = (tasks[start : start + STRETCH] for start in range(0, len(tasks), STRETCH))
         return [list(itertools.chain.from_iterable(stretch)) for stretch in stretches]
 
     def _head_after(self, unit: Unit) -> int | None:
@@ -184,34 +214,47 @@ class _Coordinator:
 
         def find(checkpoint: int) -> Piece | None:
             looked_for.append(Unit(unit.run, checkpoint))
-            return self._pieces.get(looked_for[-1].key)
+            return self._find(looked_for[-1].key)
 
         if pieces_needed(unit.checkpoint, find) is not None:
             return None
         key = looked_for[-1].key
         return None if key in self._unpublished or key in self.outcome.failures else looked_for[-1]
 
+    def _find(self, key: Key) -> Piece | None:
+        return self._pieces.get(key) or self._heads.get(key)
+
     def _run_tasks(self, tasks: Sequence[Task]) -> None:
-        source = self._plan.source
-        url = source.url if "://" in source.url else str(Path(source.url).absolute())
-        job = Job(url, self._plan.place, tuple(tasks), dict(source.storage_options), self._threads())
-        secrets = secret_options(job.storage_options)
-        if secrets and not self._engine.is_here:
-            raise OutputError(
-                f"storage options that may be secrets ({', '.join(secrets)}) are not stored for other "
-                f"machines; give credentials where the workers run"
-            )
-        job.save(self._work)
-        with contextlib.closing(self._engine.run(self._work.url, range(len(tasks)))) as ticks:  # pyright: ignore[reportArgumentType]
+        self._job = folder = self._start_job(tasks)
+        with contextlib.closing(self._engine.run(folder.url, range(len(tasks)))) as ticks:
             for _ in ticks:
-                self._take_failures()
                 self._publish_when_due()
+        self._scan()
         self._take_failures()
         for number, message in self._engine.failures.items():
-            for key in self._keys(tasks[number]):
+            unmade = [key for key in self._keys(tasks[number]) if self._find(key) is None]
+            # Those after it in the task may be well: they are handed out again.
+            for key in unmade[:1]:
                 self.outcome.failures.setdefault(key, EngineError(message))
+                self._board.log(f"{key[0]} run {key[1]} checkpoint {key[2]}: {message}")
         self.outcome.handed_over = self._engine.handed_over
-        self._scan()
+        if self.outcome.handed_over:
+            self._work.write(HANDED_OVER, b"")
+
+    def _start_job(self, tasks: Sequence[Task]) -> WorkFolder:
+        source = self._plan.source
+        url = source.url if "://" in source.url else str(Path(source.url).absolute())
+        options = dict(source.storage_options)
+        job = Job(url, self._plan.place, tuple(tasks), options, self._work.url, self._threads())
+        if job.secrets() and not self._engine.is_here:
+            raise OutputError(
+                f"what may be secret ({', '.join(job.secrets())}) is not stored for other machines; give "
+                f"credentials where the workers run"
+            )
+        folder = self._work.inner(f"jobs/{job.id}")
+        job.save(folder)
+        self._board.watch(folder)
+        return folder
 
     def _threads(self) -> int | None:
         """For workers that share this machine."""
@@ -224,15 +267,18 @@ class _Coordinator:
         return [(slug, task.run, checkpoint) for checkpoint in checkpoints]
 
     def _take_failures(self) -> None:
-        for failure in take_failures(self._work):
+        assert self._job is not None
+        for failure in failures_of(self._job):
             if failure.is_fatal:
                 raise failure.error
-            self.outcome.failures[failure.key] = failure.error
-            self._board.log(f"{failure.error}; going on with the others")
+            if failure.key not in self.outcome.failures:
+                self.outcome.failures[failure.key] = failure.error
+                self._board.log(f"{failure.error}; going on with the others")
 
     def _publish_when_due(self) -> None:
-        if time.monotonic() - self._scanned >= SCAN_SECONDS:
+        if time.monotonic() - self._scanned >= SCAN_SECONDS * (1 if self._work.path else 10):
             self._scan()
+            self._take_failures()
             overdue = time.monotonic() - self._last_batch >= BATCH_SECONDS
             self._publish_finished(least=1 if overdue else BATCH_CHECKPOINTS)
 
@@ -249,20 +295,22 @@ class _Coordinator:
         finished: dict[Destination, list[tuple[Unit, list[Piece]]]] = {}
         for key in sorted(self._pieces.keys() & self._unpublished.keys()):
             unit = self._unpublished[key]
-            pieces = pieces_needed(key[2], lambda number, key=key: self._pieces.get((key[0], key[1], number)))
-            if pieces is not None and pieces[0].uploaded_to is not None:
+            pieces = pieces_needed(key[2], lambda number, key=key: self._find((key[0], key[1], number)))
+            if pieces is not None:
                 destination = self._plan.destinations[unit.run.game]
                 finished.setdefault(destination, []).append((unit, pieces))
         return finished
 
     def _publish(self, destination: Destination, batch: Sequence[tuple[Unit, list[Piece]]]) -> None:
-        with self._work.scratch() as scratch:
+        with (self._job or self._work).scratch() as scratch:
             checkpoints = [
                 join(pieces, self._work.read_piece_file, scratch / str(place))
                 for place, (_, pieces) in enumerate(batch)
             ]
             try:
-                publication = put(checkpoints, None, destination, license=self._license)
+                publication = put(
+                    checkpoints, None, destination, license=self._license, following=self._outdated()
+                )
             except UploadLostError as error:
                 self._forget(batch, error.paths)
                 return
@@ -279,14 +327,24 @@ class _Coordinator:
             if {file.path for file in pieces[0].manifest.shards} & set(lost):
                 self._drop(unit)
 
+    def _outdated(self) -> list[str]:
+        """Manifests of other logs that later batches are going to replace."""
+        return [
+            manifest_file(manifest.find_game(), manifest.run, manifest.checkpoint)
+            for manifest in self._plan.published
+            if (unit := self._unpublished.get(key_of(manifest))) is not None
+            and manifest.log != (unit.run.capacity(), unit.run.provenance)
+        ]
+
     def _drop_pieces(self, runs: Iterable[Run]) -> None:
         """Remove the pieces that no unpublished checkpoint can need any more: those before the first one."""
         for run in runs:
-            slug, number = run.game.slug, run.number
-            waiting = [key[2] for key in self._unpublished if key[:2] == (slug, number)]
-            for key in [key for key in self._pieces if key[:2] == (slug, number)]:
-                if not waiting or key[2] < min(waiting):
-                    self._drop(Unit(run, key[2]))
+            place = (run.game.slug, run.number)
+            first = min((key[2] for key in self._unpublished if key[:2] == place), default=None)
+            for kind, known in ((PIECES, self._pieces), (HEADS, self._heads)):
+                for key in [key for key in known if key[:2] == place and (first is None or key[2] < first)]:
+                    self._work.remove_piece(run.game, run.number, key[2], kind)
+                    del known[key]
 
     def _drop(self, unit: Unit) -> None:
         self._work.remove_piece(unit.run.game, unit.run.number, unit.checkpoint)

@@ -1,5 +1,6 @@
 """What a publication is going to take, from the first steps that it would make."""
 
+import contextlib
 import itertools
 import tempfile
 import time
@@ -9,11 +10,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import SourceError
 from ..features import steps_features
 from ..parquet_writer import write_steps
-from ..run import Checkpoint
+from ..run import Checkpoint, Run
 from ..steps import Columns, episode_columns, even_blocks
 from .plan import Plan, Unit
+
+TRIALS = 10
+"""Checkpoints that are tried until one can be read."""
 
 TRIAL_BLOCKS = 8
 """Row groups that are made to measure a rate: 16,384 steps."""
@@ -70,16 +75,20 @@ class Estimate:
 
 
 def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
-    """Make the first steps of the first checkpoint, and tell what all will take; None if there is nothing.
+    """Make the first steps of the first checkpoint that can be read, and tell what all will take.
 
-    Raises:
-        SourceError: the first checkpoint cannot be read.
+    None if there is nothing to make, or nothing that can be read.
     """
-    if not plan.to_build:
-        return None
-    unit = plan.to_build[0]
+    for unit in plan.to_build[:TRIALS]:
+        with contextlib.suppress(SourceError):
+            return _estimate(plan, workers, unit)
+    return None
+
+
+def _estimate(plan: Plan, workers: int, unit: Unit) -> Estimate:
     rows, seconds, size = _try(unit)
     total = sum(unit.rows for unit in plan.to_build)
+    runs = dict.fromkeys(unit.run for unit in plan.to_build)
     bytes_per_row = size / max(rows, 1)
     return Estimate(
         unit=unit,
@@ -88,21 +97,19 @@ def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
         rows_per_second=max(rows, 1) / seconds,
         bytes_per_row=bytes_per_row,
         workers=workers,
-        worker_disk=max(_worker_disk(plan, unit, bytes_per_row) for unit in plan.to_build),
+        worker_disk=max(_worker_disk(plan, run, bytes_per_row) for run in runs),
         warnings=list(_warnings(plan, total * bytes_per_row)),
     )
 
 
-def source_bytes(unit: Unit) -> float:
-    """Bytes of a checkpoint's files at the source, on average over its run."""
-    sizes = unit.run.file_sizes().values()
-    return sum(size or 0 for size in sizes) / len(unit.run.checkpoints)
-
-
-def _worker_disk(plan: Plan, unit: Unit, bytes_per_row: float) -> float:
+def _worker_disk(plan: Plan, run: Run, bytes_per_row: float) -> float:
+    rows = max(unit.rows for unit in plan.to_build if unit.run is run)
+    sizes = run.file_sizes().values()
+    source = sum(size or 0 for size in sizes) / len(run.checkpoints)
     is_remote = "://" in plan.source.url and not plan.source.url.startswith("file://")
-    # What is read twice is kept: a checkpoint's files, and at a run's end those of the one before as well.
-    return unit.rows * bytes_per_row + (2 * source_bytes(unit) if is_remote else 0)
+    # No game's frames take more than gzip makes of them, nearly. What is read twice is kept: a checkpoint's
+    # files, and at a run's end those of the one before as well.
+    return max(rows * bytes_per_row, source) + (2 * source if is_remote else 0)
 
 
 def _try(unit: Unit) -> tuple[int, float, int]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..errors import OutputError
 from ..folder_destination import FolderDestination
 from ..games import Game
 from ..hub_destination import MAIN, HubDestination
+from ..network_errors import without_credentials
 from .work_folder import WorkFolder
 
 JOB = "job.json"
@@ -76,9 +77,13 @@ class Place:
         """Where the work folder is if nobody says: in the folder that is published to, else in the cache."""
         if self.folder is not None and not self.for_each_game:
             return str(Path(self.folder) / ".work.incomplete")
-        name = f"{os.environ.get('HF_ENDPOINT', '')} {self} {self.revision}"
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return str(cache / "atari-dqn-replay" / "work" / hashlib.sha256(name.encode()).hexdigest()[:16])
+        return self.work_below(str(cache / "atari-dqn-replay"))
+
+    def work_below(self, folder: str) -> str:
+        """A folder for this publication alone in one that may hold anything."""
+        name = f"{os.environ.get('HF_ENDPOINT', '')} {self} {self.revision}"
+        return f"{folder.rstrip('/')}/atari-work-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -101,51 +106,57 @@ class Job:
     tasks: tuple[Task, ...]
     storage_options: dict[str, Any] = field(default_factory=dict)
     """Of the source's file system."""
+    work: str = ""
+    """The work folder, where pieces go."""
     threads: int | None = None
     """On which a worker compresses; None lets it use what its machine has."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Tells it from others that one process works on."""
 
-    def save(self, work: WorkFolder) -> None:
+    def secrets(self) -> list[str]:
+        """What of it may be secret: names of options, or the source's URL."""
+        options = [key for key, value in self.storage_options.items() if _is_secret(key, value)]
+        return options if without_credentials(self.source) == self.source else [*options, "the source's URL"]
+
+    def save(self, folder: WorkFolder) -> None:
         """Write it for the workers.
 
-        Options that may be secrets are not written: they go to the workers on this machine through the
-        environment.
+        What may be secret is not written: it goes to the workers on this machine through the environment.
         """
-        public = {key: value for key, value in self.storage_options.items() if not is_secret(key, value)}
-        secret = {key: value for key, value in self.storage_options.items() if is_secret(key, value)}
-        os.environ[_SECRETS] = json.dumps(secret)
-        record = {**asdict(self), "storage_options": public}
-        work.write(JOB, json.dumps(record, indent=2).encode())
+        public = {key: value for key, value in self.storage_options.items() if not _is_secret(key, value)}
+        os.environ.pop(_SECRETS, None)
+        if self.secrets():
+            kept = {"id": self.id, "source": self.source, "storage_options": self.storage_options}
+            os.environ[_SECRETS] = json.dumps(kept)
+        record = {**asdict(self), "source": without_credentials(self.source), "storage_options": public}
+        folder.write(JOB, json.dumps(record, indent=2).encode())
 
     @classmethod
-    def load(cls, work: WorkFolder) -> "Job":
+    def load(cls, folder: WorkFolder) -> "Job":
         """Read what `save` wrote.
 
         Raises:
             OutputError: there is nothing.
         """
-        content = work.read(JOB)
+        content = folder.read(JOB)
         if content is None:
-            raise OutputError(f"{work.url}: no job is written there; start it with `publish`")
+            raise OutputError(f"{folder.url}: no job is written there; start it with `publish`")
         record = json.loads(content)
+        kept = json.loads(os.environ.get(_SECRETS, "{}"))
+        if kept.get("id") == record["id"]:
+            record.update(kept)
         return cls(
             source=record["source"],
             place=Place(**record["place"]),
             tasks=tuple(
                 Task(**{**task, "checkpoints": tuple(task["checkpoints"])}) for task in record["tasks"]
             ),
-            storage_options={**record["storage_options"], **json.loads(os.environ.get(_SECRETS, "{}"))},
+            storage_options=record["storage_options"],
+            work=record["work"],
             threads=record["threads"],
             id=record["id"],
         )
 
 
-def secret_options(options: Mapping[str, Any]) -> list[str]:
-    """Names of the options that may be secrets."""
-    return [key for key, value in options.items() if is_secret(key, value)]
-
-
-def is_secret(key: str, value: object) -> bool:
-    """Whether an option may be a secret."""
-    return key not in _PUBLIC_OPTIONS and value not in ("anon", "google_default")
+def _is_secret(key: str, value: object) -> bool:
+    return key not in _PUBLIC_OPTIONS and not (key == "token" and value in ("anon", "google_default"))

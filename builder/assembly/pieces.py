@@ -46,6 +46,8 @@ class Piece:
     """The checkpoint's, as far as its own files tell: without the episode that goes on."""
     head: Fragment | None
     tail: Fragment | None
+    files: dict[str, str]
+    """SHA-256 of each file that lies with the record."""
     uploaded_to: str | None
     """The address of the destination that holds the body; None if only the head was made."""
 
@@ -67,6 +69,7 @@ class Piece:
             manifest=Manifest.from_json(record["manifest"], where),
             head=record["head"] and Fragment(**record["head"]),
             tail=record["tail"] and Fragment(**record["tail"]),
+            files=dict(record["files"]),
             uploaded_to=record["uploaded_to"],
         )
 
@@ -131,12 +134,15 @@ class _PieceWriter:
         shards = (self._shard(body, steps, 1 + (tail is not None)),) if body.exists() else ()
         table = self._rows.table(episodes_features().arrow_schema, shards=len(shards) + (tail is not None))
         write_episodes(self._folder / EPISODES, table)
-        return Piece(self._manifest(shards, head, steps), head, tail, uploaded_to)
+        return Piece(self._manifest(shards, head, steps), head, tail, self._files(), uploaded_to)
 
     def write_head(self) -> Piece:
         head = self._write_head()
         write_episodes(self._folder / EPISODES, self._rows.table(episodes_features().arrow_schema))
-        return Piece(self._manifest((), head, 0), head, None, None)
+        return Piece(self._manifest((), head, 0), head, None, self._files(), None)
+
+    def _files(self) -> dict[str, str]:
+        return {path.name: sha256_of(path) for path in self._folder.iterdir() if path.name != BODY}
 
     def _write_head(self) -> Fragment | None:
         return self._write_fragment(HEAD) if self._next is not None and self._next.follows else None

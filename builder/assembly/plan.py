@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..destinations import Destination, Snapshot
-from ..errors import OutputError, SourceError, UnknownNameError
+from ..errors import AtariReplayError, OutputError, SourceError, UnknownNameError
 from ..games import Game
 from ..layout import MOST_CHECKPOINT
 from ..manifest import Manifest
@@ -13,7 +13,8 @@ from ..published_manifests import published_manifests
 from ..run import Run, describe_numbers
 from ..source import Source
 from .job import Place
-from .work_folder import WorkFolder
+from .pieces import Piece
+from .work_folder import Key, WorkFolder
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Unit:
     checkpoint: int
 
     @property
-    def key(self) -> tuple[str, int, int]:
-        """The game's slug, the run and the checkpoint."""
+    def key(self) -> Key:
+        """What it is called in the work folder."""
         return self.run.game.slug, self.run.number, self.checkpoint
 
     @property
@@ -52,6 +53,8 @@ class Plan:
     done: list[Unit] = field(default_factory=list)
     published: list[Manifest] = field(default_factory=list)
     """Of all that is there of these games, whether it is asked for or not."""
+    failures: dict[Key, AtariReplayError] = field(default_factory=dict)
+    """Runs that cannot be read at all; their checkpoint is -1."""
 
     @property
     def units(self) -> list[Unit]:
@@ -65,7 +68,7 @@ class Plan:
         total = (
             f"{len(self.to_build)} checkpoints to build, {rows:,} rows; {prepared}{len(self.done)} are done"
         )
-        return "\n".join([*lines, total])
+        return "\n".join([*lines, *(f"cannot read: {each}" for each in self.failures.values()), total])
 
 
 def make_plan(
@@ -97,7 +100,9 @@ def make_plan(
     """
     place = place.absolute()
     destinations = place.destinations(games)
-    plan = Plan(source, place, WorkFolder(work or place.default_work()), destinations)
+    work = place.work_below(work) if work else place.default_work()
+    plan = Plan(source, place, WorkFolder(work), destinations)
+    made = plan.work.pieces()
     for destination in dict.fromkeys(destinations.values()):
         destination.check()
         of_place = [game for game in games if destinations[game] is destination]
@@ -107,10 +112,15 @@ def make_plan(
         for game in of_place:
             there = [each for each in manifests if each.game == game.name]
             for number in source.runs(game) if runs is None else runs:
-                run = source.open_run(game, number)
                 of_run = {each.checkpoint: each for each in there if each.run == number}
-                _Comparison(plan, run, of_run, snapshot, destination).add(checkpoints)
+                try:
+                    run = source.open_run(game, number)
+                    _Comparison(plan, run, of_run, snapshot, destination, made).add(checkpoints)
+                except SourceError as error:
+                    plan.failures[game.slug, number, -1] = error
     if not (plan.to_build or plan.prepared or plan.done):
+        for error in plan.failures.values():
+            raise error
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
 
@@ -124,34 +134,35 @@ class _Comparison:
     published: Mapping[int, Manifest]
     snapshot: Snapshot
     destination: Destination
+    made: Collection[Key]
+    """Pieces that lie in the work folder."""
 
     def add(self, checkpoints: Sequence[int] | None) -> None:
         """Add the run's checkpoints to the plan."""
-        sizes, rebuilt = self.run.file_sizes(), set[int]()
-        for checkpoint in self.run.checkpoints if checkpoints is None else checkpoints:
+        asked = list(self.run.checkpoints if checkpoints is None else checkpoints)
+        for checkpoint in asked:
             self.run.require(checkpoint)
             if checkpoint > MOST_CHECKPOINT:
                 raise UnknownNameError(
                     f"{self.run.where}: checkpoint {checkpoint}; "
                     f"a dataset holds those up to {MOST_CHECKPOINT}"
                 )
-            units = self._list_for(checkpoint, sizes)
-            units.append(Unit(self.run, checkpoint))
-            if units is not self.plan.done:
-                rebuilt.add(checkpoint)
-        self._check_others(rebuilt)
+        sizes = self.run.file_sizes()
+        units = [(self._list_for(checkpoint, sizes), Unit(self.run, checkpoint)) for checkpoint in asked]
+        self._check_others({unit.checkpoint for found, unit in units if found is not self.plan.done})
+        for found, unit in units:
+            found.append(unit)
 
     def _list_for(self, checkpoint: int, sizes: Mapping[str, int | None]) -> list[Unit]:
+        run, plan = self.run, self.plan
         manifest = self.published.get(checkpoint)
-        if manifest is not None and is_current(manifest, self.run, sizes) and self._is_whole(manifest):
-            return self.plan.done
-        piece = self.plan.work.find_piece(self.run.game, self.run.number, checkpoint)
-        is_made = (
-            piece is not None
-            and piece.uploaded_to == self.destination.address
-            and is_current(piece.manifest, self.run, sizes)
-        )
-        return self.plan.prepared if is_made else self.plan.to_build
+        if manifest is not None and is_current(manifest, run, sizes) and self._is_whole(manifest):
+            return plan.done
+        if (run.game.slug, run.number, checkpoint) not in self.made:
+            return plan.to_build
+        piece = plan.work.find_piece(run.game, run.number, checkpoint)
+        is_made = piece is not None and is_usable(piece, run, sizes, self.destination)
+        return plan.prepared if is_made else plan.to_build
 
     def _is_whole(self, manifest: Manifest) -> bool:
         return all(self.snapshot.size(file.path) == file.size for file in manifest.files())
@@ -165,6 +176,16 @@ class _Comparison:
                     f"{self.run.number}, of another log than {self.run.where}; name another place, or "
                     f"remove that run there"
                 )
+
+
+def key_of(manifest: Manifest) -> Key:
+    """What a checkpoint is called in the work folder."""
+    return manifest.find_game().slug, manifest.run, manifest.checkpoint
+
+
+def is_usable(piece: Piece, run: Run, sizes: Mapping[str, int | None], destination: Destination) -> bool:
+    """Whether a piece, or a head, is of what the source holds now, and its body where it is wanted."""
+    return is_current(piece.manifest, run, sizes) and piece.uploaded_to in (None, destination.address)
 
 
 def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) -> bool:

@@ -61,7 +61,6 @@ def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
         disk: bytes that they may have on disk together.
 
     Raises:
-        SourceError: the first checkpoint cannot be read.
         OutputError: the disk is too small for a single worker.
     """
     expected = estimate(plan, workers)

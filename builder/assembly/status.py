@@ -1,5 +1,6 @@
 """How far the publication of a source is."""
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from typing import Any
 from ..run import describe_numbers
 from ..text_table import text_table
 from .plan import Plan, Unit
-from .work import PROGRESS
+
+RECENT_SECONDS = 60
+"""Workers that have told nothing for so long have ended, or were killed."""
 
 HEADINGS = ("game", "run", "published", "prepared", "to build")
 
@@ -49,4 +52,5 @@ def status(plan: Plan) -> Status:
     Args:
         plan: as `make_plan` gives it now.
     """
-    return Status(plan, list(plan.work.notes(PROGRESS)))
+    notes = [note for note in plan.work.notes("jobs") if "doing" in note]
+    return Status(plan, [note for note in notes if time.time() - note["time"] < RECENT_SECONDS])

@@ -1,7 +1,6 @@
 """What a worker does: it makes pieces of a task's checkpoints, and uploads their bodies."""
 
 import functools
-import json
 import os
 import socket
 import time
@@ -20,7 +19,7 @@ from ..source import Source
 from ..sources import open_source
 from .job import Job, Task
 from .pieces import BODY, Piece, write_head, write_piece
-from .work_folder import WorkFolder
+from .work_folder import HEADS, PIECES, Key, WorkFolder
 
 FAILURES, PROGRESS = "failures", "progress"
 PROGRESS_SECONDS = 1.0
@@ -33,8 +32,7 @@ _FATAL = (OutputError, OSError, UnreachableError)
 class Failure:
     """Why a checkpoint could not be made."""
 
-    key: tuple[str, int, int]
-    """The game's slug, the run and the checkpoint."""
+    key: Key
     error: AtariReplayError
 
     @property
@@ -43,33 +41,30 @@ class Failure:
         return isinstance(self.error, _FATAL)
 
 
-def take_failures(work: WorkFolder) -> list[Failure]:
-    """What workers have noted of failures since the last time."""
+def failures_of(job: WorkFolder) -> list[Failure]:
+    """What the workers of a job have noted of failures."""
     failures = []
-    for name in work.find(FAILURES):
-        record = json.loads(work.read(name) or b"null")
-        work.remove(name)
-        if record:
-            slug, run, checkpoint = record["key"]
-            kind = getattr(errors, record["kind"], SourceError)
-            failures.append(Failure((slug, run, checkpoint), kind(record["message"])))
+    for record in job.notes(FAILURES):
+        slug, run, checkpoint = record["key"]
+        kind = getattr(errors, record["kind"], SourceError)
+        failures.append(Failure((slug, run, checkpoint), kind(record["message"])))
     return failures
 
 
 def run_task(work: str, task: int) -> None:
     """Make the pieces of one of the job's tasks; those that are there already stay.
 
-    What goes wrong with the source or the destination is noted in the work folder.
+    What goes wrong with the source or the destination is noted in the job's folder.
 
     Args:
-        work: the work folder's path or URL.
+        work: path or URL of the job's folder.
         task: its number in the job.
     """
     folder = WorkFolder(work)
     job = Job.load(folder)
     if job.threads is not None:
         pa.set_cpu_count(job.threads)
-    worker = _Worker(job, job.tasks[task], folder)
+    worker = _Worker(job, job.tasks[task], folder, WorkFolder(job.work))
     try:
         worker.make_pieces()
     finally:
@@ -77,8 +72,8 @@ def run_task(work: str, task: int) -> None:
 
 
 class _Worker:
-    def __init__(self, job: Job, task: Task, work: WorkFolder) -> None:
-        self._job, self._task, self._work = job, task, work
+    def __init__(self, job: Job, task: Task, folder: WorkFolder, work: WorkFolder) -> None:
+        self._job, self._task, self._folder, self._work = job, task, folder, work
         self._game = find_game(task.game)
         self._reader: RunReader | None = None
 
@@ -103,8 +98,8 @@ class _Worker:
         return [*self._task.checkpoints, *([] if head is None else [head])]
 
     def _is_made(self, checkpoint: int) -> bool:
-        piece = self._work.find_piece(self._game, self._task.run, checkpoint)
-        return piece is not None and (checkpoint == self._task.head or piece.uploaded_to is not None)
+        kind = HEADS if checkpoint == self._task.head else PIECES
+        return self._work.find_piece(self._game, self._task.run, checkpoint, kind) is not None
 
     def _make_piece(self, checkpoint: int) -> None:
         if self._reader is None:
@@ -112,10 +107,10 @@ class _Worker:
             self._reader = run.reader()
             self._reader.expect(self._expected())
         run = self._reader.run
-        progress = _Progress(self._work, f"{run.game} run {run.number} checkpoint {checkpoint}")
+        progress = _Progress(self._folder, f"{run.game} run {run.number} checkpoint {checkpoint}")
         progress.total = run.rows(checkpoint)
         try:
-            with self._work.scratch() as scratch:
+            with self._folder.scratch() as scratch:
                 part = self._reader.part(checkpoint)
                 if checkpoint == self._task.head:
                     piece = write_head(part, scratch)
@@ -129,7 +124,7 @@ class _Worker:
 
     def _note_failure(self, checkpoint: int, error: Exception) -> None:
         kind = type(error).__name__ if isinstance(error, AtariReplayError) else OutputError.__name__
-        self._work.note(
+        self._folder.note(
             f"{FAILURES}/{self._game.slug}-{self._task.run}-{checkpoint}.json",
             {
                 "key": [self._game.slug, self._task.run, checkpoint],
@@ -153,7 +148,12 @@ class _Progress:
         self._done += rows
         if time.monotonic() - self._noted >= PROGRESS_SECONDS * (1 if self._work.path else 10):
             self._noted = time.monotonic()
-            record: dict[str, Any] = {"doing": self._description, "done": self._done, "total": self.total}
+            record: dict[str, Any] = {
+                "doing": self._description,
+                "done": self._done,
+                "total": self.total,
+                "time": time.time(),
+            }
             self._work.note(self._name, record)
 
     def end(self) -> None:
@@ -165,7 +165,7 @@ def _body(piece: Piece, folder: Path) -> list[RepoFile]:
     return [RepoFile(file.path, file.size, file.sha256, folder / BODY) for file in piece.manifest.shards]
 
 
-# A worker mostly goes on with the run of its last task, and listing a source again costs time.
+# Tasks that one process runs one after another are mostly of the same run, and listing it costs time.
 @functools.lru_cache(maxsize=1)
 def _open_source(job: "_SameJob") -> Source:
     return open_source(job.job.source, job.job.storage_options)

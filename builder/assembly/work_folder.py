@@ -1,75 +1,87 @@
 """The folder through which a publication's workers and its coordinator tell each other what is done."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ..errors import OutputError
+from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import remove, replacing
 from ..games import Game
 from ..layout import checkpoint_folder
-from .pieces import BODY, Piece
+from ..patience import Patience, Result, patiently
+from .pieces import Piece
 
 _PIECE = "piece.json"
+
+PIECES, HEADS = "pieces", "heads"
+"""Folders of pieces, and of those of which only the head was made."""
+
+Key = tuple[str, int, int]
+"""The game's slug, the run and the checkpoint."""
 
 
 class WorkFolder:
     """A folder that all workers see, on a disk or behind any URL that fsspec knows.
 
-    What lies there is small: pieces without their bodies, records of failures and of progress. Files appear
-    whole, and a piece's record comes last.
+    What lies there is small: pieces without their bodies, and a folder for each job. A piece's record comes
+    last.
 
     Args:
-        url: the folder; it need not exist.
+        url: the folder, which is the publication's own; it need not exist.
 
     Raises:
         OutputError: there is no such kind of URL.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
         try:
             self._files, self._root = fsspec.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise OutputError(f"{url}: cannot be a work folder ({error})") from None
         self._root = self._root.rstrip("/")
-        if self.path is not None:
-            self.url = self._root
+        self.url = url.rstrip("/") if self.path is None else self._root
 
     @property
     def path(self) -> Path | None:
         """Where it lies on this machine, if it does."""
         return Path(self._root) if isinstance(self._files, LocalFileSystem) else None
 
+    def inner(self, name: str) -> "WorkFolder":
+        """A folder in it."""
+        return WorkFolder(f"{self.url}/{name}")
+
     def read(self, name: str) -> bytes | None:
         """A file's content; None if there is none."""
         try:
-            return self._files.cat_file(f"{self._root}/{name}")
+            return self._patiently(lambda: self._files.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError:
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, which appears whole."""
+        """Write a file; on a disk it appears whole."""
         if self.path is None:
-            self._files.pipe_file(f"{self._root}/{name}", content)
+            self._patiently(lambda: self._files.pipe_file(f"{self._root}/{name}", content))
         else:
             with replacing(self.path / name) as temporary:
                 temporary.write_bytes(content)
 
-    def find(self, folder: str) -> list[str]:
+    def find(self, folder: str, ending: str = "") -> list[str]:
         """Names of the files anywhere below one of its folders."""
         self._files.invalidate_cache()
-        with contextlib.suppress(FileNotFoundError):
-            return sorted(path[len(self._root) + 1 :] for path in self._files.find(f"{self._root}/{folder}"))
-        return []
+        try:
+            paths = self._patiently(lambda: self._files.find(f"{self._root}/{folder}".rstrip("/")))
+        except FileNotFoundError:
+            return []
+        return sorted(path[len(self._root) + 1 :] for path in paths if path.endswith(ending))
 
     def remove(self, name: str = "") -> None:
         """Remove a file or a folder, or all of it."""
@@ -78,7 +90,7 @@ class WorkFolder:
             remove(Path(place))
         else:
             with contextlib.suppress(FileNotFoundError):
-                self._files.rm(place, recursive=True)
+                self._patiently(lambda: self._files.rm(place, recursive=True))
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -96,45 +108,44 @@ class WorkFolder:
 
     def put_piece(self, piece: Piece, made: Path) -> None:
         """Take over a piece whose files were made in a folder on this machine; its body stays there."""
-        place = _place(piece.manifest.find_game(), piece.manifest.run, piece.manifest.checkpoint)
-        for path in made.iterdir():
-            if path.name != BODY:
-                self.write(f"{place}/{path.name}", path.read_bytes())
+        place = _place_of(piece)
+        for name in piece.files:
+            self.write(f"{place}/{name}", (made / name).read_bytes())
         self.write(f"{place}/{_PIECE}", piece.to_json().encode())
 
-    def pieces(self) -> list[tuple[str, int, int]]:
-        """The game's slug, the run and the checkpoint of each piece that is there."""
-        found = [name.split("/") for name in self.find("pieces") if name.endswith(f"/{_PIECE}")]
-        return [
+    def pieces(self, kind: str = PIECES) -> set[Key]:
+        """The pieces that are there, or the heads that were made alone."""
+        found = [name.split("/") for name in self.find(kind, f"/{_PIECE}")]
+        return {
             (slug, int(run.removeprefix("run_")), int(checkpoint.removeprefix("checkpoint_")))
             for _, slug, run, checkpoint, _ in found
-        ]
+        }
 
-    def find_piece(self, game: Game, run: int, checkpoint: int) -> Piece | None:
+    def find_piece(self, game: Game, run: int, checkpoint: int, kind: str = PIECES) -> Piece | None:
         """A piece's record, if it is there and can be read."""
-        name = f"{_place(game, run, checkpoint)}/{_PIECE}"
+        name = f"{_place(game, run, checkpoint, kind)}/{_PIECE}"
         content = self.read(name)
         try:
-            return None if content is None else Piece.from_json(content, f"{self.url}/{name}")
-        except (OutputError, ValueError, KeyError, TypeError):
+            piece = None if content is None else Piece.from_json(content, f"{self.url}/{name}")
+            return piece if piece is not None and f"{_place_of(piece)}/{_PIECE}" == name else None
+        except (AtariReplayError, ValueError, KeyError, TypeError):
             return None
 
     def read_piece_file(self, piece: Piece, name: str) -> bytes:
         """The content of one of a piece's files.
 
         Raises:
-            OutputError: it is gone.
+            OutputError: it is gone, or another's.
         """
-        manifest = piece.manifest
-        place = _place(manifest.find_game(), manifest.run, manifest.checkpoint)
-        content = self.read(f"{place}/{name}")
-        if content is None:
-            raise OutputError(f"{self.url}/{place}/{name}: is gone; remove {self.url} and publish again")
+        path = f"{_place_of(piece)}/{name}"
+        content = self.read(path)
+        if content is None or hashlib.sha256(content).hexdigest() != piece.files[name]:
+            raise OutputError(f"{self.url}/{path}: is gone or damaged; remove {self.url} and publish again")
         return content
 
-    def remove_piece(self, game: Game, run: int, checkpoint: int) -> None:
+    def remove_piece(self, game: Game, run: int, checkpoint: int, kind: str = PIECES) -> None:
         """Remove a piece; its record goes first."""
-        place = _place(game, run, checkpoint)
+        place = _place(game, run, checkpoint, kind)
         self.remove(f"{place}/{_PIECE}")
         self.remove(place)
 
@@ -144,12 +155,26 @@ class WorkFolder:
 
     def notes(self, folder: str) -> Iterator[dict[str, Any]]:
         """The records in a folder."""
-        for name in self.find(folder):
+        for name in self.find(folder, ".json"):
             content = self.read(name)
             with contextlib.suppress(ValueError):
-                if content is not None and name.endswith(".json"):
+                if content is not None:
                     yield json.loads(content)
 
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        if self.path is not None:
+            return action()
+        try:
+            return patiently(action, self.url, Patience())
+        except SourceError as error:
+            raise OutputError(str(error)) from None
 
-def _place(game: Game, run: int, checkpoint: int) -> str:
-    return checkpoint_folder(game, run, checkpoint).replace("data/", "pieces/", 1)
+
+def _place(game: Game, run: int, checkpoint: int, kind: str) -> str:
+    return checkpoint_folder(game, run, checkpoint).replace("data/", f"{kind}/", 1)
+
+
+def _place_of(piece: Piece) -> str:
+    manifest = piece.manifest
+    kind = HEADS if piece.uploaded_to is None else PIECES
+    return _place(manifest.find_game(), manifest.run, manifest.checkpoint, kind)
