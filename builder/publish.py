@@ -108,11 +108,12 @@ def put(
 def plan_change(
     checkpoints: Sequence[BuiltCheckpoint],
     pending: Sequence[BuiltCheckpoint],
-    following: Collection[str],
     built_card: bytes | None,
     destination: Destination,
     license: str | None,
     snapshot: Snapshot,
+    *,
+    following: Collection[str] = (),
 ) -> Change:
     """What brings the checkpoints to the destination that the snapshot shows, and its card up to date.
 
@@ -122,11 +123,11 @@ def plan_change(
         checkpoints: these.
         pending: these, and those that are to follow: the card does not tell of what they will replace, which
             may be of another log.
-        following: manifests of which the same holds.
         built_card: the card for a destination that has none yet.
         destination: where they go.
         license: what the card is to name.
         snapshot: what is there.
+        following: manifests that are to be replaced still later.
 
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
