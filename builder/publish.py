@@ -91,7 +91,9 @@ def put(
     done: Publication | None = None
     for place, batch in enumerate(batches):
         pending = [each for later in batches[place:] for each in later]
-        plan = functools.partial(plan_change, batch, pending, following, built_card, destination, license)
+        plan = functools.partial(
+            plan_change, batch, pending, built_card, destination, license, following=following
+        )
         publication = carry_out(
             plan,
             destination,
