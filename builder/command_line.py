@@ -288,7 +288,7 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
     _add_dry_run(parser)
     straight = parser.add_argument_group("straight from a source, checkpoint by checkpoint")
     _add_selection(straight)
-    straight.add_argument("--workers", type=int, default=1, metavar="N", help="at once (default: 1)")
+    straight.add_argument("--workers", type=_positive, default=1, metavar="N", help="at once (default: 1)")
     straight.add_argument(
         "--engine",
         metavar="NAME",
@@ -320,8 +320,9 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
 def _publish(options: argparse.Namespace) -> object:
     if options.source is not None:
         return _publish_source(options)
-    given = ("runs", "checkpoints", "engine", "work")
-    if len(options.what) > 1 or any(getattr(options, name) is not None for name in given):
+    given = (options.runs, options.checkpoints, options.engine, options.work)
+    listed = (*options.engine_option, *options.storage_option)
+    if len(options.what) > 1 or any(each is not None for each in given) or listed or options.workers > 1:
         options.refuse("publishing games needs --source; without it, name one built folder")
     from .publish import publish
 
@@ -334,15 +335,15 @@ def _publish_source(options: argparse.Namespace) -> object:
     from .assembly.publish_source import forecast, publish_source
     from .engines.choice import open_engine
 
-    plan = _plan(options)
-    if options.dry_run:
-        return forecast(plan, options.workers, disk=options.disk)
     engine = open_engine(
         options.engine or ("local" if options.workers > 1 else "process"),
         workers=options.workers,
         options=options.engine_option,
         finish=_finish(),
     )
+    plan = _plan(options)
+    if options.dry_run:
+        return forecast(plan, options.workers, disk=options.disk)
     return publish_source(plan, engine, disk=options.disk, license=options.license)
 
 
@@ -545,7 +546,25 @@ def _storage_option(text: str) -> tuple[str, Any]:
 
 
 def _add_license(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--license", help="to state on the card, as the Hub spells it, e.g. cc-by-4.0")
+    parser.add_argument(
+        "--license", type=_license, help="to state on the card, as the Hub spells it, e.g. cc-by-4.0"
+    )
+
+
+def _license(text: str) -> str:
+    from .licenses import check_license
+
+    try:
+        return check_license(text)
+    except AtariReplayError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: must be at least 1")
+    return number
 
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:

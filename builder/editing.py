@@ -7,6 +7,7 @@ from collections.abc import Collection
 from .built_folder import RepoFile
 from .card import games_on_card, render_card
 from .destinations import Change, CheckpointChange, Destination, Snapshot
+from .errors import OutputError
 from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD, split_name
@@ -39,6 +40,8 @@ def remove_games(
     Raises:
         OutputError: the destination or its card cannot be read or changed.
     """
+    if not destination.games() and destination.snapshot(()).read(CARD) is None:
+        raise OutputError(f"{destination.address}: holds no dataset of ours; is the name right?")
     plan = functools.partial(_plan_removal, games, runs, destination, None if dry_run else REMOVALS)
     done = last = carry_out(plan, destination, games, dry_run=dry_run)
     while len(last.deleted) == REMOVALS and not dry_run:
@@ -68,6 +71,8 @@ def render_cards(
     card = destination.snapshot(()).read(CARD)
     told = [] if card is None else games_on_card(decode_readme(card, destination.address))
     games = list(dict.fromkeys([*destination.games(), *told]))
+    if not games:
+        raise OutputError(f"{destination.address}: holds no dataset of ours; is the name right?")
     plan = functools.partial(_plan_card, games, license, destination)
     return carry_out(plan, destination, games, dry_run=dry_run)
 

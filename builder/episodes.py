@@ -106,6 +106,8 @@ class LoggedCheckpoint(Checkpoint):
         self._episodes = 0
         self._complete_episodes = 0
         self._dumps_read = {number}
+        self._is_open = False
+        """Whether the last episode was not seen to end."""
 
     def episodes(self) -> Iterator[Episode]:
         """The episodes in order of play; the frames of each are to be read before the next.
@@ -119,6 +121,7 @@ class LoggedCheckpoint(Checkpoint):
                 self._complete_episodes += episode.complete
                 self._steps += len(episode)
             self._dumps_read.update(self._stream.dumps_of_episode)
+            self._is_open = not (episode.terminated or episode.truncated)
             yield episode
         self._check_accounts()
 
@@ -142,7 +145,16 @@ class LoggedCheckpoint(Checkpoint):
 
     def sources(self) -> tuple[FileRecord, ...]:
         """Every file whose rows are among the steps, or were looked at for them."""
-        return tuple(record for number in sorted(self._dumps_read) for record in self._log.records(number))
+        numbers, last = set(self._dumps_read), max(self._dumps_read)
+        later = self._log.later(last)
+        # Whether the final dump goes on where the one before it ends is decided by comparing them.
+        if later in self.run.partial_checkpoints() and (last == self.number or self._is_open):
+            numbers.add(later)
+        return tuple(record for number in sorted(numbers) for record in self._log.records(number))
+
+    def own_sources(self) -> tuple[FileRecord, ...]:
+        """The dump's own files."""
+        return tuple(self._log.records(self.number))
 
     def _check_accounts(self) -> None:
         rows, steps = self.row_counts, self.step_counts

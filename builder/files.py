@@ -38,8 +38,12 @@ def replacing(path: Path, *, hidden: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing_alone(folder: Path) -> Iterator[None]:
+def writing_alone(folder: Path, otherwise: str = "") -> Iterator[None]:
     """Keep other processes that ask for the same from writing into a folder, on this machine.
+
+    Args:
+        folder: made if it is not there.
+        otherwise: what one can do instead of waiting.
 
     Raises:
         OutputError: another one is at it.
@@ -52,7 +56,7 @@ def writing_alone(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise OutputError(
-            f"{folder}: another atari-dqn-replay is writing there; wait until it is done"
+            f"{folder}: another atari-dqn-replay is writing there; wait until it is done {otherwise}".rstrip()
         ) from None
     finally:
         os.close(handle)

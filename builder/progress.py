@@ -1,9 +1,24 @@
 """Progress bars on stderr, off when it is not a terminal."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tqdm import tqdm
+
+_boards = 0
+"""Shown displays of their own, which bars of single steps would disturb."""
+
+
+@contextlib.contextmanager
+def no_bars() -> Iterator[None]:
+    """Show no bars while something else shows how far it is."""
+    global _boards
+    _boards += 1
+    try:
+        yield
+    finally:
+        _boards -= 1
 
 
 def progress_bar(
@@ -14,9 +29,6 @@ def progress_bar(
     total: int | None = None,
     **options: Any,
 ) -> "tqdm[Any]":
-    """A bar with rate and time left.
-
-    `disable=None` is tqdm's word for "only on a terminal", and `leave=None` for "unless it is below another".
-    """
-    settings = {"disable": None, "leave": None, "unit_scale": True, **options}
-    return tqdm(items, desc=description, unit=unit, total=total, **settings)
+    """A bar with rate and time left; `disable=None` is tqdm's word for "only on a terminal"."""
+    disable = True if _boards else None
+    return tqdm(items, desc=description, unit=unit, total=total, disable=disable, unit_scale=True, **options)

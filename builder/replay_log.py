@@ -319,12 +319,17 @@ class ReplayLog:
     def _is_repeated(self, rows: Rows, before: int) -> bool:
         """Whether an earlier dump holds the same rows in the same places."""
         earlier = self.blocks(Rows(before, rows.start, rows.stop), tuple(ARRAYS))
-        return all(
+        is_same = all(
             # Bytes, since a reward may be NaN.
             block[array].tobytes() == other[array].tobytes()
             for block, other in zip(self.blocks(rows, tuple(ARRAYS)), earlier, strict=True)
             for array in ARRAYS
         )
+        if not is_same:
+            # A damaged file must not pass for other play: both are checked to their ends.
+            self.records(rows.dump)
+            self.records(before)
+        return is_same
 
 
 def _non_empty(rows: Rows) -> tuple[Rows, ...]:

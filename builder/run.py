@@ -85,6 +85,10 @@ class Checkpoint(ABC):
     def sources(self) -> tuple[FileRecord, ...]:
         """Every file whose rows are among the steps, or were looked at for them."""
 
+    def own_sources(self) -> tuple[FileRecord, ...]:
+        """Those of its own number."""
+        return self.sources()
+
 
 class RunReader(ABC):
     """Reads the checkpoints of a run; going on from one to the next, it reads nothing twice."""

@@ -119,7 +119,7 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     piped = run(*arguments, tmp_path / "piped").stderr
     assert piped.splitlines()[-2:] == [
         "built breakout run 1 checkpoint 3 (4 of 4)",
-        "published 4 of 4 after 0.0 minutes",
+        "published 4 of 4 after 0.0 minutes; 0 minutes of building left",
     ]
     assert "\r" not in piped
     terminal, theirs = pty.openpty()

@@ -1,5 +1,6 @@
 """What users of `atari-dqn-replay publish … --source` rely on."""
 
+import gzip
 import shutil
 import signal
 import time
@@ -293,6 +294,27 @@ def test_the_plan_warns_where_a_repo_would_hold_too_much(
 def test_too_little_disk_is_refused_at_once(source: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"a worker needs .* of disk, more than the 100B it may have"):
         publish_source(plan(source, tmp_path / "out"), ProcessEngine(), disk=100)
+
+
+@pytest.mark.parametrize("how", ["damaged", "another"])
+def test_a_final_dump_decides_nothing_unless_it_is_sound(source: Path, tmp_path: Path, how: str) -> None:
+    """It tells how the checkpoint before it ends; whoever mends it gets that mended, too."""
+    mirror, out = shutil.copytree(source, tmp_path / "mirror"), tmp_path / "out"
+    frames = log_folder(mirror, PONG, 1) / "$store$_observation_ckpt.7.gz"
+    sound = frames.read_bytes()
+    if how == "damaged":
+        frames.write_bytes(sound[:1000] + bytes([sound[1000] ^ 8]) + sound[1001:])
+        with pytest.raises(SourceError, match=r"observation_ckpt\.7\.gz"):
+            publish(mirror, out, ("pong",))
+        assert 6 not in {manifest.checkpoint for manifest in manifests(out)}
+    else:
+        array = gzip.decompress(sound)
+        frames.write_bytes(gzip.compress(array[:-40000] + bytes(40000), 1))
+        publish(mirror, out, ("pong",))
+    frames.write_bytes(sound)
+    publish(mirror, out, ("pong",))
+    publish(source, tmp_path / "expected", ("pong",))
+    assert contents(out) == contents(tmp_path / "expected")
 
 
 def test_status_tells_what_is_done(source: Path, whole: Path, tmp_path: Path) -> None:

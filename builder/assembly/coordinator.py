@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
         OutputError: the destination or the work folder cannot be written, or another process is at it.
     """
     path = plan.work.path
-    with writing_alone(path) if path else contextlib.nullcontext():
+    with writing_alone(path, "or give this one another folder with --work") if path else nullcontext():
         coordinator = _Coordinator(plan, engine, license)
         coordinator.run()
     return coordinator.outcome
@@ -136,8 +137,10 @@ class _Coordinator:
 
     def _render_cards(self) -> None:
         for destination in dict.fromkeys(self._plan.destinations.values()):
-            # In a folder, a kill can come between a checkpoint and the card that tells of it.
-            if isinstance(destination, FolderDestination) or self._license is not None:
+            # In a folder, a kill can come between a checkpoint and the card that tells of it. On the Hub, a
+            # branch that is still to be made shows what main holds.
+            is_needed = isinstance(destination, FolderDestination) or not self.outcome.published
+            if (is_needed or self._license is not None) and (self._plan.done or self.outcome.published):
                 self.outcome.publications.append(render_cards(destination, license=self._license))
 
     def _settle(self) -> None:
@@ -149,9 +152,16 @@ class _Coordinator:
         if not self._unpublished:
             for key in [key for key in failures if key not in self._plan.failures]:
                 del failures[key]
-            for destination in dict.fromkeys(self._plan.destinations.values()):
-                destination.discard_uploads()
-            self._work.remove()
+            self._work.remove("jobs")
+            self._work.remove(HANDED_OVER)
+            left = self._work.pieces()
+            for unit in (*self._plan.units, *self._plan.done):
+                if unit.key in left:
+                    self._work.remove_piece(unit.run.game, unit.run.number, unit.checkpoint)
+            if not self._work.pieces():  # of another selection
+                for destination in dict.fromkeys(self._plan.destinations.values()):
+                    destination.discard_uploads()
+                self._work.remove()
 
     def _scan(self) -> None:
         """Look for pieces that were made since the last time, and drop those that are of no use."""
@@ -166,7 +176,6 @@ class _Coordinator:
                     known[key] = piece
                 else:
                     self._work.remove_piece(run.game, run.number, key[2], kind)
-        self._board.made(self._pieces.keys() & self._unpublished.keys())
 
     def _is_usable(self, piece: Piece, run: Run) -> bool:
         key = (run.game.slug, run.number)
@@ -235,8 +244,10 @@ class _Coordinator:
             unmade = [key for key in self._keys(tasks[number]) if self._find(key) is None]
             # Those after it in the task may be well: they are handed out again.
             for key in unmade[:1]:
-                self.outcome.failures.setdefault(key, EngineError(message))
-                self._board.log(f"{key[0]} run {key[1]} checkpoint {key[2]}: {message}")
+                place = f"{key[0]} run {key[1]} checkpoint {key[2]}"
+                error = EngineError(f"{place}: {message}; its log is in {folder.url}/logs")
+                self.outcome.failures.setdefault(key, error)
+                self._board.log(str(error))
         self.outcome.handed_over = self._engine.handed_over
         if self.outcome.handed_over:
             self._work.write(HANDED_OVER, b"")

@@ -83,7 +83,7 @@ class Place:
     def work_below(self, folder: str) -> str:
         """A folder for this publication alone in one that may hold anything."""
         name = f"{os.environ.get('HF_ENDPOINT', '')} {self} {self.revision}"
-        return f"{folder.rstrip('/')}/atari-work-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return f"{folder.rstrip('/')}/.atari-work-{hashlib.sha256(name.encode()).hexdigest()[:16]}.incomplete"
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,10 @@ def _manifest(
 ) -> Manifest:
     draft = pieces[0].manifest
     counts = draft.step_counts
+    others = [source for piece in pieces[1:] for source in piece.head_sources]
+    last = pieces[-1]
+    if last is not pieces[0] and last.head is not None and not last.head.ended:
+        others += last.manifest.sources  # the final dump's, too, which did not go on with it
     heads = [piece.head.rows for piece in pieces[1:] if piece.head is not None]
     returns = table.filter(pc.field("complete"))["return"].to_numpy().astype(np.float64)
     summary = ReturnSummary(None, None, None)
@@ -95,7 +99,7 @@ def _manifest(
             complete_episodes=len(returns),
         ),
         returns=summary,
-        sources=tuple(source for piece in pieces for source in piece.manifest.sources),
+        sources=tuple(dict.fromkeys([*draft.sources, *others])),
         shards=shards,
         episodes_table=ParquetRecord(episodes.path, episodes.size, episodes.sha256, len(table)),
     )

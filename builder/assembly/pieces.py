@@ -14,7 +14,7 @@ import pyarrow as pa
 from ..features import episodes_features, steps_features
 from ..files import sha256_of
 from ..layout import episodes_table, steps_shard
-from ..manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
 from ..parquet_writer import write_shard, write_steps
 from ..run import Checkpoint, Episode
 from ..steps import Columns, Digests, EpisodeRows, episode_columns
@@ -46,6 +46,8 @@ class Piece:
     """The checkpoint's, as far as its own files tell: without the episode that goes on."""
     head: Fragment | None
     tail: Fragment | None
+    head_sources: tuple[FileRecord, ...]
+    """The files that the head is of."""
     files: dict[str, str]
     """SHA-256 of each file that lies with the record."""
     uploaded_to: str | None
@@ -69,6 +71,7 @@ class Piece:
             manifest=Manifest.from_json(record["manifest"], where),
             head=record["head"] and Fragment(**record["head"]),
             tail=record["tail"] and Fragment(**record["tail"]),
+            head_sources=tuple(FileRecord(**source) for source in record["head_sources"]),
             files=dict(record["files"]),
             uploaded_to=record["uploaded_to"],
         )
@@ -134,15 +137,16 @@ class _PieceWriter:
         shards = (self._shard(body, steps, 1 + (tail is not None)),) if body.exists() else ()
         table = self._rows.table(episodes_features().arrow_schema, shards=len(shards) + (tail is not None))
         write_episodes(self._folder / EPISODES, table)
-        return Piece(self._manifest(shards, head, steps), head, tail, self._files(), uploaded_to)
+        return Piece(self._manifest(shards, head, steps), head, tail, *self._vouch(), uploaded_to)
 
     def write_head(self) -> Piece:
         head = self._write_head()
         write_episodes(self._folder / EPISODES, self._rows.table(episodes_features().arrow_schema))
-        return Piece(self._manifest((), head, 0), head, None, self._files(), None)
+        return Piece(self._manifest((), head, 0), head, None, *self._vouch(), None)
 
-    def _files(self) -> dict[str, str]:
-        return {path.name: sha256_of(path) for path in self._folder.iterdir() if path.name != BODY}
+    def _vouch(self) -> tuple[tuple[FileRecord, ...], dict[str, str]]:
+        files = {path.name: sha256_of(path) for path in self._folder.iterdir() if path.name != BODY}
+        return self._part.own_sources(), files
 
     def _write_head(self) -> Fragment | None:
         return self._write_fragment(HEAD) if self._next is not None and self._next.follows else None

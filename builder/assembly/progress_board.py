@@ -11,51 +11,53 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import OutputError
+from ..progress import no_bars
 from .plan import Plan, Unit
 from .work import PROGRESS
-from .work_folder import WorkFolder
+from .work_folder import Key, WorkFolder
 
-_SECONDS = 1.0
+_SECONDS, _REMOTE_SECONDS = 1.0, 15.0
+"""Between two looks at the work folder."""
 
 
 class ProgressBoard:
-    """Shows what is made and published, and what workers note in their job's folder; a context manager.
+    """Shows what is made and published, and what workers are doing; a context manager.
+
+    It looks into the work folder by itself, since the caller may be busy with a task of its own.
 
     Args:
         plan: what is to be done.
     """
 
     def __init__(self, plan: Plan) -> None:
+        self._work = plan.work
         self._job: WorkFolder | None = None
         self._rows = {unit.key: unit.rows for unit in plan.units}
-        self._checkpoints = len(self._rows)
         self._made = {unit.key for unit in plan.prepared}
-        self._rows_made = sum(unit.rows for unit in plan.prepared)
         self._published = 0
         self._began = time.monotonic()
         self._bar: tqdm | None = None
         self._lines: list[tqdm] = []
+        self._lock = threading.RLock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._no_bars = no_bars()
 
     def __enter__(self) -> "ProgressBoard":
         if sys.stderr.isatty():
-            self._bar = tqdm(
-                total=sum(self._rows.values()),
-                initial=self._rows_made,
-                desc="building",
-                unit=" rows",
-                unit_scale=True,
-            )
-            self._thread.start()
+            total, made = sum(self._rows.values()), self._rows_made()
+            self._bar = tqdm(total=total, initial=made, desc="building", unit=" rows", unit_scale=True)
+        self._no_bars.__enter__()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._thread.join()
+        self._no_bars.__exit__(None, None, None)
         if self._bar is not None:
-            self._thread.join()
             self._show([])
             for line in (*self._lines, self._bar):
                 line.close()
@@ -64,35 +66,49 @@ class ProgressBoard:
         """Show what the workers of this job do."""
         self._job = job
 
-    def made(self, keys: Collection[tuple[str, int, int]]) -> None:
-        """Tell of the pieces that are there and unpublished."""
-        new = sorted(set(keys) - self._made)
-        self._made.update(new)
-        self._rows_made += sum(self._rows[key] for key in new)
-        for place, (slug, run, checkpoint) in enumerate(new, start=len(self._made) - len(new) + 1):
-            if self._bar is None:
-                self.log(f"built {slug} run {run} checkpoint {checkpoint} ({place} of {self._checkpoints})")
-
     def published(self, units: Sequence[Unit]) -> None:
         """Tell of checkpoints that were published."""
-        self._published += len(units)
-        if self._bar is None:
+        with self._lock:
+            self._tell_of({unit.key for unit in units})
+            self._published += len(units)
             minutes = (time.monotonic() - self._began) / 60
-            self.log(f"published {self._published} of {self._checkpoints} after {minutes:.1f} minutes")
+            rate = self._rows_made() / max(minutes, 0.01)
+            if self._bar is None:
+                left = (sum(self._rows.values()) - self._rows_made()) / max(rate, 1)
+                self.log(
+                    f"published {self._published} of {len(self._rows)} after {minutes:.1f} minutes; "
+                    f"{left:.0f} minutes of building left"
+                )
 
     def log(self, text: str) -> None:
         """A line on stderr that does not disturb the bars."""
         tqdm.write(text, file=sys.stderr)
 
+    def _tell_of(self, made: Collection[Key]) -> None:
+        for key in sorted(set(made) & self._rows.keys() - self._made):
+            self._made.add(key)
+            if self._bar is None:
+                slug, run, checkpoint = key
+                place = f"{len(self._made)} of {len(self._rows)}"
+                self.log(f"built {slug} run {run} checkpoint {checkpoint} ({place})")
+
+    def _rows_made(self) -> int:
+        return sum(self._rows[key] for key in self._made)
+
     def _watch(self) -> None:
-        while not self._stop.wait(_SECONDS * (1 if self._job is None or self._job.path else 10)):
-            with contextlib.suppress(OSError, OutputError):  # of a folder that is just being removed
-                self._show([] if self._job is None else list(self._job.notes(PROGRESS)))
+        while not self._stop.wait(_SECONDS if self._work.path else _REMOTE_SECONDS):
+            # Folders are removed while they are looked at, and a store may be out of reach for a while.
+            with contextlib.suppress(OSError, OutputError), self._lock:
+                self._tell_of(self._work.pieces())
+                if self._bar is not None:
+                    self._show([] if self._job is None else list(self._job.notes(PROGRESS)))
 
     def _show(self, workers: Sequence[dict[str, Any]]) -> None:
         assert self._bar is not None
-        self._bar.n = min(self._rows_made + sum(worker["done"] for worker in workers), self._bar.total)
-        self._bar.set_postfix_str(f"{self._published}/{self._checkpoints} checkpoints published")
+        rows = self._rows_made() + sum(worker["done"] for worker in workers)
+        # What a worker has just finished may for a moment be in neither.
+        self._bar.n = min(max(self._bar.n, rows), self._bar.total)
+        self._bar.set_postfix_str(f"{self._published}/{len(self._rows)} checkpoints published")
         while len(self._lines) < len(workers):
             self._lines.append(tqdm(bar_format="  {desc}", position=len(self._lines) + 1, leave=False))
         for place, line in enumerate(self._lines):

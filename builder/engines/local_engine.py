@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -41,6 +42,7 @@ class LocalEngine(PoolEngine[BaseProcess]):
         """Run the tasks, and yield at least every second."""
         if sys.platform == "linux":
             _CONTEXT.set_forkserver_preload(["__main__", __name__, self.function.partition(":")[0]])
+            _start_fork_server()
         with tempfile.TemporaryDirectory(prefix="atari-dqn-replay-") as outputs:
             self._outputs = Path(outputs)
             yield from super().run(work, tasks)
@@ -89,12 +91,24 @@ class LocalEngine(PoolEngine[BaseProcess]):
         return written
 
 
+def _start_fork_server() -> None:
+    """Start it deaf to Ctrl-C, which goes to the whole group: it is the parent that sees to it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(function: str, work: str, number: int, output: Path) -> None:
     """The life of a worker."""
     # What libraries write would spoil the terminal's progress lines; it is of use only if the task fails.
-    with output.open("wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    try:
+        with output.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+    except FileNotFoundError:  # the parent has ended
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent sees to it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
