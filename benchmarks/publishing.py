@@ -46,13 +46,13 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument(
-        "--rows", type=int, default=200_000, help="of a large checkpoint (default: %(default)s)"
+        "--rows", type=int, default=1_000_000, help="of a large checkpoint (default: %(default)s)"
     )
     parser.add_argument(
-        "--large", type=int, default=6, help="checkpoints of that size (default: %(default)s)"
+        "--large", type=int, default=4, help="checkpoints of that size (default: %(default)s)"
     )
     parser.add_argument("--small", type=int, default=2_000, help="rows of a small one (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=60_000, help="that are played (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=120_000, help="that are played (default: %(default)s)")
     options = parser.parse_args()
     game = find_game(options.game)
     with scratch_folder(options.cache) as scratch:
