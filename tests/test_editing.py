@@ -1,5 +1,6 @@
 """Taking games out of a published dataset, and writing its card anew."""
 
+import functools
 import shutil
 import signal
 import subprocess
@@ -207,14 +208,12 @@ def test_a_card_gets_a_license(place: Place) -> None:
     assert b"license: cc-by-4.0" in place.files()["README.md"]
 
 
-def test_where_nothing_is_there_is_nothing_to_do(hub: HubServer, tmp_path: Path) -> None:
+def test_a_name_that_is_nowhere_is_refused(hub: HubServer, tmp_path: Path) -> None:
     for destination in (FolderDestination(tmp_path / "none"), to_hub(hub)):
         assert destination.games() == []
-        for done in (
-            render_cards(destination, dry_run=True),
-            remove_games([PONG], destination, dry_run=True),
-        ):
-            assert done.nothing_to_do
+        for edit in (render_cards, functools.partial(remove_games, [PONG])):
+            with pytest.raises(OutputError, match="holds no dataset of ours; is the name right"):
+                edit(destination, dry_run=True)
     assert not (tmp_path / "none").exists()
     assert hub.repos == {}
 
