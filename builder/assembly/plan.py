@@ -185,9 +185,9 @@ def key_of(manifest: Manifest) -> Key:
 
 def is_usable(piece: Piece, run: Run, sizes: Mapping[str, int | None], destination: Destination) -> bool:
     """Whether a piece, or a head, is of what the source holds now, and its body where it is wanted."""
-    # Some servers tell no sizes; a piece was made so lately that they may be taken to be the same.
-    unknown = {path for path, size in sizes.items() if size is None}
-    sizes = {**sizes, **{each.path: each.size for each in piece.manifest.sources if each.path in unknown}}
+    # Some servers tell no sizes at all; a piece was made so lately that they may be taken to be the same.
+    if all(size is None for size in sizes.values()):
+        sizes = {**sizes, **{each.path: each.size for each in piece.manifest.sources if each.path in sizes}}
     return is_current(piece.manifest, run, sizes) and piece.uploaded_to in (None, destination.address)
 
 
