@@ -19,9 +19,6 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile as HubFile
 from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
 from huggingface_hub.utils import (
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
     validate_repo_id,
 )
 
@@ -29,7 +26,7 @@ from .built_folder import RepoFile
 from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
 from .games import GAMES, Game
-from .hub_requests import HubRequests
+from .hub_requests import HubRequests, without_client_bars
 from .network_errors import PASSING
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
@@ -178,7 +175,7 @@ class HubDestination(Destination):
         """Bring those files ahead that go into large file storage, and say how to name all in a commit."""
         additions = []
         with (
-            _our_progress_bar_only(),
+            without_client_bars(),
             progress_bar(description="uploading", unit="B", total=sum(file.size for file in files)) as bar,
         ):
             for batch in _batches(files):
@@ -311,7 +308,7 @@ class HubSnapshot(Snapshot):
     ) -> str:
         to = self.destination
         try:
-            with _our_progress_bar_only():
+            with without_client_bars():
                 info = to.hub.retrying(
                     lambda: to.hub.api.create_commit(
                         to.repo_id,
@@ -366,15 +363,3 @@ def _batches(files: Sequence[RepoFile]) -> Iterator[list[RepoFile]]:
         batch.append(file)
     if batch:
         yield batch
-
-
-@contextlib.contextmanager
-def _our_progress_bar_only() -> Iterator[None]:
-    """Instead of one bar of the client's for each file."""
-    were_disabled = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not were_disabled:
-            enable_progress_bars()

@@ -13,7 +13,14 @@ from urllib.parse import quote
 
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    build_hf_headers,
+    disable_progress_bars,
+    enable_progress_bars,
+    get_session,
+    hf_raise_for_status,
+)
 
 from .errors import OutputError
 from .network_errors import PASSING, describe_error, retry_after
@@ -158,3 +165,15 @@ def _asked_for(error: Exception) -> float | None:
     if error.response.status_code == 429 and reset:
         return float(reset[1])
     return retry_after(error)
+
+
+@contextlib.contextmanager
+def without_client_bars() -> Iterator[None]:
+    """Without a progress bar of the client's for each file."""
+    were_disabled = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not were_disabled:
+            enable_progress_bars()

@@ -20,16 +20,14 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile as HubFile
 from huggingface_hub.utils import (
-    are_progress_bars_disabled,
     build_hf_headers,
-    disable_progress_bars,
-    enable_progress_bars,
     hf_raise_for_status,
     http_backoff,
     validate_repo_id,
 )
 
 from ..errors import OutputError, SourceError
+from ..hub_requests import without_client_bars
 from ..network_errors import is_denied, status_of
 from ..patience import Patience, Result, patiently
 from .repo_reader import ListedFile, RepoReader, UnreadableFileError
@@ -118,7 +116,7 @@ class HubReader(RepoReader):
 
     def _download(self, path: str, folder: str) -> str:
         try:
-            with quiet_downloads():
+            with without_client_bars():
                 return hf_hub_download(
                     self.repo_id,
                     path,
@@ -192,15 +190,3 @@ class HubReader(RepoReader):
         except SourceError as error:
             self.require_answer()
             raise UnreadableFileError(str(error).removeprefix(f"{path}: ")) from None
-
-
-@contextlib.contextmanager
-def quiet_downloads() -> Iterator[None]:
-    """Without a progress bar of the client's for each file."""
-    were_disabled = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not were_disabled:
-            enable_progress_bars()
