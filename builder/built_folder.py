@@ -79,7 +79,7 @@ class BuiltCheckpoint:
     @property
     def order(self) -> tuple[str, int, int]:
         """Sorts by game, run and checkpoint."""
-        return (self.game.slug, self.manifest.run, self.manifest.checkpoint)
+        return self.manifest.key
 
 
 def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:

@@ -109,6 +109,11 @@ class Manifest:
         return find_game(self.game)
 
     @property
+    def key(self) -> tuple[str, int, int]:
+        """The game's slug, the run and the checkpoint: what it is sorted and found by."""
+        return self.find_game().slug, self.run, self.checkpoint
+
+    @property
     def log(self) -> tuple[int | None, Provenance]:
         """Checkpoints of one run whose logs differ in this are of different agents."""
         return self.capacity, self.provenance

@@ -14,7 +14,7 @@ from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD
 from .licenses import check_license
-from .manifest import Manifest, check_one_log
+from .manifest import check_one_log
 from .progress import progress_bar
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
@@ -138,7 +138,7 @@ def plan_change(
     changes = [_change_of(each, snapshot, there) for each in checkpoints]
     replaced = {each.manifest_file.path for each in pending}.union(following)
     others = published_manifests(snapshot, destination, without=replaced)
-    manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=_order)
+    manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=lambda manifest: manifest.key)
     check_one_log(manifests, destination.address)
     present = snapshot.read(CARD)
     name = destination.name_on_hub
@@ -158,10 +158,6 @@ def plan_change(
         card=None if card == present else RepoFile.of_bytes(CARD, card),
         interim_card=None if interim is None or interim == present else RepoFile.of_bytes(CARD, interim),
     )
-
-
-def _order(manifest: Manifest) -> tuple[str, int, int]:
-    return manifest.find_game().slug, manifest.run, manifest.checkpoint
 
 
 def _games(checkpoints: Sequence[BuiltCheckpoint]) -> list[Game]:

@@ -25,7 +25,7 @@ from ..run import Run
 from .job import Job, Task
 from .joining import join, pieces_needed
 from .pieces import Piece
-from .plan import Plan, Unit, is_usable, key_of
+from .plan import Plan, Unit, is_usable
 from .progress_board import ProgressBoard
 from .work import failures_of
 from .work_folder import HEADS, PIECES, Key, WorkFolder
@@ -343,7 +343,7 @@ class _Coordinator:
         return [
             manifest_file(manifest.find_game(), manifest.run, manifest.checkpoint)
             for manifest in self._plan.published
-            if (unit := self._unpublished.get(key_of(manifest))) is not None
+            if (unit := self._unpublished.get(manifest.key)) is not None
             and manifest.log != (unit.run.capacity(), unit.run.provenance)
         ]
 

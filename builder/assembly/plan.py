@@ -178,11 +178,6 @@ class _Comparison:
                 )
 
 
-def key_of(manifest: Manifest) -> Key:
-    """What a checkpoint is called in the work folder."""
-    return manifest.find_game().slug, manifest.run, manifest.checkpoint
-
-
 def is_usable(piece: Piece, run: Run, sizes: Mapping[str, int | None], destination: Destination) -> bool:
     """Whether a piece, or a head, is of what the source holds now, and its body where it is wanted."""
     # Some servers tell no sizes at all; a piece was made so lately that they may be taken to be the same.
