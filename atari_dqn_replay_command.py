@@ -1,5 +1,6 @@
 """Where the command `atari-dqn-replay` begins: outside the package, whose import takes most of a second."""
 
+import signal
 import sys
 
 
@@ -8,7 +9,10 @@ def main() -> int:
     try:
         from atari_dqn_replay.builder.command_line import main as run
 
-        return run()
+        status = run()
+        # All is done: while Python ends, Ctrl-C must not make it look otherwise.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return status
     except KeyboardInterrupt:
         print("atari-dqn-replay: stopped", file=sys.stderr)
         return 130

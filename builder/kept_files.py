@@ -28,7 +28,8 @@ class KeptFiles:
         self._groups = groups
         self._kept: dict[int, dict[str, _SharedFile]] = {}
         self._holders = 0
-        self._lock = threading.Lock()
+        # A reader that nobody closed lets go whenever garbage is collected, in any thread.
+        self._lock = threading.RLock()
 
     def describe(self, path: str) -> str:
         """The file's name in messages."""
@@ -105,11 +106,12 @@ class _SharedFile:
         self._ended = False
         self.failed = False
         self._users = 1
-        self._lock = threading.Lock()
+        self._users_lock = threading.RLock()
+        self._reading = threading.Lock()
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Bytes from an offset on, as many as are there; 0 at the end."""
-        with self._lock:
+        with self._reading:
             if offset < self._copied:
                 self._copy.seek(offset)
                 return self._copy.readinto(buffer[: self._copied - offset])
@@ -125,15 +127,17 @@ class _SharedFile:
             return count
 
     def add_user(self) -> None:
-        with self._lock:
+        with self._users_lock:
             self._users += 1
 
     def remove_user(self) -> None:
-        with self._lock:
+        """Waits for nothing: the thread may be the one that the download itself needs, collecting garbage."""
+        with self._users_lock:
             self._users -= 1
-            if not self._users:
-                self._file.close()
-                self._copy.close()
+            is_last = not self._users
+        if is_last:
+            self._file.close()
+            self._copy.close()
 
     def abort(self) -> None:
         """End the download, also for a thread that waits for it."""

@@ -25,6 +25,7 @@ from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start
 from logs import write_log
+from waiting import PATIENCE, wait_until
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
 
@@ -192,10 +193,9 @@ def test_a_build_that_is_killed_goes_on_to_the_same_bytes(built: Path, tmp_path:
 def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start("build", "breakout", "--source", THREE_LAPS, "--out", out)
-    while not count_manifests(out):
-        time.sleep(0.001)
+    wait_until(lambda: count_manifests(out) > 0, "the first checkpoint")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     if process.returncode:  # it may have been quicker than the signal
         assert process.returncode == 130
         assert "Traceback" not in errors

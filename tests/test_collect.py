@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from atari_dqn_replay.builder.provenance import COLLECTED, FILE_NAME, Provenance
 from atari_dqn_replay.builder.sources import open_source
 from logs import log_transitions
 from numpy.typing import NDArray
+from waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parent.parent
 PONG, BREAKOUT = find_game("Pong"), find_game("Breakout")
@@ -160,18 +160,11 @@ def start_collecting(out: Path, largest_file: int = 0) -> "subprocess.Popen[str]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
-        time.sleep(0.01)
-
-
 def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Path) -> None:
     """Until the log is whole its folder has another name; its provenance is there before its first file."""
     run = tmp_path / "killed" / "Pong" / "1"
     process = start_collecting(tmp_path / "killed")
-    wait_for(run / "replay_logs.incomplete" / "add_count_ckpt.0.gz")
+    wait_until((run / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
     process.kill()
     process.communicate()
     assert [path.name for path in run.iterdir()] == ["replay_logs.incomplete"]
@@ -184,7 +177,7 @@ def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Pat
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = start_collecting(tmp_path)
-    wait_for(tmp_path / "Pong" / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz")
+    wait_until((tmp_path / "Pong" / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert "KeyboardInterrupt" in errors
@@ -210,9 +203,9 @@ def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
     for game in ("Pong", "Breakout"):
-        wait_for(tmp_path / "logs" / game / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz")
+        wait_until((tmp_path / "logs" / game / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert b"KeyboardInterrupt" in errors
     assert not list((tmp_path / "logs").rglob("*"))
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from atari_dqn_replay.builder import demo
 from atari_dqn_replay.builder.command_line import main
 from command import COMMAND, run, start
 from datasets import load_dataset
+from waiting import PATIENCE, wait_until
 
 THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
 
@@ -146,7 +146,7 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
     )
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     # Python ends by the signal itself, which a shell shows as 130 too, if it struck within an `exec`.
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.startswith("atari-dqn-replay: stopped")
@@ -190,11 +190,13 @@ def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def test_ctrl_c_while_python_ends_does_not_undo_success() -> None:
+    code = "import atexit, os, sys, atari_dqn_replay_command as command; "
+    code += f"atexit.register(os.kill, os.getpid(), {signal.SIGINT:d}); sys.exit(command.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "inspect", str(THREE_LAPS)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path) -> None:

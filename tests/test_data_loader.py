@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 import torch
 from test_transitions import CONFIG, SHARDS, digests, write_dataset
 from torch.utils.data import DataLoader
+from waiting import PATIENCE, wait_until
 
 from atari_dqn_replay import AtariReplayError, Episodes, Sequences, Transitions
 
@@ -203,10 +203,7 @@ def loop(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def assert_gone(processes: set[int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in processes):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "the end of the workers")
 
 
 @pytest.mark.parametrize("to_group", [True, False])
@@ -219,7 +216,7 @@ def test_ctrl_c_leaves_no_processes(loop: subprocess.Popen[str], to_group: bool)
         os.killpg(loop.pid, signal.SIGINT)
     else:
         loop.send_signal(signal.SIGINT)
-    _, errors = loop.communicate(timeout=30)
+    _, errors = loop.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
     assert_gone(started)
 
@@ -229,7 +226,8 @@ def test_a_worker_that_dies_is_reported(loop: subprocess.Popen[str]) -> None:
     loop.stdout.readline()
     started = children(loop.pid)
     os.kill(max(started), signal.SIGKILL)
-    _, errors = loop.communicate(timeout=30)
+    _, errors = loop.communicate(timeout=PATIENCE)
     assert loop.returncode == 1
-    assert "is killed by signal: Killed" in errors
+    # torch tells that it was killed, unless it stumbles over the broken connection first.
+    assert "is killed by signal: Killed" in errors or "ConnectionResetError" in errors
     assert_gone(started)

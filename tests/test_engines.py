@@ -12,7 +12,8 @@ import pytest
 from atari_dqn_replay.builder.engines.choice import ENGINES, describe_options, open_engine
 from atari_dqn_replay.builder.engines.engine import Engine, EngineError, ProcessEngine
 from atari_dqn_replay.builder.engines.local_engine import LocalEngine
-from engine_tasks import DIE, DIE_ONCE, FAIL, MARK, WAIT, begun, done, is_running, wait_until
+from engine_tasks import DIE, DIE_ONCE, FAIL, MARK, WAIT, begun, done, is_running
+from waiting import wait_until
 
 TESTS = Path(__file__).parent
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from command import COMMAND, run
 from dataset_folders import contents
-from engine_tasks import FAIL, WAIT, begun, done, is_running, wait_until
+from engine_tasks import FAIL, WAIT, begun, done, is_running
 from logs import write_log
+from waiting import wait_until
 
 TESTS = Path(__file__).parent
 

@@ -21,6 +21,7 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
 from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.http_store import STALL
 from atari_dqn_replay.builder.manifest import Manifest
 from atari_dqn_replay.builder.sources import open_source, open_store
 from bucket_server import BUCKET, running_bucket
@@ -32,6 +33,7 @@ from huggingface_hub import HfApi
 from logs import Played, write_log
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
+from waiting import PATIENCE
 from web_server import Fault, WebServer, running_web
 
 from atari_dqn_replay import AtariDQNReplay
@@ -336,7 +338,7 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
         done = run(
             *("build", "breakout", "--source", url, "--out", tmp_path / "out"),
             *("--storage-option", "patience=1.5"),
-            timeout=60,
+            timeout=PATIENCE,
         )
         if fault.stall is not None:
             fault.stall.set()
@@ -359,11 +361,11 @@ def test_ctrl_c_stops_at_once_though_the_server_is_silent(tmp_path: Path) -> Non
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         seconds = time.monotonic() - begun
         silence.set()
     assert (process.returncode, "Traceback" in errors) == (130, False)
-    assert seconds < 5
+    assert seconds < STALL / 2
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -30,6 +30,7 @@ from huggingface_hub import HfApi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, WeightedRandomSampler
+from waiting import PATIENCE
 
 from atari_dqn_replay import EpisodeFilter, Preprocessing, ReplayDataset, Transitions
 
@@ -334,7 +335,7 @@ def test_processes_that_open_at_once_share_one_store(
 ) -> None:
     command = [sys.executable, "-c", OPEN, str(folder), str(tmp_path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = {process.communicate(timeout=60)[0] for process in processes}
+    outputs = {process.communicate(timeout=PATIENCE)[0] for process in processes}
     assert len(outputs) == 1
     assert len(outputs.pop()) == 65
     assert len(stores(tmp_path)) == len(dataset._stores)

