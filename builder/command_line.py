@@ -2,22 +2,33 @@
 
 import argparse
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .arguments import (
+    SOURCE_HELP,
+    add_destination,
+    add_dry_run,
+    add_license,
+    add_selection,
+    add_storage_option,
+    to_numbers,
+    to_path,
+    to_positive,
+    to_size,
+    to_source,
+)
 from .errors import AtariReplayError
+from .sizes import DISK
 
 if TYPE_CHECKING:
     from .assembly.job import Place
     from .assembly.plan import Plan
     from .destinations import Destination
-
-SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
 Command = Callable[[argparse.Namespace], object]
 """Does what was asked; the text of what it gives is printed."""
@@ -103,31 +114,6 @@ def _add(
     return parser
 
 
-def _path(text: str) -> Path:
-    """Also with `~` where the shell has left it alone, as in `--out=~/x`."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # nobody of that name: a shell, too, takes it for a folder's name
-        return Path(text)
-
-
-def _source(text: str) -> str:
-    """A URL as it is, a path as `_path` reads it."""
-    return str(_path(text)) if text.startswith("~") else text
-
-
-def _numbers(what: str) -> Callable[[str], list[int]]:
-    from .configs import parse_numbers
-
-    def parse(text: str) -> list[int]:
-        try:
-            return parse_numbers(text, what)
-        except AtariReplayError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse
-
-
 def _add_demo(commands: "argparse._SubParsersAction") -> None:
     parser = _add(
         commands,
@@ -139,7 +125,7 @@ def _add_demo(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--out",
-        type=_path,
+        type=to_path,
         default=Path("atari-dqn-replay-demo"),
         help="folder to work in (default: %(default)s)",
     )
@@ -162,7 +148,7 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
         "nothing is kept of this log; the same command starts it from the beginning",
     )
     parser.add_argument("game", metavar="GAME", help="in any spelling: pong, MsPacman, ms-pacman")
-    parser.add_argument("--out", type=_path, required=True, metavar="LOGS", help="root folder of the logs")
+    parser.add_argument("--out", type=to_path, required=True, metavar="LOGS", help="root folder of the logs")
     parser.add_argument(
         "--policy",
         choices=("random", "player"),
@@ -207,11 +193,11 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
         "inspect https://example.org/dqn --games pong breakout",
         "nothing was changed",
     )
-    parser.add_argument("source", type=_source, metavar="SOURCE", help=SOURCE_HELP)
+    parser.add_argument("source", type=to_source, metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument(
         "--games", nargs="+", metavar="GAME", default=["all"], help="default: all that the source lists"
     )
-    _add_storage_option(parser)
+    add_storage_option(parser)
 
 
 def _inspect(options: argparse.Namespace) -> object:
@@ -233,15 +219,15 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
         "finished checkpoints are kept, and the same command goes on with the others",
     )
     parser.add_argument("games", nargs="+", metavar="GAME", help="in any spelling, or `all`")
-    parser.add_argument("--source", type=_source, required=True, help=SOURCE_HELP)
-    _add_storage_option(parser)
-    parser.add_argument("--out", type=_path, required=True, metavar="FOLDER", help="where the dataset goes")
-    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
+    parser.add_argument("--source", type=to_source, required=True, help=SOURCE_HELP)
+    add_storage_option(parser)
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="where the dataset goes")
+    parser.add_argument("--runs", type=to_numbers("runs"), metavar="1-5", help="default: all of the source")
     parser.add_argument(
-        "--checkpoints", type=_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
+        "--checkpoints", type=to_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
     )
-    _add_license(parser)
-    _add_dry_run(parser)
+    add_license(parser)
+    add_dry_run(parser)
 
 
 def _build(options: argparse.Namespace) -> object:
@@ -282,13 +268,13 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
         metavar="FOLDER | GAME",
         help="a dataset as `build` writes it; or with --source, games in any spelling, or `all`",
     )
-    _add_destination(parser, "; may hold {game} for a place for each game, with --source")
+    add_destination(parser, "; may hold {game} for a place for each game, with --source")
     parser.add_argument("--private", action="store_true", help="create the repo on the Hub as a private one")
-    _add_license(parser)
-    _add_dry_run(parser)
+    add_license(parser)
+    add_dry_run(parser)
     straight = parser.add_argument_group("straight from a source, checkpoint by checkpoint")
-    _add_selection(straight)
-    straight.add_argument("--workers", type=_positive, default=1, metavar="N", help="at once (default: 1)")
+    add_selection(straight)
+    straight.add_argument("--workers", type=to_positive, default=1, metavar="N", help="at once (default: 1)")
     straight.add_argument(
         "--engine",
         metavar="NAME",
@@ -310,8 +296,8 @@ def _add_publish(commands: "argparse._SubParsersAction") -> None:
     )
     straight.add_argument(
         "--disk",
-        type=_bytes,
-        default=4 * 10**9,
+        type=to_size,
+        default=DISK,
         metavar="SIZE",
         help="disk that the workers may use together, e.g. 500MB (default: 4GB)",
     )
@@ -327,7 +313,7 @@ def _publish(options: argparse.Namespace) -> object:
     from .publish import publish
 
     destination = _destination(options)
-    folder = _path(options.what[0])
+    folder = to_path(options.what[0])
     return publish(folder, destination, dry_run=options.dry_run, license=options.license)
 
 
@@ -369,8 +355,8 @@ def _add_status(commands: "argparse._SubParsersAction") -> None:
         "nothing was changed",
     )
     parser.add_argument("what", nargs="+", metavar="GAME", help="in any spelling, or `all`")
-    _add_destination(parser, "; with {game} where there is one for each game")
-    _add_selection(parser)
+    add_destination(parser, "; with {game} where there is one for each game")
+    add_selection(parser)
     parser.add_argument("--work", metavar="FOLDER", help="as it was given to publish")
 
 
@@ -391,11 +377,11 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
         "verify dataset\nverify --repo-id me/atari-dqn-replay --quick\nverify dataset --source mirror/dqn",
         "nothing was changed",
     )
-    parser.add_argument("folder", type=_path, nargs="?", metavar="FOLDER", help="a dataset in a folder")
+    parser.add_argument("folder", type=to_path, nargs="?", metavar="FOLDER", help="a dataset in a folder")
     parser.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub")
     parser.add_argument("--revision", metavar="REVISION", help="on the Hub (default: main)")
-    parser.add_argument("--source", type=_source, help=f"compare with it, too: {SOURCE_HELP}")
-    _add_storage_option(parser)
+    parser.add_argument("--source", type=to_source, help=f"compare with it, too: {SOURCE_HELP}")
+    add_storage_option(parser)
     parser.add_argument("--games", nargs="+", metavar="GAME", help="only these (default: all)")
     parser.add_argument(
         "--quick", action="store_true", help="files, sizes, checksums that need no download, and the card"
@@ -430,9 +416,9 @@ def _add_remove(commands: "argparse._SubParsersAction") -> None:
         "the same command goes on with what is left to remove",
     )
     parser.add_argument("what", nargs="+", metavar="GAME", help="in any spelling")
-    _add_destination(parser)
-    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="only these (default: all)")
-    _add_dry_run(parser)
+    add_destination(parser)
+    parser.add_argument("--runs", type=to_numbers("runs"), metavar="1-5", help="only these (default: all)")
+    add_dry_run(parser)
 
 
 def _remove(options: argparse.Namespace) -> object:
@@ -452,22 +438,15 @@ def _add_render(commands: "argparse._SubParsersAction") -> None:
         "render --to dataset\nrender --repo-id me/atari-dqn-replay --license cc-by-4.0",
         "nothing was changed",
     )
-    _add_destination(parser)
-    _add_license(parser)
-    _add_dry_run(parser)
+    add_destination(parser)
+    add_license(parser)
+    add_dry_run(parser)
 
 
 def _render(options: argparse.Namespace) -> object:
     from .editing import render_cards
 
     return render_cards(_destination(options), license=options.license, dry_run=options.dry_run)
-
-
-def _add_destination(parser: argparse.ArgumentParser, more: str = "") -> None:
-    to = parser.add_mutually_exclusive_group(required=True)
-    to.add_argument("--to", type=_path, metavar="FOLDER2", help=f"a folder{more}")
-    to.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset on the Hub{more}")
-    parser.add_argument("--revision", metavar="BRANCH", help="branch on the Hub (default: main)")
 
 
 def _place(options: argparse.Namespace) -> "Place":
@@ -497,78 +476,6 @@ def _plan(options: argparse.Namespace) -> "Plan":
         runs=options.runs,
         checkpoints=options.checkpoints,
     )
-
-
-def _add_selection(parser: "argparse._ActionsContainer") -> None:
-    parser.add_argument("--source", type=_source, help=SOURCE_HELP)
-    _add_storage_option(parser)
-    parser.add_argument("--runs", type=_numbers("runs"), metavar="1-5", help="default: all of the source")
-    parser.add_argument(
-        "--checkpoints", type=_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
-    )
-
-
-def _bytes(text: str) -> int:
-    """`500MB`, `4GB`, `4e9`."""
-    units = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "B": 1.0}
-    number, unit = text.upper().strip(), 1.0
-    for name, size in units.items():
-        if number.endswith(name):
-            number, unit = number.removesuffix(name), size
-            break
-    try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 500MB or 4GB") from None
-
-
-def _add_storage_option(parser: "argparse._ActionsContainer") -> None:
-    parser.add_argument(
-        "--storage-option",
-        action="append",
-        default=[],
-        type=_storage_option,
-        metavar="KEY=VALUE",
-        help="for the source's file system, e.g. token=anon, endpoint_url=https://…; may be repeated; "
-        "see docs/sources.md",
-    )
-
-
-def _storage_option(text: str) -> tuple[str, Any]:
-    """A key and its value: JSON where it is JSON, else the text as it is."""
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise argparse.ArgumentTypeError("write it as KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
-def _add_license(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--license", type=_license, help="to state on the card, as the Hub spells it, e.g. cc-by-4.0"
-    )
-
-
-def _license(text: str) -> str:
-    from .licenses import check_license
-
-    try:
-        return check_license(text)
-    except AtariReplayError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}: must be at least 1")
-    return number
-
-
-def _add_dry_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
 
 
 _COMMANDS = (

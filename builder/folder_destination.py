@@ -27,6 +27,7 @@ from .games import GAMES, Game
 from .layout import CARD
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, check_repo_folder
+from .sizes import size_text
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """Where files lie that were uploaded ahead, each under its SHA-256."""
@@ -277,7 +278,7 @@ def _explained(folder: Path, needed: int) -> Iterator[None]:
 
 
 def _full(folder: Path, needed: int) -> OutputError:
-    sizes = [tqdm.format_sizeof(number, "B", 1000) for number in (needed, _free(folder))]
+    sizes = [size_text(number) for number in (needed, _free(folder))]
     return OutputError(
         f"{folder}: the disk is full or a quota is reached: {sizes[0]} needed, {sizes[1]} free; "
         "free some space and publish again, what is there already is kept"

@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tqdm import tqdm
-
 from .destinations import Change, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
 from .games import Game
+from .sizes import size_text
 
 ATTEMPTS = 20
 """How often a change is made anew because someone else changed the destination in between."""
@@ -53,7 +52,7 @@ class Publication:
 
     def _lines(self) -> Iterator[str]:
         if self.dry_run:
-            yield from (f"would write   {_size(size):>8}  {path}" for path, size in self.files.items())
+            yield from (f"would write   {size_text(size):>8}  {path}" for path, size in self.files.items())
             yield from (f"would delete            {path}" for path in self.deleted)
         if self.nothing_to_do:
             holds = f" holds all {self.unchanged} files" if self.unchanged else " is as it should be"
@@ -62,8 +61,8 @@ class Publication:
             verb = "would write" if self.dry_run else "wrote"
             left = "" if self.unchanged is None else f", left {self.unchanged} as they were"
             yield (
-                f"{verb} {len(self.files)} files ({_size(self.bytes)}), deleted {len(self.deleted)}{left}: "
-                f"{self.destination}"
+                f"{verb} {len(self.files)} files ({size_text(self.bytes)}), "
+                f"deleted {len(self.deleted)}{left}: {self.destination}"
             )
         if self.commit and not self.dry_run:
             yield f"commit {self.commit}"
@@ -108,7 +107,3 @@ def carry_out(
         sizes = {file.path: file.size for file in done.writes}
         return Publication(destination.address, sizes, done.deletions, commit, dry_run)
     raise OutputError(f"{destination.address}: others keep changing it; publish again when they are done")
-
-
-def _size(size: int) -> str:
-    return tqdm.format_sizeof(size, "B", 1000)

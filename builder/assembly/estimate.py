@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..errors import SourceError
 from ..features import steps_features
 from ..parquet_writer import write_steps
 from ..run import Checkpoint, Run
+from ..sizes import size_text
 from ..steps import Columns, episode_columns, even_blocks
 from .plan import Plan, Unit
 
@@ -63,9 +62,9 @@ class Estimate:
         workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
         return "\n".join(
             [
-                f"about {_size(self.bytes)} to publish, {_duration(self.seconds)} of building with "
-                f"{workers}, {_size(self.worker_disk * self.workers)} of disk and "
-                f"{_size(WORKER_MEMORY * self.workers)} of memory at a time",
+                f"about {size_text(self.bytes)} to publish, {_duration(self.seconds)} of building with "
+                f"{workers}, {size_text(self.worker_disk * self.workers)} of disk and "
+                f"{size_text(WORKER_MEMORY * self.workers)} of memory at a time",
                 f"(measured on {self.trial_rows:,} steps of {self.unit}: {self.rows_per_second:,.0f} rows/s, "
                 f"{self.bytes_per_row:.0f} bytes each; games and checkpoints differ, and the network may be "
                 f"slower)",
@@ -141,13 +140,9 @@ def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:
     files = _FILES_PER_CHECKPOINT * (len(plan.to_build) + len(plan.prepared) + len(plan.published))
     advice = f"the Hub advises one repo per game: --repo-id '{plan.place.repo_id}-{{game}}'"
     if size > POLITE_BYTES:
-        yield f"the repo would hold {_size(size)}, more than {_size(POLITE_BYTES)}; {advice}"
+        yield f"the repo would hold {size_text(size)}, more than {size_text(POLITE_BYTES)}; {advice}"
     if files > MOST_FILES:
         yield f"the repo would hold {files:,} files, more than {MOST_FILES:,}; {advice}"
-
-
-def _size(size: float) -> str:
-    return tqdm.format_sizeof(size, "B", 1000)
 
 
 def _duration(seconds: float) -> str:

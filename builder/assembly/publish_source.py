@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tqdm import tqdm
-
 from ..engines.engine import Engine
 from ..errors import OutputError
+from ..sizes import DISK, size_text
 from .coordinator import Outcome, publish_plan
 from .estimate import Estimate, estimate
 from .plan import Plan
-
-DISK = 4 * 10**9
-"""Bytes that workers may have on disk together."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +36,7 @@ class SourcePublication:
 
     def _lines(self) -> Sequence[str]:
         published = self.outcome.published
-        size = tqdm.format_sizeof(
-            sum(file.size for manifest in published for file in manifest.files()), "B", 1000
-        )
+        size = size_text(sum(file.size for manifest in published for file in manifest.files()))
         steps = sum(manifest.step_counts.steps for manifest in published)
         places = dict.fromkeys(each.address for each in self.plan.destinations.values())
         return [
@@ -95,6 +89,6 @@ def publish_source(
 def _workers_within(expected: Estimate, disk: float) -> int:
     workers = int(disk // expected.worker_disk)
     if workers == 0:
-        needed, given = (tqdm.format_sizeof(size, "B", 1000) for size in (expected.worker_disk, disk))
+        needed, given = map(size_text, (expected.worker_disk, disk))
         raise OutputError(f"a worker needs {needed} of disk, more than the {given} it may have: raise --disk")
     return workers

@@ -1,0 +1,32 @@
+"""Sizes as people read and write them."""
+
+from tqdm import tqdm
+
+from .errors import UnknownNameError
+
+DISK = 4 * 10**9
+"""Bytes that the workers of a publication may have on disk together, unless its user says otherwise."""
+
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "B": 1.0}
+
+
+def size_text(size: float) -> str:
+    """As `1.23GB`, by powers of 1,000."""
+    return tqdm.format_sizeof(size, "B", 1000)
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from `500MB`, `4GB` or `4e9`.
+
+    Raises:
+        UnknownNameError: it is no size.
+    """
+    number, unit = text.upper().strip(), 1.0
+    for name, size in _UNITS.items():
+        if number.endswith(name):
+            number, unit = number.removesuffix(name), size
+            break
+    try:
+        return int(float(number) * unit)
+    except (ValueError, OverflowError):
+        raise UnknownNameError(f"{text!r} is no size; write it as 500MB or 4GB") from None
