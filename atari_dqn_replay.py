@@ -126,8 +126,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
     Args:
         config_name: `<game>-mixed|medium|expert|full|episodes`, e.g. `pong-expert`.
         source: a path or URL of a copy of the replay logs.
-        runs: which runs; all that the source has if None.
-        checkpoints: which checkpoints, instead of those of the view's quality.
+        runs: which runs, in any order; all that the source has if None.
+        checkpoints: which checkpoints, in any order, instead of those of the view's quality.
         cache_dir: where `download_and_prepare` writes.
         storage_options: for the source's file system, e.g. credentials; see `open_source`.
 
@@ -165,8 +165,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             raise UnknownNameError("which config? e.g. AtariDQNReplay('pong-expert', source=…)")
         given = {
             "source": None if source is None else os.fspath(source),
-            "runs": None if runs is None else tuple(runs),
-            "checkpoints": None if checkpoints is None else tuple(checkpoints),
+            "runs": None if runs is None else tuple(sorted(set(runs))),
+            "checkpoints": None if checkpoints is None else tuple(sorted(set(checkpoints))),
             # Not `storage_options`: those of `datasets` are for its cache.
             "source_options": storage_options,
         }
@@ -215,7 +215,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         if self.config.checkpoints is not None:
             for number in self.config.checkpoints:
                 run.require(number)
-            return sorted(set(self.config.checkpoints))
+            return list(self.config.checkpoints)
         view = parse_config_name(self.config.name).view
         return select_checkpoints(view, run.complete_checkpoints(), run.partial_checkpoints())
 

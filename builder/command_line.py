@@ -26,9 +26,8 @@ from .errors import AtariReplayError
 from .sizes import DISK
 
 if TYPE_CHECKING:
-    from .assembly.job import Place
     from .assembly.plan import Plan
-    from .destinations import Destination
+    from .place import Place
 
 Command = Callable[[argparse.Namespace], object]
 """Does what was asked; the text of what it gives is printed."""
@@ -312,7 +311,7 @@ def _publish(options: argparse.Namespace) -> object:
         options.refuse("publishing games needs --source; without it, name one built folder")
     from .publish import publish
 
-    destination = _destination(options)
+    destination = _place(options).single()
     folder = to_path(options.what[0])
     return publish(folder, destination, dry_run=options.dry_run, license=options.license)
 
@@ -374,15 +373,17 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
         "verify",
         _verify,
         "prove that a dataset is right: against its manifests, its card, and its source",
-        "verify dataset\nverify --repo-id me/atari-dqn-replay --quick\nverify dataset --source mirror/dqn",
+        "verify dataset\nverify --repo-id me/atari-dqn-replay --quick\nverify dataset --source mirror/dqn\n"
+        "verify --repo-id 'me/atari-dqn-replay-{game}'",
         "nothing was changed",
     )
-    parser.add_argument("folder", type=to_path, nargs="?", metavar="FOLDER", help="a dataset in a folder")
-    parser.add_argument("--repo-id", metavar="USER/NAME", help="a dataset on the Hub")
+    each = "; with {game} where there is one for each game"
+    parser.add_argument("to", type=to_path, nargs="?", metavar="FOLDER", help=f"a dataset in a folder{each}")
+    parser.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset on the Hub{each}")
     parser.add_argument("--revision", metavar="REVISION", help="on the Hub (default: main)")
     parser.add_argument("--source", type=to_source, help=f"compare with it, too: {SOURCE_HELP}")
     add_storage_option(parser)
-    parser.add_argument("--games", nargs="+", metavar="GAME", help="only these (default: all)")
+    parser.add_argument("--games", nargs="+", metavar="GAME", help="only these (default: all there)")
     parser.add_argument(
         "--quick", action="store_true", help="files, sizes, checksums that need no download, and the card"
     )
@@ -391,19 +392,13 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
 def _verify(options: argparse.Namespace) -> object:
     from .games import find_game
     from .sources import open_source
-    from .verification.folder_reader import FolderReader
-    from .verification.hub_reader import HubReader
-    from .verification.verify import verify
+    from .verification.places import verify_place
 
-    if (options.folder is None) == (options.repo_id is None):
+    if (options.to is None) == (options.repo_id is None):
         options.refuse("name either a folder or, with --repo-id, a dataset on the Hub")
-    if options.repo_id is None:
-        repo = FolderReader(options.folder)
-    else:
-        repo = HubReader(options.repo_id, options.revision or "main")
     source = options.source and open_source(options.source, dict(options.storage_option))
     games = None if options.games is None else [find_game(name) for name in options.games]
-    return verify(repo, source=source, games=games, quick=options.quick)
+    return verify_place(_place(options), source=source, games=games, quick=options.quick)
 
 
 def _add_remove(commands: "argparse._SubParsersAction") -> None:
@@ -412,21 +407,22 @@ def _add_remove(commands: "argparse._SubParsersAction") -> None:
         "remove",
         _remove,
         "take games, or runs of them, out of a published dataset",
-        "remove pong --to dataset\nremove pong breakout --runs 3-5 --repo-id me/atari-dqn-replay --dry-run",
+        "remove pong --to dataset\nremove pong breakout --runs 3-5 --repo-id me/atari-dqn-replay --dry-run\n"
+        "remove pong breakout --to '/data/atari-{game}'",
         "the same command goes on with what is left to remove",
     )
     parser.add_argument("what", nargs="+", metavar="GAME", help="in any spelling")
-    add_destination(parser)
+    add_destination(parser, "; with {game} where there is one for each game")
     parser.add_argument("--runs", type=to_numbers("runs"), metavar="1-5", help="only these (default: all)")
     add_dry_run(parser)
 
 
 def _remove(options: argparse.Namespace) -> object:
-    from .editing import remove_games
+    from .editing import remove_at
     from .games import find_game
 
     games = [find_game(name) for name in options.what]
-    return remove_games(games, _destination(options), runs=options.runs, dry_run=options.dry_run)
+    return remove_at(_place(options), games, runs=options.runs, dry_run=options.dry_run)
 
 
 def _add_render(commands: "argparse._SubParsersAction") -> None:
@@ -435,32 +431,29 @@ def _add_render(commands: "argparse._SubParsersAction") -> None:
         "render",
         _render,
         "write the card of a published dataset anew, without touching its data",
-        "render --to dataset\nrender --repo-id me/atari-dqn-replay --license cc-by-4.0",
-        "nothing was changed",
+        "render --to dataset\nrender --repo-id me/atari-dqn-replay --license cc-by-4.0\n"
+        "render --repo-id 'me/atari-dqn-replay-{game}'",
+        "the same command goes on with the cards that are left",
     )
-    add_destination(parser)
+    add_destination(parser, "; with {game} for all that there are, one for each game")
     add_license(parser)
     add_dry_run(parser)
 
 
 def _render(options: argparse.Namespace) -> object:
-    from .editing import render_cards
+    from .editing import render_at
 
-    return render_cards(_destination(options), license=options.license, dry_run=options.dry_run)
+    return render_at(_place(options), license=options.license, dry_run=options.dry_run)
 
 
 def _place(options: argparse.Namespace) -> "Place":
-    from .assembly.job import Place
+    from .place import Place
 
     private = getattr(options, "private", False)
     if options.repo_id is None and (private or options.revision is not None):
-        options.refuse("--private and --revision are for the Hub: give --repo-id instead of --to")
+        options.refuse("--private and --revision are for the Hub: give --repo-id instead of a folder")
     folder = None if options.to is None else str(options.to)
     return Place(folder, options.repo_id, revision=options.revision or "main", private=private)
-
-
-def _destination(options: argparse.Namespace) -> "Destination":
-    return _place(options).single()
 
 
 def _plan(options: argparse.Namespace) -> "Plan":

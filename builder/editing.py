@@ -2,7 +2,8 @@
 
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from .built_folder import RepoFile
 from .card import games_on_card, render_card
@@ -12,6 +13,7 @@ from .front_matter import decode_readme
 from .games import Game
 from .layout import CARD, split_name
 from .licenses import check_license
+from .place import Place
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests
 
@@ -40,14 +42,8 @@ def remove_games(
     Raises:
         OutputError: the destination or its card cannot be read or changed.
     """
-    if not destination.games() and destination.snapshot(()).read(CARD) is None:
-        raise OutputError(f"{destination.address}: holds no dataset of ours; is the name right?")
-    plan = functools.partial(_plan_removal, games, runs, destination, None if dry_run else REMOVALS)
-    done = last = carry_out(plan, destination, games, dry_run=dry_run)
-    while len(last.deleted) == REMOVALS and not dry_run:
-        last = carry_out(plan, destination, games)
-        done = done.followed_by(last)
-    return done
+    _require_dataset(destination)
+    return _remove(games, destination, runs, dry_run=dry_run)
 
 
 def render_cards(
@@ -68,11 +64,114 @@ def render_cards(
     """
     if license is not None:
         check_license(license)
+    games = _find_games(destination)
+    if not games:
+        raise _no_dataset(destination.address)
+    return _render_card(games, destination, license, dry_run=dry_run)
+
+
+@dataclass(frozen=True)
+class Editing:
+    """What was done at one place or several; its text is what the command line prints."""
+
+    publications: Sequence[Publication]
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.publications))
+
+
+def remove_at(
+    place: Place, games: Collection[Game], *, runs: Collection[int] | None = None, dry_run: bool = False
+) -> Editing:
+    """Take games out of the dataset at a place, or each out of its own, as `remove_games` does.
+
+    Nothing is removed unless all the places are there.
+
+    Args:
+        place: where they are.
+        games: which.
+        runs: only these runs of them; None removes the games altogether.
+        dry_run: only tell what would be done.
+
+    Raises:
+        OutputError: a place holds no dataset, or it or its card cannot be read or changed.
+    """
+    destinations = place.destinations(games)
+    places = list(dict.fromkeys(destinations.values()))
+    for destination in places:
+        _require_dataset(destination)
+    return Editing(
+        [
+            _remove(
+                [game for game in destinations if destinations[game] is destination],
+                destination,
+                runs,
+                dry_run=dry_run,
+            )
+            for destination in places
+        ]
+    )
+
+
+def render_at(place: Place, *, license: str | None = None, dry_run: bool = False) -> Editing:
+    """Write the card of the dataset at a place anew, or those of all games that have their own.
+
+    Args:
+        place: where they are.
+        license: what the cards are to name, as the Hub spells it; None keeps what each says.
+        dry_run: only tell what would be done.
+
+    Raises:
+        UnknownNameError: the Hub knows no such license.
+        OutputError: there is no dataset, or one, a manifest or a card cannot be read or changed.
+    """
+    if not place.for_each_game:
+        return Editing([render_cards(place.single(), license=license, dry_run=dry_run)])
+    if license is not None:
+        check_license(license)
+    there = {each: _find_games(each) for each in place.destinations(place.find_games()).values()}
+    if not any(there.values()):
+        raise _no_dataset(str(place))
+    return Editing(
+        [
+            _render_card(games, destination, license, dry_run=dry_run)
+            for destination, games in there.items()
+            if games
+        ]
+    )
+
+
+def _require_dataset(destination: Destination) -> None:
+    """Also satisfied where all games were removed."""
+    if not destination.games() and destination.snapshot(()).read(CARD) is None:
+        raise _no_dataset(destination.address)
+
+
+def _no_dataset(where: str) -> OutputError:
+    return OutputError(f"{where}: holds no dataset of ours; is the name right?")
+
+
+def _find_games(destination: Destination) -> list[Game]:
+    """Those that are there, and those that the card tells of."""
     card = destination.snapshot(()).read(CARD)
     told = [] if card is None else games_on_card(decode_readme(card, destination.address))
-    games = list(dict.fromkeys([*destination.games(), *told]))
-    if not games:
-        raise OutputError(f"{destination.address}: holds no dataset of ours; is the name right?")
+    return list(dict.fromkeys([*destination.games(), *told]))
+
+
+def _remove(
+    games: Collection[Game], destination: Destination, runs: Collection[int] | None, *, dry_run: bool
+) -> Publication:
+    plan = functools.partial(_plan_removal, games, runs, destination, None if dry_run else REMOVALS)
+    done = last = carry_out(plan, destination, games, dry_run=dry_run)
+    while len(last.deleted) == REMOVALS and not dry_run:
+        last = carry_out(plan, destination, games)
+        done = done.followed_by(last)
+    return done
+
+
+def _render_card(
+    games: Collection[Game], destination: Destination, license: str | None, *, dry_run: bool
+) -> Publication:
     plan = functools.partial(_plan_card, games, license, destination)
     return carry_out(plan, destination, games, dry_run=dry_run)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX
 from ..repo_folder import DATA_FOLDERS
-from .repo_reader import ListedFile, RepoReader, UnreadableFileError
+from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class FolderReader(RepoReader):
         """All files; of hidden folders only those in which a build or a publication works.
 
         Raises:
-            OutputError: there is no such folder, or it cannot be read.
+            NoDatasetError: there is no such folder.
+            OutputError: it cannot be read.
         """
         self.require_answer()
         try:
@@ -61,7 +62,7 @@ class FolderReader(RepoReader):
     def require_answer(self) -> None:
         """See whether the folder is there."""
         if not self.folder.is_dir():
-            raise OutputError(f"{self.folder}: no such folder; name one that `publish` or `build` wrote")
+            raise NoDatasetError(f"{self.folder}: no such folder; name one that `publish` or `build` wrote")
 
     def path_in_repo(self, url: str) -> str:
         """A local path, below the folder."""

@@ -30,10 +30,14 @@ from ..errors import OutputError, SourceError
 from ..hub_requests import without_client_bars
 from ..network_errors import is_denied, status_of
 from ..patience import Patience, Result, patiently
-from .repo_reader import ListedFile, RepoReader, UnreadableFileError
+from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
 DATASET = "dataset"
 MAIN = "main"
+
+
+class _MissingError(SourceError):
+    """No such repo or revision, as far as one may see: asking again would not help."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class HubReader(RepoReader):
         """The commit that is read.
 
         Raises:
-            OutputError: there is no such repo or revision, or the Hub does not let us read.
+            NoDatasetError: there is no such repo or revision.
+            OutputError: the Hub does not let us read, or gives no answer.
         """
         return self._current_commit()
 
@@ -77,7 +82,8 @@ class HubReader(RepoReader):
         """All files of the commit.
 
         Raises:
-            OutputError: there is no such repo or revision, or the Hub does not let us read.
+            NoDatasetError: there is no such repo or revision.
+            OutputError: the Hub does not let us read, or gives no answer.
         """
         commit = self.commit
         return self._ask(lambda: dict(self._list(commit)))
@@ -160,10 +166,11 @@ class HubReader(RepoReader):
             try:
                 return question()
             except RevisionNotFoundError:
-                raise SourceError(f"{self.repo_id}: has no revision {self.revision!r}") from None
+                raise _MissingError(f"{self.repo_id}: has no revision {self.revision!r}") from None
             except (RepositoryNotFoundError, HfHubHTTPError) as error:
-                if isinstance(error, RepositoryNotFoundError) or is_denied(error):
-                    raise SourceError(
+                is_missing = isinstance(error, RepositoryNotFoundError)
+                if is_missing or is_denied(error):
+                    raise (_MissingError if is_missing else SourceError)(
                         f"{self.address}: no such repo, or the token may not see it ({status_of(error)}); "
                         f"check the name, or run `hf auth login`"
                     ) from None
@@ -171,6 +178,8 @@ class HubReader(RepoReader):
 
         try:
             return patiently(ask, self.address, Patience(seconds=self.patience))
+        except _MissingError as error:
+            raise NoDatasetError(str(error)) from None
         except SourceError as error:
             raise OutputError(str(error)) from None
 

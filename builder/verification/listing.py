@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..files import TEMPORARY_SUFFIX
+from ..games import GAMES, Game
 from ..layout import CARD, MANIFEST
 from ..manifest import Manifest
 from ..repo_folder import DATA_FOLDERS
@@ -63,6 +64,24 @@ def find_strays(
             folder,
             f"found {', '.join(names)} without a {MANIFEST}; publish this checkpoint again, or remove it",
         )
+
+
+def check_home(files: Collection[str], home: Game) -> Iterator[Difference]:
+    """Whether a game's place holds that game, and no other."""
+    if not any(is_of(path, [home]) for path in files):
+        yield Difference(f"data/{home.slug}", f"missing; this is the place of {home}: publish it again")
+    for game in GAMES:
+        if game != home and any(is_of(path, [game]) for path in files):
+            yield Difference(
+                f"data/{game.slug}",
+                f"found {game} in the place of {home}; remove it there, and publish it to its own",
+            )
+
+
+def is_of(path: str, games: Sequence[Game] | None) -> bool:
+    """Whether a file lies among the data of these games; of any if None."""
+    top, _, below = path.partition("/")
+    return top in DATA_FOLDERS and (games is None or below.partition("/")[0] in {game.slug for game in games})
 
 
 def own_files(files: Collection[str]) -> list[str]:

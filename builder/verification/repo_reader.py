@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import OutputError
+
 
 @dataclass(frozen=True)
 class ListedFile:
@@ -15,6 +17,10 @@ class ListedFile:
     """Bytes."""
     sha256: str | None = None
     """Where it is known without reading the file."""
+
+
+class NoDatasetError(OutputError):
+    """There is no such folder, repo or revision, or nothing of a dataset in it."""
 
 
 class UnreadableFileError(Exception):
@@ -39,7 +45,8 @@ class RepoReader(ABC):
         """All files by their path in the repo, without those of git and of other programs.
 
         Raises:
-            OutputError: there is no such repo, or it cannot be read.
+            NoDatasetError: there is no such repo.
+            OutputError: it cannot be read.
         """
 
     @abstractmethod
@@ -62,9 +69,10 @@ class RepoReader(ABC):
 
     @abstractmethod
     def require_answer(self) -> None:
-        """See whether the repo can be reached at all, after something of it could not.
+        """See whether the repo can be reached at all.
 
         Raises:
+            NoDatasetError: there is no such repo.
             OutputError: nothing can be had of this repo any more.
         """
 

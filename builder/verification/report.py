@@ -64,9 +64,36 @@ class Verification:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield text_table(HEADINGS, [game.row for game in self.games])
+        if self.games:
+            yield text_table(HEADINGS, [game.row for game in self.games])
         yield from (f"note: {note}" for note in self.notes)
         yield from map(str, self.differences)
         count = len(self.differences)
         verdict = "all is right" if self.ok else f"{count} difference{'s' * (count > 1)}"
         yield f"{verdict}: {self.address} ({self.depth})"
+
+
+@dataclass(frozen=True)
+class PlacesVerification:
+    """Whether the datasets of games that have a place each are right."""
+
+    place: str
+    """As its user named it, for all of them."""
+    verifications: Sequence[Verification]
+    notes: Sequence[str]
+    """What concerns no single one."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing differs anywhere."""
+        return all(each.ok for each in self.verifications)
+
+    def __str__(self) -> str:
+        blocks = map(str, self.verifications)
+        return "\n\n".join([*blocks, "\n".join(self._summary())])
+
+    def _summary(self) -> Iterator[str]:
+        yield from (f"note: {note}" for note in self.notes)
+        count, wrong = len(self.verifications), sum(not each.ok for each in self.verifications)
+        verdict = f"all is right at {count} place{'s' * (count > 1)}"
+        yield f"{f'differences at {wrong} of {count} places' if wrong else verdict}: {self.place}"

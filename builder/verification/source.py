@@ -1,7 +1,7 @@
 """A dataset against the source that it was made from, which is read once more."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from ..errors import AtariReplayError, SourceError, UnknownNameError
 from ..features import episodes_features, steps_features
@@ -56,7 +56,7 @@ class SourceCheck:
             yield from self._check_rows(run, there)
 
     def unpublished(self, games: Sequence[Game], manifests: Sequence[Manifest]) -> Iterator[str]:
-        """What the source has of these games, and the repo lacks; what else the source has."""
+        """What the source has of these games, and the repo lacks."""
         published = {(each.find_game(), each.run, each.checkpoint) for each in manifests}
         for game in games:
             # A game or run that cannot be read has been told of where it is published.
@@ -66,12 +66,6 @@ class SourceCheck:
                     left = [each for each in checkpoints if (game, number, each) not in published]
                     if left:
                         yield f"not published yet: {game} run {number}, checkpoints {describe_numbers(left)}"
-        # A server without a listing cannot tell.
-        with contextlib.suppress(SourceError):
-            others = [game.name for game in self._source.games() if game not in games]
-            if others:
-                more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-                yield f"not looked at: the source's games {', '.join(others[:5])}{more}"
 
     def _check_rows(self, run: Run, manifests: Sequence[Manifest]) -> Iterator[Difference]:
         reader: RunReader | None = None
@@ -117,6 +111,16 @@ class SourceCheck:
                 counts[-1] += len(columns["step"])
                 self._progress(len(columns["step"]))
         return [(count, each.hexdigests()) for count, each in zip(counts, digests, strict=True)]
+
+
+def unseen_games(source: Source, games: Collection[Game]) -> Iterator[str]:
+    """What else the source has, besides these games."""
+    # A server without a listing cannot tell.
+    with contextlib.suppress(SourceError):
+        others = [game.name for game in source.games() if game not in games]
+        if others:
+            more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+            yield f"not looked at: the source's games {', '.join(others[:5])}{more}"
 
 
 def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:

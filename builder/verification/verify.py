@@ -14,11 +14,11 @@ from ..repo_folder import DATA_FOLDERS
 from ..source import Source
 from .card import CardCheck
 from .content import check_content
-from .listing import check_listed, find_strays, own_files
+from .listing import check_home, check_listed, find_strays, is_of, own_files
 from .manifests import check_manifest, check_run, is_manifest, place_of, read_all_manifests
-from .repo_reader import ListedFile, RepoReader
+from .repo_reader import ListedFile, NoDatasetError, RepoReader
 from .report import CheckedGame, Difference, Verification
-from .source import SourceCheck
+from .source import SourceCheck, unseen_games
 
 
 def verify(
@@ -27,6 +27,7 @@ def verify(
     source: Source | None = None,
     games: Sequence[Game] | None = None,
     quick: bool = False,
+    home: Game | None = None,
 ) -> Verification:
     """Check a dataset against its manifests, its card and, if one is given, its source.
 
@@ -39,20 +40,22 @@ def verify(
         games: which games; all that the repo holds if None.
         quick: read no table: files are compared by what their listing tells (size, on the Hub also SHA-256),
             the source by the sizes of its files.
+        home: the game whose place this is, if each has its own: others are not to be here.
 
     Raises:
-        OutputError: there is no such repo, it holds no dataset or nothing of a game, or it cannot be read.
+        NoDatasetError: there is no such repo, or it holds no dataset.
+        OutputError: it holds nothing of a game, or it cannot be read.
     """
     files = repo.files()
-    if not any(_is_of(path, None) for path in files):
-        raise OutputError(
+    if not any(is_of(path, None) for path in files):
+        raise NoDatasetError(
             f"{repo.address}: holds no dataset; expected {CARD} beside the folders "
             f"{' and '.join(DATA_FOLDERS)}, as `build` and `publish` write them"
         )
     for game in games or ():
-        if not any(_is_of(path, [game]) for path in files):
+        if not any(is_of(path, [game]) for path in files):
             raise OutputError(f"{repo.address}: holds nothing of {game}; leave it out")
-    verifier = _Verifier(repo, files, source, games, quick=quick)
+    verifier = _Verifier(repo, files, source, games, quick=quick, home=home)
     differences: list[Difference] = []
     try:
         for difference in verifier.differences():
@@ -74,9 +77,10 @@ class _Verifier:
         games: Sequence[Game] | None,
         *,
         quick: bool,
+        home: Game | None,
     ) -> None:
         self._repo, self._files, self._source, self._games = repo, files, source, games
-        self._quick = quick
+        self._quick, self._home = quick, home
         self._manifests: list[Manifest] = []
         self._half_known: set[Game] = set()
         """Games with manifests that cannot be read."""
@@ -106,7 +110,7 @@ class _Verifier:
         return [self._tally_game(game, of_game) for game, of_game in games.items()]
 
     def _check_manifests(self) -> Iterator[Difference]:
-        files = {path for path in self._files if _is_of(path, self._games)}
+        files = {path for path in self._files if is_of(path, self._games)}
         unusable: list[str] = []
         for found in read_all_manifests(self._repo, sorted(filter(is_manifest, files))):
             if isinstance(found, Difference):
@@ -115,8 +119,10 @@ class _Verifier:
             else:
                 self._manifests.append(found)
         self._manifests.sort(key=lambda each: each.key)
-        self._half_known = {game for game in GAMES if any(_is_of(path, [game]) for path in unusable)}
+        self._half_known = {game for game in GAMES if any(is_of(path, [game]) for path in unusable)}
         yield from find_strays(self._files if self._games is None else files, self._manifests, unusable)
+        if self._home is not None:
+            yield from check_home(self._files, self._home)
         if own := own_files(self._files):
             self.notes.append(f"not of the dataset: {', '.join(own)}")
         for of_run in self._runs():
@@ -145,9 +151,11 @@ class _Verifier:
                     yield from check_content(self._repo, manifest, self._files, bar.update)
                 if against_source:
                     yield from against_source.differences(of_run, read=not self._quick)
-            if against_source:
+            if self._source and against_source:
                 games = self._games or sorted({each.find_game() for each in self._manifests}, key=str)
                 self.notes += against_source.unpublished(games, self._manifests)
+                if self._home is None:
+                    self.notes += unseen_games(self._source, games)
 
     def _runs(self) -> list[list[Manifest]]:
         """The checkpoints of each run, in order."""
@@ -170,9 +178,3 @@ class _Verifier:
             bytes=sum(sizes),
             configs=len(ours.intersection(self._configs)),
         )
-
-
-def _is_of(path: str, games: Sequence[Game] | None) -> bool:
-    """Whether a file lies among the data of these games; of any if None."""
-    top, _, below = path.partition("/")
-    return top in DATA_FOLDERS and (games is None or below.partition("/")[0] in {game.slug for game in games})

@@ -1,0 +1,65 @@
+"""Verifying what a user names: one dataset, or one for each game."""
+
+from collections.abc import Sequence
+
+from ..errors import OutputError
+from ..games import Game
+from ..place import Place
+from ..source import Source
+from .repo_reader import NoDatasetError
+from .report import Difference, PlacesVerification, Verification
+from .source import unseen_games
+from .verify import verify
+
+
+def verify_place(
+    place: Place,
+    *,
+    source: Source | None = None,
+    games: Sequence[Game] | None = None,
+    quick: bool = False,
+) -> Verification | PlacesVerification:
+    """Check the dataset at a place, or those at the places of the games.
+
+    Of places with `{game}`, each is checked by itself, and is to hold its own game and no other. A game that
+    is named and has no dataset there is a difference; so is one that cannot be read.
+
+    Args:
+        place: where.
+        source: what was published there, to be compared with it.
+        games: which games; if None, all that the place holds, or all whose own place holds a dataset.
+        quick: read no table.
+
+    Raises:
+        OutputError: there is no dataset at all, or nothing of a game; or the Hub does not say.
+    """
+    if not place.for_each_game:
+        return verify(place.reader(), source=source, games=games, quick=quick)
+    checked: dict[Game, Verification] = {}
+    empty: list[NoDatasetError] = []
+    for game in place.find_games() if games is None else games:
+        try:
+            checked[game] = _verify_game(place, game, source, quick=quick)
+        except NoDatasetError as error:
+            if games is None:
+                empty.append(error)
+            else:
+                checked[game] = _not_checked(place, game, error)
+    if not checked:
+        raise OutputError(f"{place}: there is no dataset of any game ({empty[0]})")
+    notes = [*map(str, empty), *(unseen_games(source, checked) if source else ())]
+    return PlacesVerification(str(place), list(checked.values()), notes)
+
+
+def _verify_game(place: Place, game: Game, source: Source | None, *, quick: bool) -> Verification:
+    try:
+        return verify(place.of(game).reader(), source=source, quick=quick, home=game)
+    except NoDatasetError:
+        raise
+    except OutputError as error:
+        return _not_checked(place, game, error)
+
+
+def _not_checked(place: Place, game: Game, error: OutputError) -> Verification:
+    difference = Difference("…", f"not checked ({error})")
+    return Verification(place.of(game).reader().address, "nothing was read", [], [difference], [])
