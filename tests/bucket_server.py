@@ -3,12 +3,13 @@
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from loopback_server import LoopbackServer
 
 BUCKET = "user/mirror"
 
@@ -16,14 +17,9 @@ BUCKET = "user/mirror"
 @contextlib.contextmanager
 def running_bucket(folder: Path) -> Iterator[str]:
     """The URL of a Hub whose bucket `user/mirror` holds what the folder holds."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    server = LoopbackServer(type("Handler", (_Handler,), {"folder": folder}))
+    with server.running():
+        yield server.url
 
 
 class _Handler(BaseHTTPRequestHandler):

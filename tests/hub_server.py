@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from loopback_server import LoopbackServer
 
 LARGE_FILE = 10 * 2**20
 """Bytes above which the Hub keeps a file in LFS whatever its name."""
@@ -187,12 +189,12 @@ class HubServer:
         self.lfs_suffixes: tuple[str, ...] = LFS_SUFFIXES
         self.repos: dict[str, Repo] = {}
         self.lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.hub = self
+        self._server = LoopbackServer(type("Handler", (_Handler,), {"hub": self}))
+        self._running = contextlib.ExitStack()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     def environment(self, token: str | None = None) -> dict[str, str]:
         """The environment of a process whose clients are to talk to this server, with caches of its own."""
@@ -208,25 +210,24 @@ class HubServer:
         }
 
     def __enter__(self) -> "HubServer":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._running.enter_context(self._server.running())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._running.close()
 
     def files(self, repo_id: str, revision: str = "main") -> dict[str, bytes]:
         """What a revision holds, for tests to compare."""
         entries = self.repos[repo_id].find(revision).files
         return {path: (self.objects / entry.sha256).read_bytes() for path, entry in sorted(entries.items())}
 
-    def answer(self, request: Request, upload: BinaryIO | None = None) -> Response:
+    def answer(self, request: Request, upload: "_Body | None" = None) -> Response:
         """The answer to a request, or what `fault` puts in its place."""
         self.requests.append(request)
         fault = self.fault(request)
         return self.handle(request, upload) if fault is None else fault
 
-    def handle(self, request: Request, upload: BinaryIO | None = None) -> Response:
+    def handle(self, request: Request, upload: "_Body | None" = None) -> Response:
         """The answer to a request; `upload` is an LFS file's content."""
         try:
             for method, pattern, route in _ROUTES:
@@ -374,7 +375,7 @@ class HubServer:
     def _has(self, repo: Repo, sha256: str) -> bool:
         return sha256 in repo.uploads and (self.objects / sha256).exists()
 
-    def _receive(self, repo: Repo, sha256: str, upload: BinaryIO) -> Response:
+    def _receive(self, repo: Repo, sha256: str, upload: "_Body") -> Response:
         """An upload needs no token: its address was given to someone who had one."""
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
@@ -615,13 +616,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 2**16
-
-    def handle(self) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            super().handle()
+    hub: HubServer
 
     def respond(self) -> None:
-        hub, body = self.server.hub, _Body(self)  # pyright: ignore[reportAttributeAccessIssue]
+        hub, body = self.hub, _Body(self)
         is_upload = self.command == "PUT" and self.path.startswith("/lfs/")
         content = b"" if is_upload else b"".join(body.drain())
         request = Request(self.command, self.path, self.headers, content)
@@ -657,13 +655,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests look at `HubServer.requests` instead."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    hub: HubServer
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ import contextlib
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback_server import LoopbackServer
 
 
 @dataclass
@@ -46,15 +47,12 @@ class JobsServer:
 def running_jobs() -> Iterator[JobsServer]:
     """A server that knows the user `me`."""
     jobs = JobsServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"jobs": jobs}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    jobs.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = LoopbackServer(type("Handler", (_Handler,), {"jobs": jobs}))
+    jobs.url = server.url
     try:
-        yield jobs
+        with server.running():
+            yield jobs
     finally:
-        server.shutdown()
-        server.server_close()
         for process in jobs.processes:
             process.kill()
             process.wait()

@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+from loopback_server import LoopbackServer
 
 CHUNK = 1 << 14
 
@@ -83,23 +85,10 @@ class WebServer:
 def running_web(folder: Path, **switches: Any) -> Iterator[WebServer]:
     """A server on a free port, until the block ends."""
     web = WebServer(folder, **switches)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"web": web}))
+    server = LoopbackServer(type("Handler", (_Handler,), {"web": web}))
     web.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with server.running():
         yield web
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up as they please."""
 
 
 class _Handler(BaseHTTPRequestHandler):
