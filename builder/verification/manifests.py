@@ -1,10 +1,10 @@
 """Manifests against each other and within themselves: what can be told without their files."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
+from ..at_once import at_once
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX
 from ..layout import MANIFEST, checkpoint_folder, manifest_file
@@ -21,9 +21,8 @@ READERS = 8
 
 def read_all_manifests(repo: RepoReader, paths: Sequence[str]) -> Iterator[Manifest | Difference]:
     """The manifests at these paths, and what is wrong with those that cannot be used."""
-    with ThreadPoolExecutor(READERS, thread_name_prefix="manifests") as readers:
-        found = readers.map(lambda path: _read(repo, path), paths)
-        yield from progress_bar(found, description="manifests", unit=" files", total=len(paths))
+    found = at_once(lambda path: _read(repo, path), paths, READERS)
+    yield from progress_bar(found, description="manifests", unit=" files", total=len(paths))
 
 
 def is_manifest(path: str) -> bool:
