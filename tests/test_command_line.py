@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,21 @@ from typing import Any
 import pytest
 from atari_dqn_replay.builder import demo
 from atari_dqn_replay.builder.command_line import main
+from atari_dqn_replay.builder.publish import publish
 from command import COMMAND, run, start
+from dataset_folders import build_dataset
 from datasets import load_dataset
+from hub_server import HubServer, Request
+from logs import write_log
+from publishing import REPO, to_hub
 from waiting import PATIENCE, wait_until
 
 THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
 
 
-@pytest.mark.parametrize("command", ["demo", "collect", "inspect", "build", "publish"])
+@pytest.mark.parametrize(
+    "command", ["demo", "collect", "inspect", "build", "publish", "status", "verify", "remove", "render"]
+)
 def test_every_command_explains_itself_with_examples(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -108,6 +116,9 @@ def test_what_cannot_be_read_is_a_usage_error() -> None:
         ["build", "pong", "--source", "x", "--out", "y", "--runs", "0-99999999999"],
         ["publish", "dataset", "--to", "out", "--private"],
         ["publish", "dataset", "--to", "out", "--revision", "next"],
+        ["verify", "dataset", "--revision", "next"],
+        ["verify", "dataset", "--repo-id", "user/replay"],
+        ["verify"],
     ):
         done = run(*arguments)
         assert done.returncode == 2
@@ -151,6 +162,50 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.startswith("atari-dqn-replay: stopped")
     assert len(errors.splitlines()) == 1, errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "question", "says"),
+    [
+        (["status", "pong", "--source", "logs"], "/api/", "nothing was changed"),
+        (["remove", "pong"], "/api/", "the same command goes on with what is left to remove"),
+        (["remove", "pong", "--dry-run"], "/api/", "nothing was changed"),
+        (["render"], "/api/", "the same command goes on with the cards that are left"),
+        (["verify"], "/api/", "nothing was changed"),
+        (["verify"], "/manifest.json", "nothing was changed"),
+        (["verify"], ".parquet", "nothing was changed"),
+    ],
+)
+def test_ctrl_c_does_not_wait_for_a_hub_that_is_silent(
+    tmp_path: Path, hub: HubServer, arguments: list[str], question: str, says: str
+) -> None:
+    write_log(tmp_path / "logs", (20, 30), capacity=60)
+    publish(build_dataset(tmp_path / "pong"), to_hub(hub))
+    asked, over = threading.Event(), threading.Event()
+
+    def fall_silent(request: Request) -> None:
+        if question in request.path:
+            asked.set()
+            over.wait()
+
+    hub.fault = fall_silent
+    process = subprocess.Popen(
+        [COMMAND, *arguments, "--repo-id", REPO],
+        cwd=tmp_path,
+        env=hub.environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(asked.is_set)
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, printed) == (130, ("", f"atari-dqn-replay: stopped; {says}\n"))
+    finally:
+        over.set()
+        process.kill()
 
 
 def test_whoever_hangs_up_early_hears_no_complaint() -> None:
