@@ -37,7 +37,7 @@ def verify_place(
         return verify(place.reader(), source=source, games=games, quick=quick)
     checked: dict[Game, Verification] = {}
     empty: list[NoDatasetError] = []
-    for game in place.find_games() if games is None else games:
+    for game in place.find_games() if games is None else dict.fromkeys(games):
         try:
             checked[game] = _verify_game(place, game, source, quick=quick)
         except NoDatasetError as error:
