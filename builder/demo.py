@@ -14,6 +14,7 @@ from .frames import decode_frames
 from .games import Game, find_game
 from .publish import publish
 from .sources import open_source
+from .stock_streams import ending_streams
 from .summary import summary_table
 from .text_table import text_table
 
@@ -86,6 +87,7 @@ def _timed(seconds: dict[str, float], step: str, work: Callable[[], Result]) -> 
     return result
 
 
+@ending_streams()
 def _stream(dataset: Path) -> str:
     """Read the published folder with plain `datasets`, and count the frames."""
     from datasets import load_dataset

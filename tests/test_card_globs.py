@@ -29,7 +29,7 @@ TOLD = [
 """Those that the card tells of."""
 
 LOAD = """
-import json, sys
+import gc, json, sys
 from datasets import load_dataset
 answers = []
 for streaming in (False, True):
@@ -37,6 +37,8 @@ for streaming in (False, True):
         rows = load_dataset(sys.argv[1], config, split="run_1", streaming=streaming)
         answers.append([row["checkpoint"] for row in rows])
 print(json.dumps(answers))
+del rows
+gc.collect()  # see builder/stock_streams.py
 """
 
 

@@ -35,7 +35,7 @@ configs:
 """
 
 LOAD = """
-import json, sys
+import gc, json, sys
 from datasets import load_dataset
 answers = {}
 for config in ("first", "both"):
@@ -43,6 +43,8 @@ for config in ("first", "both"):
         rows = load_dataset(sys.argv[1], config, split="run_1", streaming=streaming)
         answers[f"{config} {streaming}"] = [[row["step"], sum(row["observation"].tobytes())] for row in rows]
 print(json.dumps(answers))
+del rows
+gc.collect()  # see builder/stock_streams.py
 """
 
 

@@ -32,7 +32,7 @@ from publishing import KILL, REPO, commits, configs, held, is_commit, to_hub, wi
 
 ROOT = Path(__file__).parent.parent
 LOAD = """
-import hashlib, json, sys
+import gc, hashlib, json, sys
 from datasets import load_dataset
 answers = []
 for repo in sys.argv[1:]:
@@ -43,6 +43,8 @@ for repo in sys.argv[1:]:
         names = rows.features["action"].names
         answers.append([frames, sum(1 for _ in rows), [row["length"] for row in episodes], names[0]])
 print(json.dumps(answers))
+del rows, episodes
+gc.collect()  # see builder/stock_streams.py
 """
 
 PUBLISH = """

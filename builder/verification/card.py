@@ -20,6 +20,7 @@ from ..layout import CARD, split_name
 from ..manifest import Manifest
 from ..network_errors import describe_error
 from ..progress import progress_bar
+from ..stock_streams import ending_streams
 from .repo_reader import RepoReader, UnreadableFileError
 from .report import Difference
 
@@ -171,6 +172,7 @@ def _wrong_numbers(view: View, builder: datasets.DatasetBuilder, info: Mapping[s
         yield "found other features than those of the files"
 
 
+@ending_streams()
 def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
     assert builder.config.data_files is not None
     for split in builder.config.data_files:
