@@ -1,9 +1,9 @@
 """What a source holds, without reading its frames."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .at_once import at_once
 from .errors import AtariReplayError
 from .games import Game
 from .progress import progress_bar
@@ -48,9 +48,8 @@ def inspect_source(source: Source, games: Sequence[Game] | None = None) -> Itera
         SourceError: the source cannot be listed, or has no such game.
     """
     found = [(game, run) for game in games or source.games() for run in source.runs(game)]
-    with ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="inspect") as executor:
-        reports = executor.map(lambda place: _inspect(source, *place), found)
-        yield from progress_bar(reports, description="inspect", unit=" runs", total=len(found))
+    reports = at_once(lambda place: _inspect(source, *place), found, RUNS_AT_ONCE)
+    yield from progress_bar(reports, description="inspect", unit=" runs", total=len(found))
 
 
 def _inspect(source: Source, game: Game, run: int) -> RunReport:

@@ -1,8 +1,8 @@
 """The manifests that a destination holds, each read once in a process."""
 
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 
+from .at_once import at_once
 from .built_folder import BuiltCheckpoint
 from .destinations import Destination, Snapshot
 from .files import TEMPORARY_SUFFIX
@@ -30,9 +30,8 @@ def published_manifests(
     known = destination.known_manifests
     keys = {path: (path, snapshot.blob_id(path)) for path in paths}
     unknown = [path for path in paths if keys[path] not in known]
-    with ThreadPoolExecutor(READERS) as readers:
-        for path, content in zip(unknown, readers.map(snapshot.read, unknown), strict=True):
-            known[keys[path]] = read_manifest(content or b"", path, destination.address)
+    for path, content in zip(unknown, at_once(snapshot.read, unknown, READERS), strict=True):
+        known[keys[path]] = read_manifest(content or b"", path, destination.address)
     return [known[keys[path]] for path in paths]
 
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
@@ -10,6 +9,7 @@ import fsspec
 import xxhash
 from fsspec.asyn import AsyncFileSystem
 
+from .at_once import at_once
 from .errors import SourceError
 from .network_errors import describe_error, is_denied, status_of, without_credentials
 from .patience import Patience, patiently
@@ -135,8 +135,7 @@ class Store:
         """What the store says of each file, None if it is not there; asked for several at once."""
         if self.is_local:
             return {path: self._stamp_if_there(path) for path in paths}
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="ask") as executor:
-            return dict(zip(paths, executor.map(self._stamp_if_there, paths), strict=True))
+        return dict(zip(paths, at_once(self._stamp_if_there, paths, REQUESTS_AT_ONCE), strict=True))
 
     def fingerprint(self, folders: Iterable[str]) -> str:
         """Changes when a file in these folders is added, removed or replaced by another."""

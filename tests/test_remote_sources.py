@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from huggingface_hub import HfApi
 from logs import Played, write_log
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 from web_server import Fault, WebServer, running_web
 
 from atari_dqn_replay import AtariDQNReplay
@@ -351,13 +352,24 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("[!.]*"))
 
 
-def test_ctrl_c_stops_at_once_though_the_server_is_silent(tmp_path: Path) -> None:
+SILENT: dict[str, tuple[str, Fault]] = {
+    "to the first question": ("inspect", Fault(times=100)),
+    "about sizes": ("inspect", Fault(".gz", methods=("HEAD",), times=100)),
+    "in headers": ("inspect", Fault(".gz", times=100)),
+    "in mid-file": ("build", Fault(FRAMES, span="bytes=8192-")),
+}
+
+
+@pytest.mark.parametrize("where", SILENT)
+def test_ctrl_c_stops_at_once_though_the_server_is_silent(where: str, tmp_path: Path) -> None:
     silence = threading.Event()
-    fault = Fault(FRAMES, span="bytes=8192-", stall=silence)
+    command, fault = SILENT[where]
+    fault = replace(fault, stall=silence)
+    arguments = {"inspect": [], "build": ["breakout", "--out", tmp_path / "out", "--source"]}[command]
     with running_web(THREE_LAPS, faults=[fault]) as server:
-        process = start("build", "breakout", "--source", server.url, "--out", tmp_path / "out")
-        while fault.times and process.poll() is None:
-            time.sleep(0.01)
+        process = start(command, *arguments, server.url)
+        times = fault.times
+        wait_until(lambda: fault.times < times, "the first request")
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()

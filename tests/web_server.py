@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         web.requests.append((self.command, path, self.headers.get("Range")))
         fault = web.take_fault(self.command, path, self.headers.get("Range", ""))
         if fault.stall is not None:
-            fault.stall.wait(30)
+            fault.stall.wait(120)
         if fault.status is not None:
             self._send(fault.status, fault.body, fault.headers, fault)
         elif web.password is not None and not self._is_let_in():
