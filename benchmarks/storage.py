@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.frames import IMAGE_TYPE, decode_frames, encode_frames
 from atari_dqn_replay.builder.games import Game, find_game
-from atari_dqn_replay.builder.parquet_writer import WHOLE_ROW_GROUP, ZSTD_LEVEL
+from atari_dqn_replay.builder.parquet_writer import WHOLE_ROW_GROUP, write_steps
 from atari_dqn_replay.builder.steps import TABLE_ROWS
 from common import GZIP_LEVEL, argument_parser, load_play, measure, print_table, scratch_folder
 
@@ -49,11 +49,10 @@ class Layout:
     def __str__(self) -> str:
         pages = "one page" if self.page_bytes == WHOLE_ROW_GROUP else f"pages of {self.page_bytes >> 10} KiB"
         chunking = ", content-defined" if self.content_defined else ""
-        text = f"zstd {self.level}, row groups of {self.row_group:,}, {pages}{chunking}"
-        return f"**{text}**" if self == BUILDERS_LAYOUT else text
+        return f"zstd {self.level}, row groups of {self.row_group:,}, {pages}{chunking}"
 
 
-BUILDERS_LAYOUT = Layout(ZSTD_LEVEL, WHOLE_ROW_GROUP, TABLE_ROWS)
+SCHEMA = pa.schema([("observation", IMAGE_TYPE)])
 
 
 def write_raw(frames: np.ndarray, path: Path) -> None:
@@ -89,12 +88,16 @@ def write_pillow(frames: np.ndarray, path: Path) -> None:
     datasets.Dataset.from_dict({"observation": list(frames)}, features).to_parquet(path)
 
 
+def write_as_builder(frames: np.ndarray, path: Path) -> None:
+    """The builder's own writer, which compresses frames with parameters that suit them."""
+    write_steps(path, [{"observation": frames, "step": np.arange(len(frames))}], SCHEMA)
+
+
 def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
-    """As the builder does."""
-    schema = pa.schema([("observation", IMAGE_TYPE)])
+    """Stored PNGs, by pyarrow."""
     with pq.ParquetWriter(
         path,
-        schema,
+        SCHEMA,
         compression="zstd",
         compression_level=layout.level,
         use_dictionary=False,
@@ -106,7 +109,7 @@ def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
     ) as writer:
         for start in range(0, len(frames), layout.row_group):
             column = encode_frames(frames[start : start + layout.row_group])
-            writer.write_table(pa.Table.from_arrays([column], schema=schema))
+            writer.write_table(pa.Table.from_arrays([column], schema=SCHEMA))
 
 
 def read_parquet(path: Path) -> Iterator[np.ndarray]:
@@ -152,6 +155,7 @@ def all_formats(levels: Sequence[int]) -> dict[str, Format]:
         "`.npy`": Format(write_raw, read_raw, read_raw_row),
         SOURCE: Format(write_gzip, read_gzip, None),
         "PNG by Pillow, as `push_to_hub`": Format(write_pillow, read_parquet, read_parquet_row),
+        "**as `build` writes**": Format(write_as_builder, read_parquet, read_parquet_row),
         **{
             str(layout): Format(partial(write_stored, layout), read_parquet, read_parquet_row)
             for layout in (*grid, *chunked)

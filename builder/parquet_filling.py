@@ -1,4 +1,5 @@
-"""Puts values into a row group that was written with empty ones: the very bytes that pyarrow writes for them.
+"""Puts values into a row group that was written with empty ones: the very bytes that pyarrow writes for them,
+but for how they are compressed.
 
 pyarrow copies values twice before it compresses a page, each time into new memory; frames are most of what
 there is to write, and can be laid out as a page at once. The numbers of the fields are those of
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from isal import isal_zlib
 
+from .frames_compression import Compress
 from .parquet_stitching import CHUNK, CHUNK_OFFSET, COLUMNS, MAGIC, PAGE_OFFSET, PAGE_OFFSETS, PAGES, RowGroup
 from .thrift_compact import Seen, rewrite
 
@@ -27,25 +29,25 @@ LayOut = Callable[[bytes], np.ndarray]
 length of four bytes, the lowest first, and that many bytes."""
 
 
-def fill_first_column(group: RowGroup, lay_out: LayOut, codec: pa.Codec) -> RowGroup:
+def fill_first_column(group: RowGroup, lay_out: LayOut, compress: Compress) -> RowGroup:
     """The row group with values in its first column.
 
     Args:
-        group: its first column holds byte strings in one plain page, all of them empty.
+        group: its first column holds byte strings in one plain page, all of them empty; its codec is zstd.
         lay_out: makes the page with the values.
-        codec: compresses pages.
+        compress: makes a zstd frame of the page.
     """
     sizes = Seen()
     header, start = rewrite(group.pages, {_HEADER_UNCOMPRESSED: sizes, _HEADER_COMPRESSED: sizes})
     empty_bytes, empty_compressed = sizes
     stop = start + empty_compressed
-    empty = codec.decompress(group.pages[start:stop], empty_bytes, asbytes=True)
+    empty = pa.decompress(group.pages[start:stop], empty_bytes, codec="zstd", asbytes=True)
     page = lay_out(empty[: _LENGTH_BYTES + int.from_bytes(empty[:_LENGTH_BYTES], "little")])
-    content = codec.compress(page)
+    content = compress(page)
     crc = isal_zlib.crc32(content)
     numbers = {
         _HEADER_UNCOMPRESSED: lambda _: page.nbytes,
-        _HEADER_COMPRESSED: lambda _: content.size,
+        _HEADER_COMPRESSED: lambda _: len(content),
         _HEADER_CRC: lambda _: crc - (crc >> 31 << 32),  # as a signed number
     }
     header, _ = rewrite(header, numbers)
@@ -53,7 +55,7 @@ def fill_first_column(group: RowGroup, lay_out: LayOut, codec: pa.Codec) -> RowG
         group._replace(pages=b"".join([header, content, group.pages[stop:]])),
         values=page.nbytes - empty_bytes,
         header=len(header) - start,
-        content=content.size - empty_compressed,
+        content=len(content) - empty_compressed,
     )
 
 

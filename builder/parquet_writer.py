@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .frames import empty_images
+from .frames_compression import Compress, frames_compressor
 from .frames_page import FramesPage
 from .parquet_filling import fill_first_column
 from .parquet_stitching import RowGroup, StitchedFile
 from .steps import TABLE_ROWS, Columns, even_blocks, frames_of, table_of
 
 ZSTD_LEVEL = 9
+"""Of all columns but that of the frames; see `frames_compression`."""
 WHOLE_ROW_GROUP = 1 << 30
 """Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
 
@@ -23,22 +25,28 @@ MOST_THREADS = 2
 """That compress at once: each takes some 40 MB, and more cores are better used by more workers."""
 
 
-def write_steps(path: Path, blocks: Iterable[Columns], schema: pa.Schema) -> int:
+def write_steps(
+    path: Path,
+    blocks: Iterable[Columns],
+    schema: pa.Schema,
+    compressor: Callable[[], Compress] = frames_compressor,
+) -> int:
     """Write steps in row groups of TABLE_ROWS, several of them made at once; gives the number of rows.
 
-    The bytes are those of `write_shard`, however many threads there are. In hand are no more row groups than
-    threads, the one whose steps are being read among them.
+    The bytes are those of `write_shard` but for how frames are compressed, however many threads there are. In
+    hand are no more row groups than threads, the one whose steps are being read among them.
 
     Args:
         path: of the file.
         blocks: consecutive steps, cut in any way.
         schema: of the file; its first column is that of the frames.
+        compressor: makes what compresses the frames on one of the threads.
     """
     threads = min(pa.cpu_count(), MOST_THREADS)
     with path.open("wb") as file, ThreadPoolExecutor(threads, "write-parquet") as executor:
         shard = StitchedFile(file, file_of(schema))
         pending: deque[Future[RowGroup]] = deque()
-        makers = itertools.cycle([_RowGroupMaker(schema) for _ in range(threads)])
+        makers = itertools.cycle([_RowGroupMaker(schema, compressor()) for _ in range(threads)])
         for held in even_blocks(blocks):
             # The maker whose turn it is made the row group that was taken last.
             pending.append(executor.submit(next(makers).make, held))
@@ -94,9 +102,9 @@ class _RowGroupMaker:
     pyarrow writes them with empty frames, and what it would make of the frames is put in their place.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, compress: Compress) -> None:
         self._schema = schema
-        self._codec = pa.Codec("zstd", ZSTD_LEVEL)
+        self._compress = compress
         self._page = FramesPage()
 
     def make(self, held: list[Columns]) -> RowGroup:
@@ -104,4 +112,4 @@ class _RowGroupMaker:
         frames = frames_of(held)
         table = table_of(held, empty_images(sum(map(len, frames))), self._schema)
         group = RowGroup.of(file_of(self._schema, table))
-        return fill_first_column(group, lambda levels: self._page.lay_out(levels, frames), self._codec)
+        return fill_first_column(group, lambda levels: self._page.lay_out(levels, frames), self._compress)

@@ -1,8 +1,12 @@
-"""Steps are written as the very file that one Parquet writer makes, however many threads have made it."""
+"""Steps are written as the very file that one Parquet writer makes, however many threads have made it.
+
+Frames are compressed with parameters that pyarrow lacks. Where bytes are compared, both use pyarrow's.
+"""
 
 import io
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.features import steps_features
 from atari_dqn_replay.builder.frames import decode_frames
+from atari_dqn_replay.builder.frames_compression import Compress
 from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.parquet_stitching import RowGroup, StitchedFile
-from atari_dqn_replay.builder.parquet_writer import MOST_THREADS, file_of, write_shard, write_steps
+from atari_dqn_replay.builder.parquet_writer import (
+    MOST_THREADS,
+    ZSTD_LEVEL,
+    file_of,
+    write_shard,
+    write_steps,
+)
 from atari_dqn_replay.builder.steps import TABLE_ROWS, Columns, steps_table, steps_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +84,7 @@ def test_steps_cut_in_any_way_are_written_as_one_table(
     columns = steps(rows, data.draw(st.integers(0, 1000)))
     blocks = [cut(columns, start, stop) for start, stop in zip([0, *cuts], [*cuts, rows], strict=True)]
     path = tmp_path_factory.getbasetemp() / "any.parquet"
-    assert write_steps(path, blocks, schema) == rows
+    assert write_steps(path, blocks, schema, as_pyarrow) == rows
     assert path.read_bytes() == file_of(schema, *([steps_table(columns, schema)] if rows else []))
 
 
@@ -83,11 +94,33 @@ def test_steps_are_written_as_by_one_writer(tmp_path: Path, rows: int, cores: in
     path, expected, usual = tmp_path / "steps.parquet", tmp_path / "expected.parquet", pa.cpu_count()
     pa.set_cpu_count(cores)
     try:
-        write_steps(path, episodes(rows), SCHEMA)
+        write_steps(path, episodes(rows), SCHEMA, as_pyarrow)
     finally:
         pa.set_cpu_count(usual)
     assert write_shard(expected, steps_tables(episodes(rows), SCHEMA), SCHEMA) == rows
     assert path.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.parametrize("rows", [1, 100, TABLE_ROWS + 7])
+def test_frames_take_less_than_at_pyarrows_levels(tmp_path: Path, rows: int) -> None:
+    ours, theirs = tmp_path / "ours.parquet", tmp_path / "theirs.parquet"
+    write_steps(ours, episodes(rows), SCHEMA)
+    write_steps(theirs, episodes(rows), SCHEMA, as_pyarrow)
+    assert pq.read_table(ours, page_checksum_verification=True).equals(pq.read_table(theirs))
+    assert ours.stat().st_size <= theirs.stat().st_size + 100
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_the_number_of_threads_changes_no_byte(tmp_path: Path, cores: int) -> None:
+    usual, files = pa.cpu_count(), []
+    for count in (2, cores):
+        pa.set_cpu_count(count)
+        files.append(tmp_path / f"{count}.parquet")
+        try:
+            write_steps(files[-1], episodes(5 * TABLE_ROWS + 100), SCHEMA)
+        finally:
+            pa.set_cpu_count(usual)
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_shard_without_rows_has_no_row_group(tmp_path: Path) -> None:
@@ -160,6 +193,11 @@ def test_error_of_a_thread_is_raised(tmp_path: Path) -> None:
     blocks[1]["observation"] = blocks[1]["observation"].astype(np.int16)
     with pytest.raises(ValueError, match="int16"):
         write_steps(tmp_path / "steps.parquet", blocks, SCHEMA)
+
+
+def as_pyarrow() -> Compress:
+    """Compresses the frames as pyarrow compresses all else."""
+    return partial(pa.Codec("zstd", ZSTD_LEVEL).compress, asbytes=True)
 
 
 def episodes(rows: int) -> Iterator[Columns]:
