@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.pause:
                 time.sleep(fault.pause)
             piece = body[start : start + CHUNK]
+            self.web.sent[path] += len(piece)  # before the client can look
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-            self.web.sent[path] += len(piece)
         if chunked and fault.cut_after is None:
             self.wfile.write(b"0\r\n\r\n")
