@@ -5,7 +5,7 @@ PNGs, in every layout of the grid. Beside them stand the frames as they are, the
 by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
 source's. Rates are over all games, per second of one core's time, the best of --repeats: *write* from
 frames to file, *read* from file to frames, *one row* from opening the file to one frame, which takes its
-whole row group. The builder's layout is bold.
+whole row group. What the builder writes is bold.
 
 pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
 that are the default.

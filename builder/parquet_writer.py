@@ -22,7 +22,7 @@ WHOLE_ROW_GROUP = 1 << 30
 """Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
 
 MOST_THREADS = 2
-"""That compress at once: each takes some 40 MB, and more cores are better used by more workers."""
+"""That compress at once: each takes some 30 MB, and more cores are better used by more workers."""
 
 
 def write_steps(
