@@ -7,8 +7,10 @@ from pathlib import Path
 
 __path__ = [str(Path(__file__).parent)]
 
+import contextlib
+import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,8 +167,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             raise UnknownNameError("which config? e.g. AtariDQNReplay('pong-expert', source=…)")
         given = {
             "source": None if source is None else os.fspath(source),
-            "runs": None if runs is None else tuple(sorted(set(runs))),
-            "checkpoints": None if checkpoints is None else tuple(sorted(set(checkpoints))),
+            "runs": None if runs is None else _numbers(runs, "runs"),
+            "checkpoints": None if checkpoints is None else _numbers(checkpoints, "checkpoints"),
             # Not `storage_options`: those of `datasets` are for its cache.
             "source_options": storage_options,
         }
@@ -274,3 +276,16 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             self._readers[os.getpid(), run] = reader
         else:
             reader.close()
+
+
+def _numbers(given: Iterable[Any], what: str) -> tuple[int, ...]:
+    """Each once, ascending; also of NumPy's kinds of whole numbers.
+
+    Raises:
+        UnknownNameError: they are something else.
+    """
+    with contextlib.suppress(TypeError):
+        numbers = {operator.index(number) for number in given if not isinstance(number, bool)}
+        if numbers:
+            return tuple(sorted(numbers))
+    raise UnknownNameError(f"{what}={given!r}: give whole numbers, e.g. {what}=[1, 2]")

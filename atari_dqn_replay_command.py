@@ -1,11 +1,14 @@
 """Where the command `atari-dqn-replay` begins: outside the package, whose import takes most of a second."""
 
+import os
 import signal
 import sys
 
 
 def main() -> int:
     """Run the command, of which Ctrl-C leaves one line even while the package is still being imported."""
+    # `datasets` imports torch where it is installed: of no use here, and Ctrl-C meanwhile would be an abort.
+    os.environ.setdefault("USE_TORCH", "0")
     try:
         from atari_dqn_replay.builder.command_line import main as run
 

@@ -8,6 +8,7 @@ from .assembly.coordinator import publish_plan
 from .assembly.job import Place
 from .assembly.plan import Plan, make_plan
 from .engines.engine import ProcessEngine
+from .errors import OutputError
 from .games import Game
 from .manifest import Manifest
 from .repo_folder import read_manifests
@@ -23,8 +24,15 @@ def plan_build(
     runs: Sequence[int] | None = None,
     checkpoints: Sequence[int] | None = None,
 ) -> Plan:
-    """What building into a folder would make; see `make_plan`."""
-    return make_plan(source, games, Place(folder=str(out)), runs=runs, checkpoints=checkpoints)
+    """What building into a folder would make; see `make_plan`.
+
+    Raises:
+        OutputError: the folder's name has a place for each game's, or the folder holds something else.
+    """
+    place = Place(folder=str(out))
+    if place.for_each_game:
+        raise OutputError(f"{out}: one folder is built; for one of each game, publish from the source")
+    return make_plan(source, games, place, runs=runs, checkpoints=checkpoints)
 
 
 @dataclass(frozen=True)

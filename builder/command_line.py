@@ -451,7 +451,8 @@ def _place(options: argparse.Namespace) -> "Place":
 
     private = getattr(options, "private", False)
     if options.repo_id is None and (private or options.revision is not None):
-        options.refuse("--private and --revision are for the Hub: give --repo-id instead of a folder")
+        option = "--private" if private else "--revision"
+        options.refuse(f"{option} is for the Hub: give --repo-id instead of a folder")
     folder = None if options.to is None else str(options.to)
     return Place(folder, options.repo_id, revision=options.revision or "main", private=private)
 

@@ -85,10 +85,8 @@ class FolderDestination(Destination):
             remove(self.folder / UPLOADS)
 
     def games(self) -> list[Game]:
-        """The games that have a folder here."""
-        return [
-            game for game in GAMES if any((self.folder / top / game.slug).is_dir() for top in DATA_FOLDERS)
-        ]
+        """The games that have files here; a removal that was killed may have left empty folders."""
+        return [game for game in GAMES if next(_files(self.folder, [game]), None) is not None]
 
     def snapshot(self, games: Collection[Game]) -> "FolderSnapshot":
         """What the folder holds of the games.

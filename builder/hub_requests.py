@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
     build_hf_headers,
@@ -154,6 +154,8 @@ class HubRequests:
 
 
 def _is_final(error: Exception) -> bool:
+    if isinstance(error, OfflineModeIsEnabled):
+        return True
     return isinstance(error, HfHubHTTPError) and error.response.status_code not in PASSING
 
 

@@ -17,6 +17,8 @@ PASSING = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
 DENIED = frozenset({401, 402, 403, 407})
 
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+_OFFLINE = "OfflineModeIsEnabled"
+"""What huggingface_hub raises when its user wants no network."""
 _BASES = {"ClientError", "TransportError", "HTTPClientError", "HTTPException", "HTTPError", "ConnectionError"}
 """Names of the libraries' base classes for what goes wrong on the way: aiohttp's, httpx's, botocore's,
 http.client's, urllib3's. By name, since most of them need not be installed."""
@@ -62,7 +64,7 @@ def is_denied(error: BaseException) -> bool:
 
 def is_final(error: BaseException) -> bool:
     """Whether trying again would give the same."""
-    if isinstance(error, _FINAL):
+    if isinstance(error, _FINAL) or type(error).__name__ == _OFFLINE:
         return True
     status = status_of(error)
     if status is not None:

@@ -58,11 +58,11 @@ class Publication:
             holds = f" holds all {self.unchanged} files" if self.unchanged else " is as it should be"
             yield f"nothing to do: {self.destination}{holds}"
         else:
-            verb = "would write" if self.dry_run else "wrote"
+            wrote, deleted = ("would write", "delete") if self.dry_run else ("wrote", "deleted")
             left = "" if self.unchanged is None else f", left {self.unchanged} as they were"
             yield (
-                f"{verb} {len(self.files)} files ({size_text(self.bytes)}), "
-                f"deleted {len(self.deleted)}{left}: {self.destination}"
+                f"{wrote} {len(self.files)} files ({size_text(self.bytes)}), "
+                f"{deleted} {len(self.deleted)}{left}: {self.destination}"
             )
         if self.commit and not self.dry_run:
             yield f"commit {self.commit}"

@@ -142,7 +142,10 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "seconds"),
-    [(["inspect", str(THREE_LAPS)], 0.3), (["demo"], 0.3), (["demo"], 3), (["demo"], 4)],
+    [
+        (["inspect", str(THREE_LAPS)], 0.3),
+        *((["demo"], seconds) for seconds in (0.3, 3, 4)),
+    ],
 )
 def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], seconds: float) -> None:
     """As a terminal does it: workers are interrupted as well, even while they import."""
@@ -162,6 +165,24 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.startswith("atari-dqn-replay: stopped")
     assert len(errors.splitlines()) == 1, errors
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.0, 1.2, 1.4, 1.6, 1.8])
+def test_ctrl_c_reaches_the_workers_too_and_is_told_once(tmp_path: Path, seconds: float) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "publish", "all", "--source", str(THREE_LAPS), "--to", "out", "--workers", "2"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in errors
+    if process.returncode:  # it may have been quicker than the signal
+        assert process.returncode in (130, -signal.SIGINT)
+        assert errors.splitlines()[-1].startswith("atari-dqn-replay: stopped")
 
 
 @pytest.mark.parametrize(
@@ -245,6 +266,33 @@ def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
     _, errors = process.communicate()
     assert "starts it from the beginning" in errors
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "render"])
+def test_who_wants_no_network_is_told_at_once(command: str, hub: HubServer) -> None:
+    environment = {**hub.environment(), "HF_HUB_OFFLINE": "1"}
+    done = run(command, "--repo-id", REPO, env=environment, timeout=PATIENCE / 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "HF_HUB_OFFLINE" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_verifying_imports_no_torch(tmp_path: Path) -> None:
+    """`datasets` does, where it is installed: it takes a second in which Ctrl-C is an abort."""
+    build_dataset(tmp_path / "pong")
+    code = "import sys, atari_dqn_replay_command as command; "
+    code += "command.main(); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", str(tmp_path / "pong")], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+def test_a_build_goes_into_one_folder(tmp_path: Path) -> None:
+    done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "x-{game}")
+    assert done.returncode == 1
+    assert "one folder is built" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_while_python_ends_does_not_undo_success() -> None:

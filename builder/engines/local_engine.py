@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -93,6 +93,8 @@ class LocalEngine(PoolEngine[BaseProcess]):
 
 def _start_fork_server() -> None:
     """Start it deaf to Ctrl-C, which goes to the whole group: it is the parent that sees to it."""
+    # The server would start it otherwise, which lets signals through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
