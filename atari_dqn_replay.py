@@ -16,17 +16,17 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
-from atari_dqn_replay.builder.configs import (
+from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
+from atari_dqn_replay.builder.format.configs import (
     EPISODES,
     all_config_names,
     parse_config_name,
     select_checkpoints,
 )
-from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
-from atari_dqn_replay.builder.features import episodes_features, steps_features
-from atari_dqn_replay.builder.frames import decode_frames
-from atari_dqn_replay.builder.games import GAMES, Game, find_game
-from atari_dqn_replay.builder.layout import split_name
+from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.frames import decode_frames
+from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
+from atari_dqn_replay.builder.format.layout import split_name
 from atari_dqn_replay.builder.run import Checkpoint, Run, RunReader, describe_numbers
 from atari_dqn_replay.builder.source import Source
 from atari_dqn_replay.builder.sources import open_source

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 from atari_dqn_replay.builder.environment import AtariEnvironment
-from atari_dqn_replay.builder.games import GAMES, Game, find_game
+from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
 from common import argument_parser, measure, print_table
 
 STEPS_AT_ONCE = 100

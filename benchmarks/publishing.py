@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.format.games import Game, find_game
 from common import argument_parser, log_folder, make_log, print_table, scratch_folder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from atari_dqn_replay.builder.games import Game, find_game
-from atari_dqn_replay.builder.layout import split_name
+from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.format.layout import split_name
 from common import RUN, argument_parser, measure, print_table
 from reader import (
     BATCH,

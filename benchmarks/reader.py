@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 import datasets
 import numpy as np
 from atari_dqn_replay.builder.files import replacing
-from atari_dqn_replay.builder.games import Game, find_game
-from atari_dqn_replay.builder.layout import split_name
+from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.format.layout import split_name
 from build import GSUTIL
 from common import RUN, argument_parser, make_log, measure, print_table, scratch_folder
 from streaming import build_folder

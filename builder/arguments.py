@@ -26,7 +26,7 @@ def to_source(text: str) -> str:
 
 def to_numbers(what: str) -> Callable[[str], list[int]]:
     """A type for numbers of this kind, as in `0,9,40-49`."""
-    from .configs import parse_numbers
+    from .format.configs import parse_numbers
 
     def parse(text: str) -> list[int]:
         try:

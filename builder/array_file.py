@@ -12,9 +12,9 @@ from isal import igzip, isal_zlib
 from numpy.lib import format as npy
 
 from .errors import ReplayLogError, SourceError
+from .format.manifest import FileRecord
 from .hashing_reader import HashingReader
 from .kept_files import KeptFiles
-from .manifest import FileRecord
 from .store import Store
 
 _HEADER = re.compile(

@@ -9,8 +9,8 @@ from .assembly.job import Place
 from .assembly.plan import Plan, make_plan
 from .engines.engine import ProcessEngine
 from .errors import OutputError
-from .games import Game
-from .manifest import Manifest
+from .format.games import Game
+from .format.manifest import Manifest
 from .repo_folder import read_manifests
 from .source import Source
 from .summary import summary_table

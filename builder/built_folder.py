@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, sha256_of
+from .format.games import Game
+from .format.layout import CARD, MANIFEST, checkpoint_folder
+from .format.manifest import FileRecord, Manifest
 from .front_matter import decode_readme
-from .games import Game
-from .layout import CARD, MANIFEST, checkpoint_folder
-from .manifest import FileRecord, Manifest
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, read_manifest
 

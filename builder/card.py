@@ -15,9 +15,9 @@ from .card_metadata import (
 )
 from .card_sections import HEAD, USAGE, CardText, Section
 from .card_text import absent_body, card_body, game_body, head_body, origin_kinds, title, usage_body
+from .format.games import Game
+from .format.manifest import Manifest
 from .front_matter import FrontMatter
-from .games import Game
-from .manifest import Manifest
 
 
 def merge_card(

@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
 from .errors import OutputError
-from .features import episodes_features, steps_features
-from .frames import PNG_BYTES
+from .format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
+from .format.features import episodes_features, steps_features
+from .format.frames import PNG_BYTES
+from .format.games import Game
+from .format.layout import checkpoint_folder, episodes_table, split_name
+from .format.manifest import Manifest, ParquetRecord
+from .format.provenance import COLLECTED
 from .front_matter import FrontMatter
-from .games import Game
-from .layout import checkpoint_folder, episodes_table, split_name
-from .manifest import Manifest, ParquetRecord
 from .number_globs import number_globs
-from .provenance import COLLECTED
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
 """A frame and the other columns, as `datasets` caches a step."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from .errors import OutputError
-from .games import GAMES, Game
+from .format.games import GAMES, Game
 
 HEAD = "head"
 USAGE = "usage"

@@ -12,12 +12,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .card_metadata import GameSummary, View, entries
-from .configs import EPISODES, ConfigName
+from .format.configs import EPISODES, ConfigName
+from .format.games import Game
+from .format.layout import split_name
+from .format.manifest import Manifest
+from .format.provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
 from .front_matter import FrontMatter
-from .games import Game
-from .layout import split_name
-from .manifest import Manifest
-from .provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
 
 EXPORTED = "exported"
 """Whole episodes in the form of RL Unplugged."""

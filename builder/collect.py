@@ -26,11 +26,11 @@ from .environment import (
 )
 from .errors import AtariReplayError, OutputError
 from .files import replacing
-from .games import Game
-from .layout import MOST_CHECKPOINT
+from .format.games import Game
+from .format.layout import MOST_CHECKPOINT
+from .format.provenance import COLLECTED, FILE_NAME, Provenance
 from .players import STRETCH, Agent, random_shares
 from .progress import progress_bar
-from .provenance import COLLECTED, FILE_NAME, Provenance
 from .ring_buffer import STACK_SIZE, RingBuffer, clip
 
 SMALLEST_CHECKPOINT = 10

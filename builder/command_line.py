@@ -169,7 +169,7 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
 
 def _collect(options: argparse.Namespace) -> object:
     from .collect import collect
-    from .games import find_game
+    from .format.games import find_game
 
     return collect(
         find_game(options.game),
@@ -390,7 +390,7 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
 
 
 def _verify(options: argparse.Namespace) -> object:
-    from .games import find_game
+    from .format.games import find_game
     from .sources import open_source
     from .verification.places import verify_place
 
@@ -419,7 +419,7 @@ def _add_remove(commands: "argparse._SubParsersAction") -> None:
 
 def _remove(options: argparse.Namespace) -> object:
     from .editing import remove_at
-    from .games import find_game
+    from .format.games import find_game
 
     games = [find_game(name) for name in options.what]
     return remove_at(_place(options), games, runs=options.runs, dry_run=options.dry_run)

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .episodes import LoggedRun
-from .games import Game
-from .provenance import UNRECORDED, Provenance
+from .format.games import Game
+from .format.provenance import UNRECORDED, Provenance
 from .replay_log import ARRAYS, PADDING_ROWS, Link, LogFiles, ReplayLog, Rows
 from .run import describe_numbers
 from .store import Store

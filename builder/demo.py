@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from .build import BuildReport, build, plan_build
 from .collect import Job, collect_many
-from .configs import MEDIUM_CHECKPOINT
 from .folder_destination import FolderDestination
-from .frames import decode_frames
-from .games import Game, find_game
+from .format.configs import MEDIUM_CHECKPOINT
+from .format.frames import decode_frames
+from .format.games import Game, find_game
 from .publish import publish
 from .sources import open_source
 from .stock_streams import ending_streams

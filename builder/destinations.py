@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .built_folder import RepoFile
 from .errors import OutputError
-from .games import Game
-from .manifest import Manifest
+from .format.games import Game
+from .format.manifest import Manifest
 
 
 class DestinationChangedError(Exception):

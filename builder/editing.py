@@ -9,9 +9,9 @@ from .built_folder import RepoFile
 from .card import games_on_card, render_card
 from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .errors import OutputError
+from .format.games import Game
+from .format.layout import CARD, split_name
 from .front_matter import decode_readme
-from .games import Game
-from .layout import CARD, split_name
 from .licenses import check_license
 from .place import Place
 from .publication import Publication, carry_out

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UnknownNameError
-from .games import Game
+from .format.games import Game
 
 FRAME_SKIP = 4
 """Emulated frames per agent step; the reward is their sum."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from .environment import TIME_LIMIT
 from .errors import ReplayLogError
-from .games import Game
-from .manifest import FileRecord, RowCounts, StepCounts
+from .format.games import Game
+from .format.manifest import FileRecord, RowCounts, StepCounts
+from .format.provenance import Provenance
 from .play import FirstFrame, FramesCursor, NumbersCursor
-from .provenance import Provenance
 from .replay_log import LOG_ARRAYS, PADDING_ROWS, Link, ReplayLog
 from .run import Checkpoint, Episode, Run, RunReader, describe_numbers
 

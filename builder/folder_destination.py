@@ -23,8 +23,8 @@ from .destinations import (
 )
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
-from .games import GAMES, Game
-from .layout import CARD
+from .format.games import GAMES, Game
+from .format.layout import CARD
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, check_repo_folder
 from .sizes import size_text

@@ -25,7 +25,7 @@ from huggingface_hub.utils import (
 from .built_folder import RepoFile
 from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
-from .games import GAMES, Game
+from .format.games import GAMES, Game
 from .hub_requests import HubRequests, without_client_bars
 from .network_errors import PASSING
 from .progress import progress_bar

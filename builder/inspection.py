@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .at_once import at_once
 from .errors import AtariReplayError
-from .games import Game
+from .format.games import Game
 from .progress import progress_bar
 from .run import Run, describe_numbers
 from .source import Source

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from .d4rl_cache import CachedLog, CachedRun, find_cached_files
 from .episodes import LoggedRun
 from .errors import ReplayLogError, SourceError, UnknownNameError
-from .games import GAMES, Game
-from .provenance import FILE_NAME as PROVENANCE_FILE
-from .provenance import Provenance
+from .format.games import GAMES, Game
+from .format.provenance import FILE_NAME as PROVENANCE_FILE
+from .format.provenance import Provenance
 from .replay_log import LOG_ARRAYS, LogFiles, ReplayLog
 from .source import Source
 from .store import Store

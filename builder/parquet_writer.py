@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .frames import empty_images
+from .format.frames import empty_images
 from .frames_compression import Compress, frames_compressor
 from .frames_page import FramesPage
 from .parquet_filling import fill_first_column

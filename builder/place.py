@@ -9,7 +9,7 @@ from pathlib import Path
 from .destinations import Destination
 from .errors import OutputError
 from .folder_destination import FolderDestination
-from .games import GAMES, Game
+from .format.games import GAMES, Game
 from .hub_destination import MAIN, HubDestination
 from .verification.folder_reader import FolderReader
 from .verification.hub_reader import HubReader

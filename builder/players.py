@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .environment import AtariEnvironment
 from .errors import UnknownNameError
-from .games import Game
+from .format.games import Game
 
 POLICIES = ("random", "player")
 

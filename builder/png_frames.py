@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .errors import SourceError
-from .frames import HEIGHT, WIDTH
+from .format.frames import HEIGHT, WIDTH
 
 CHUNK_FRAMES = 128
 """Frames that a thread decodes at once."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .destinations import Change, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
-from .games import Game
+from .format.games import Game
 from .sizes import size_text
 
 ATTEMPTS = 20

@@ -10,11 +10,11 @@ from pathlib import Path
 from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder
 from .card import games_on_card, merge_card
 from .destinations import Change, CheckpointChange, Destination, Snapshot
+from .format.games import Game
+from .format.layout import CARD
+from .format.manifest import check_one_log
 from .front_matter import decode_readme
-from .games import Game
-from .layout import CARD
 from .licenses import check_license
-from .manifest import check_one_log
 from .progress import progress_bar
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember

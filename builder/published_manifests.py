@@ -6,8 +6,8 @@ from .at_once import at_once
 from .built_folder import BuiltCheckpoint
 from .destinations import Destination, Snapshot
 from .files import TEMPORARY_SUFFIX
-from .layout import MANIFEST
-from .manifest import Manifest
+from .format.layout import MANIFEST
+from .format.manifest import Manifest
 from .repo_folder import read_manifest
 
 READERS = 8

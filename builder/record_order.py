@@ -16,7 +16,7 @@ from shutil import disk_usage
 from typing import BinaryIO
 
 from .errors import SourceError
-from .manifest import FileRecord
+from .format.manifest import FileRecord
 from .png_frames import THREADS
 from .recorded_episode import EpisodeKey, RecordForm
 from .store import Store

@@ -28,7 +28,7 @@ import numpy as np
 
 from .environment import TIME_LIMIT
 from .errors import SourceError
-from .games import Game
+from .format.games import Game
 from .png_frames import PngDecoder, decode_pngs
 from .run import Episode
 from .tf_example import Example

@@ -3,10 +3,10 @@
 from collections.abc import Generator, Iterator, Sequence
 
 from .errors import SourceError
-from .games import Game
-from .manifest import FileRecord, RowCounts, StepCounts
+from .format.games import Game
+from .format.manifest import FileRecord, RowCounts, StepCounts
+from .format.provenance import Provenance
 from .png_frames import PngDecoder
-from .provenance import Provenance
 from .read_ahead import read_ahead
 from .record_order import RecordOrder, RecordReader
 from .recorded_episode import RecordedEpisode, RecordForm

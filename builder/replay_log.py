@@ -16,8 +16,8 @@ import numpy as np
 
 from .array_file import ArrayFile, read_number
 from .errors import ReplayLogError
+from .format.manifest import FileRecord
 from .kept_files import KeptFiles
-from .manifest import FileRecord
 from .store import Store
 
 FRAME_SHAPE = (84, 84)

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from isal import isal_zlib
 
 from .errors import SourceError, UnknownNameError
-from .games import GAMES, Game
-from .provenance import RL_UNPLUGGED as ORIGIN
-from .provenance import Provenance
+from .format.games import GAMES, Game
+from .format.provenance import RL_UNPLUGGED as ORIGIN
+from .format.provenance import Provenance
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UnknownNameError
-from .games import Game
-from .manifest import FileRecord, RowCounts, StepCounts
-from .provenance import Provenance
+from .format.games import Game
+from .format.manifest import FileRecord, RowCounts, StepCounts
+from .format.provenance import Provenance
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .games import Game, find_game
+from .format.games import Game, find_game
 from .google_store import GoogleStore
 from .http_store import CannotListError, HttpStore
 from .mirror import Mirror

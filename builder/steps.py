@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from .frames import encode_frames
-from .games import Game
-from .layout import steps_shard
+from .format.frames import encode_frames
+from .format.games import Game
+from .format.layout import steps_shard
 from .run import Episode
 
 Columns = dict[str, np.ndarray]

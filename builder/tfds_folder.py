@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .errors import SourceError, UnknownNameError
-from .games import GAMES, Game
+from .format.games import GAMES, Game
 from .record_order import FilePerCheckpoint
 from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun

@@ -13,8 +13,8 @@ import google_crc32c
 from isal import igzip, isal_zlib
 
 from .errors import SourceError
+from .format.manifest import FileRecord
 from .hashing_reader import HashingReader
-from .manifest import FileRecord
 from .store import Store
 
 LONGEST_RECORD = 256 << 20

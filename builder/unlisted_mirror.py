@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from .errors import SourceError
-from .games import Game
+from .format.games import Game
 from .mirror import Mirror
 from .replay_log import LOG_ARRAYS, LogFiles, log_file_name
 from .store import Store

@@ -11,8 +11,8 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from ..builder.configs import EPISODES, parse_config_name
 from ..builder.errors import AtariReplayError, UnknownNameError
+from ..builder.format.configs import EPISODES, parse_config_name
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError, MissingFileError
 from .step_shards import ArrowShard, ParquetShard, StepShard

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from ..builder.errors import AtariReplayError
-from ..builder.frames import decode_frames
+from ..builder.format.frames import decode_frames
 from .errors import DatasetError, MissingFileError
 
 Columns = dict[str, np.ndarray]

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.card import merge_card
 from atari_dqn_replay.builder.environment import AtariEnvironment
-from atari_dqn_replay.builder.features import episodes_features, steps_features
-from atari_dqn_replay.builder.games import Game, find_game
-from atari_dqn_replay.builder.layout import episodes_table, manifest_file, steps_shard
-from atari_dqn_replay.builder.manifest import (
+from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.format.layout import episodes_table, manifest_file, steps_shard
+from atari_dqn_replay.builder.format.manifest import (
     FileRecord,
     Manifest,
     ParquetRecord,
@@ -23,7 +23,7 @@ from atari_dqn_replay.builder.manifest import (
     ShardRecord,
     StepCounts,
 )
-from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from atari_dqn_replay.builder.steps import Digests
 from numpy.typing import NDArray
 from PIL import Image

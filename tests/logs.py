@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from atari_dqn_replay.builder.environment import AtariEnvironment
-from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.ring_buffer import RingBuffer
 from numpy.typing import NDArray
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from atari_dqn_replay.builder.environment import AtariEnvironment
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 from numpy.typing import NDArray
 from PIL import Image
 

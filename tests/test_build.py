@@ -18,9 +18,9 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
-from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.manifest import Manifest
-from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.manifest import Manifest
+from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from atari_dqn_replay.builder.sources import open_source
 from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start

@@ -14,11 +14,11 @@ import pytest
 from atari_dqn_replay.builder.card import merge_card, remove_game
 from atari_dqn_replay.builder.card_metadata import size_category
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.features import episodes_features, steps_features
-from atari_dqn_replay.builder.frames import encode_frames
-from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.layout import episodes_table, steps_shard
-from atari_dqn_replay.builder.manifest import (
+from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.frames import encode_frames
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
+from atari_dqn_replay.builder.format.manifest import (
     Manifest,
     ParquetRecord,
     ReturnSummary,
@@ -26,7 +26,7 @@ from atari_dqn_replay.builder.manifest import (
     ShardRecord,
     StepCounts,
 )
-from atari_dqn_replay.builder.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from datasets import load_dataset
 from hub_server import HubServer
 from huggingface_hub import DatasetCard, HfApi

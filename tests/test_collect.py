@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from atari_dqn_replay.builder.collect import Job, collect, collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
-from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.provenance import COLLECTED, FILE_NAME, Provenance
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
 from atari_dqn_replay.builder.sources import open_source
 from logs import log_transitions
 from numpy.typing import NDArray
@@ -146,7 +146,7 @@ COLLECT = """
 import resource, sys
 from pathlib import Path
 from atari_dqn_replay.builder.collect import collect
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 limit = int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -188,7 +188,7 @@ COLLECT_MANY = """
 import sys
 from pathlib import Path
 from atari_dqn_replay.builder.collect import Job, collect_many
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 if __name__ == "__main__":
     games = [find_game(name) for name in ("Pong", "Breakout", "Freeway")]
     collect_many([Job(game, Path(sys.argv[1]), checkpoints=50, checkpoint_size=1500) for game in games], 2)

@@ -14,7 +14,7 @@ from atari_dqn_replay.builder.destinations import Destination
 from atari_dqn_replay.builder.editing import remove_games, render_cards
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.folder_destination import FolderDestination
-from atari_dqn_replay.builder.games import Game, find_game
+from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.publish import publish
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HubServer
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from atari_dqn_replay.builder.editing import remove_games
 from atari_dqn_replay.builder.folder_destination import FolderDestination
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 remove_games([find_game("pong")], FolderDestination(Path(sys.argv[1])))
 """
 

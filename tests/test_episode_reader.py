@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.layout import steps_shard
+from atari_dqn_replay.builder.format.layout import steps_shard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_transitions import (

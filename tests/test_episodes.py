@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.manifest import RowCounts, StepCounts
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.manifest import RowCounts, StepCounts
 from atari_dqn_replay.builder.repo_folder import read_manifests
 from atari_dqn_replay.builder.run import Checkpoint, Episode, Run
 from atari_dqn_replay.builder.sources import open_source

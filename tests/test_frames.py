@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.frames import IMAGE_TYPE, PNG_BYTES, encode_frames, fill_pngs
+from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, PNG_BYTES, encode_frames, fill_pngs
 from datasets import Features, Image, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st

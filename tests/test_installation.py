@@ -38,7 +38,7 @@ def test_importing_brings_in_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_the_code_of_the_package_is_one_top_level_name() -> None:
-    from atari_dqn_replay.builder import frames
+    from atari_dqn_replay.builder.format import frames
 
     import atari_dqn_replay
 

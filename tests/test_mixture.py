@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from atari_dqn_replay.builder.features import steps_features
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.features import steps_features
+from atari_dqn_replay.builder.format.games import find_game
 from test_transitions import CONFIG, SHARDS, Batch, count_samples, digests, joined, write, write_dataset
 from torch.utils.data import DataLoader
 

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.features import steps_features
-from atari_dqn_replay.builder.frames import decode_frames
+from atari_dqn_replay.builder.format.features import steps_features
+from atari_dqn_replay.builder.format.frames import decode_frames
+from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.frames_compression import Compress
-from atari_dqn_replay.builder.games import find_game
 from atari_dqn_replay.builder.parquet_stitching import RowGroup, StitchedFile
 from atari_dqn_replay.builder.parquet_writer import (
     MOST_THREADS,

@@ -12,7 +12,7 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.editing import remove_at, render_at
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.games import GAMES, find_game
+from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.place import Place
 from atari_dqn_replay.builder.publish import publish
@@ -178,7 +178,7 @@ def test_the_cards_of_all_places_are_rendered(place: Place, folder: Path) -> Non
 EDIT = """
 import sys
 from atari_dqn_replay.builder.editing import remove_at, render_at
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.place import Place
 place = Place(folder=sys.argv[1])
 if sys.argv[2] == "remove":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from atari_dqn_replay.builder.environment import AtariEnvironment
 from atari_dqn_replay.builder.errors import UnknownNameError
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.players import Agent, random_shares
 
 

@@ -21,7 +21,7 @@ from atari_dqn_replay.builder.editing import render_cards
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.folder_destination import FolderDestination, require_space
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import plan_change, publish
 from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from atari_dqn_replay.builder.errors import AtariReplayError, UnknownNameError
-from atari_dqn_replay.builder.frames import decode_frames, encode_frames
+from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.replay_reader.errors import DatasetError
 from atari_dqn_replay.replay_reader.frame_store import FrameStore, write_store
 from atari_dqn_replay.replay_reader.step_shards import ArrowShard, ParquetShard

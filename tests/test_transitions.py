@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.features import episodes_features, steps_features
-from atari_dqn_replay.builder.frames import decode_frames, encode_frames
-from atari_dqn_replay.builder.games import find_game
-from atari_dqn_replay.builder.layout import episodes_table, steps_shard
+from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
 from atari_dqn_replay.builder.steps import steps_table
 from datasets.distributed import split_dataset_by_node
 from hub_server import HubServer, Request, Response

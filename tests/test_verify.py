@@ -16,8 +16,8 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.frames import decode_frames, encode_frames
-from atari_dqn_replay.builder.games import find_game
+from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
+from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.parquet_writer import write_shard
 from atari_dqn_replay.builder.publish import publish

@@ -16,9 +16,9 @@ from ..engines.engine import Engine, EngineError, ProcessEngine
 from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import writing_alone
 from ..folder_destination import FolderDestination
-from ..games import find_game
-from ..layout import manifest_file
-from ..manifest import Manifest
+from ..format.games import find_game
+from ..format.layout import manifest_file
+from ..format.manifest import Manifest
 from ..publication import Publication
 from ..publish import put
 from ..run import Run

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SourceError
-from ..features import steps_features
+from ..format.features import steps_features
 from ..parquet_writer import write_steps
 from ..run import Checkpoint, Run
 from ..sizes import size_text

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..features import episodes_features, steps_features
 from ..files import sha256_of
-from ..layout import episodes_table, steps_shard
-from ..manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..format.features import episodes_features, steps_features
+from ..format.layout import episodes_table, steps_shard
+from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
 from ..parquet_writer import write_shard, write_steps
 from ..run import Checkpoint, Episode
 from ..steps import Columns, Digests, EpisodeRows, episode_columns

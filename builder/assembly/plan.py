@@ -6,9 +6,9 @@ from itertools import groupby
 
 from ..destinations import Destination, Snapshot
 from ..errors import AtariReplayError, OutputError, SourceError, UnknownNameError
-from ..games import Game
-from ..layout import MOST_CHECKPOINT
-from ..manifest import Manifest
+from ..format.games import Game
+from ..format.layout import MOST_CHECKPOINT
+from ..format.manifest import Manifest
 from ..published_manifests import published_manifests
 from ..run import Run, describe_numbers
 from ..source import Source

@@ -13,7 +13,7 @@ import pyarrow as pa
 from .. import errors
 from ..built_folder import RepoFile
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
-from ..games import Game, find_game
+from ..format.games import Game, find_game
 from ..run import Run, RunReader
 from ..source import Source
 from ..sources import open_source

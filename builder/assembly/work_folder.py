@@ -15,8 +15,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import remove, replacing
-from ..games import Game
-from ..layout import checkpoint_folder
+from ..format.games import Game
+from ..format.layout import checkpoint_folder
 from ..patience import Patience, Result, patiently
 from .pieces import Piece
 

@@ -12,12 +12,12 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 from ..card_metadata import View, dataset_info_entry, entries, find_views
 from ..card_sections import CardText, Section
 from ..card_text import game_body, origin_kinds
-from ..configs import ConfigName, parse_config_name
 from ..errors import AtariReplayError, OutputError
+from ..format.configs import ConfigName, parse_config_name
+from ..format.games import Game
+from ..format.layout import CARD, split_name
+from ..format.manifest import Manifest
 from ..front_matter import FrontMatter, decode_readme
-from ..games import Game
-from ..layout import CARD, split_name
-from ..manifest import Manifest
 from ..network_errors import describe_error
 from ..progress import progress_bar
 from ..stock_streams import ending_streams

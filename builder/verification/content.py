@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from ..errors import AtariReplayError
-from ..features import episodes_features, steps_features
 from ..files import sha256_of
-from ..frames import decode_frames
-from ..manifest import Manifest, ParquetRecord, ShardRecord
+from ..format.features import episodes_features, steps_features
+from ..format.frames import decode_frames
+from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..steps import TABLE_ROWS, Columns, Digests
 from .episodes import check_episodes
 from .manifests import redo

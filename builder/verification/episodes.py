@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import AtariReplayError
-from ..frames import decode_frames
-from ..manifest import Manifest
+from ..format.frames import decode_frames
+from ..format.manifest import Manifest
 from ..steps import Columns
 from .manifests import place_of, redo
 from .report import Difference

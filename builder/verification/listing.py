@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..files import TEMPORARY_SUFFIX
-from ..games import GAMES, Game
-from ..layout import CARD, MANIFEST
-from ..manifest import Manifest
+from ..format.games import GAMES, Game
+from ..format.layout import CARD, MANIFEST
+from ..format.manifest import Manifest
 from ..repo_folder import DATA_FOLDERS
 from .manifests import place_of, redo
 from .repo_reader import ListedFile

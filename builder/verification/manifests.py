@@ -7,8 +7,8 @@ from typing import Any
 from ..at_once import at_once
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX
-from ..layout import MANIFEST, checkpoint_folder, manifest_file
-from ..manifest import Manifest
+from ..format.layout import MANIFEST, checkpoint_folder, manifest_file
+from ..format.manifest import Manifest
 from ..progress import progress_bar
 from ..repo_folder import read_manifest
 from .repo_reader import RepoReader, UnreadableFileError

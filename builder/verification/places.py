@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import OutputError
-from ..games import Game
+from ..format.games import Game
 from ..place import Place
 from ..source import Source
 from .repo_reader import NoDatasetError

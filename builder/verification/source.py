@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from ..errors import AtariReplayError, SourceError, UnknownNameError
-from ..features import episodes_features, steps_features
-from ..games import Game
-from ..layout import checkpoint_folder
-from ..manifest import Manifest
+from ..format.features import episodes_features, steps_features
+from ..format.games import Game
+from ..format.layout import checkpoint_folder
+from ..format.manifest import Manifest
 from ..run import Checkpoint, Run, RunReader, describe_numbers
 from ..source import Source
 from ..steps import Digests, EpisodeRows, episode_columns

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from ..configs import EPISODES, QUALITIES, ConfigName
 from ..errors import OutputError
-from ..games import GAMES, Game
-from ..layout import CARD
-from ..manifest import Manifest
+from ..format.configs import EPISODES, QUALITIES, ConfigName
+from ..format.games import GAMES, Game
+from ..format.layout import CARD
+from ..format.manifest import Manifest
 from ..progress import progress_bar
 from ..repo_folder import DATA_FOLDERS
 from ..source import Source

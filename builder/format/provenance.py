@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .errors import ReplayLogError
+from ..errors import ReplayLogError
 
 FILE_NAME = "provenance.json"
 """Lies in a run's folder, beside the log files."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .errors import UnknownNameError
+from ..errors import UnknownNameError
 from .games import GAMES, Game, find_game
 
 MEDIUM_CHECKPOINT = 9

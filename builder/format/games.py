@@ -5,7 +5,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from .errors import UnknownNameError
+from ..errors import UnknownNameError
 
 _NAMES = """
 AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk

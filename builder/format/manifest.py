@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .errors import OutputError
+from ..errors import OutputError
 from .games import Game, find_game
 from .provenance import Provenance
 

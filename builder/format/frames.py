@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from isal import isal_zlib
 
-from .errors import AtariReplayError
+from ..errors import AtariReplayError
 
 HEIGHT, WIDTH = 84, 84
 _ROW = 1 + WIDTH

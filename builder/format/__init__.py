@@ -1,0 +1,1 @@
+"""What a dataset is made of: games, configs, layout, features, manifests and frames."""
