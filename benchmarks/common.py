@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from atari_dqn_replay.builder.environment import TIME_LIMIT, AtariEnvironment
+from atari_dqn_replay.builder.environment import AtariEnvironment
 from atari_dqn_replay.builder.files import replacing
 from atari_dqn_replay.builder.format.games import Game
+from atari_dqn_replay.builder.format.protocol import TIME_LIMIT
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
 from atari_dqn_replay.builder.progress import progress_bar
 from atari_dqn_replay.builder.ring_buffer import RingBuffer

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import multiprocessing
 import re
 import signal
@@ -16,22 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .environment import (
-    FRAME_SIZE,
-    FRAME_SKIP,
-    STICKY_ACTION_PROBABILITY,
-    TIME_LIMIT,
-    AtariEnvironment,
-    rom_of,
-)
+from .environment import AtariEnvironment, rom_of
 from .errors import AtariReplayError, OutputError
 from .files import replacing
 from .format.games import Game
 from .format.layout import MOST_CHECKPOINT
+from .format.protocol import FRAME_SHAPE, FRAME_SKIP, STACK_SIZE, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 from .format.provenance import COLLECTED, FILE_NAME, Provenance
 from .players import STRETCH, Agent, random_shares
 from .progress import progress_bar
-from .ring_buffer import STACK_SIZE, RingBuffer, clip
+from .ring_buffer import RingBuffer, clip
 
 SMALLEST_CHECKPOINT = 10
 """Rows; in less there is no room for a last file that is only partly new."""
@@ -220,7 +215,7 @@ def _ring(folder: Path, size: int) -> RingBuffer:
     try:
         return RingBuffer(folder, size)
     except (MemoryError, ValueError):  # the latter beyond what NumPy can count
-        needed = size * FRAME_SIZE**2 / 1e9
+        needed = size * math.prod(FRAME_SHAPE) / 1e9
         raise OutputError(
             f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
         ) from None
@@ -302,7 +297,7 @@ def _details(job: Job) -> dict[str, Any]:
             "sticky_action_probability": STICKY_ACTION_PROBABILITY,
             "frame_skip": FRAME_SKIP,
             "frame_pooling": "maximum of the last two frames",
-            "observation": f"{FRAME_SIZE}x{FRAME_SIZE} grey, area interpolation",
+            "observation": "{}x{} grey, area interpolation".format(*FRAME_SHAPE),
             "time_limit_steps": job.time_limit,
             "terminal_on_life_loss": False,
             "no_op_starts": False,

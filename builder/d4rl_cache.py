@@ -21,8 +21,9 @@ import numpy as np
 
 from .episodes import LoggedRun
 from .format.games import Game
+from .format.protocol import PADDING_ROWS
 from .format.provenance import UNRECORDED, Provenance
-from .replay_log import ARRAYS, PADDING_ROWS, Link, LogFiles, ReplayLog, Rows
+from .replay_log import ARRAYS, Link, LogFiles, ReplayLog, Rows
 from .run import describe_numbers
 from .store import Store
 

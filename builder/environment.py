@@ -7,18 +7,7 @@ from numpy.typing import NDArray
 
 from .errors import UnknownNameError
 from .format.games import Game
-
-FRAME_SKIP = 4
-"""Emulated frames per agent step; the reward is their sum."""
-
-STICKY_ACTION_PROBABILITY = 0.25
-"""That the console repeats the last action in an emulated frame, whatever the agent asks for."""
-
-TIME_LIMIT = 27_000
-"""Agent steps after which an episode is cut off: half an hour of play at 60 frames a second."""
-
-FRAME_SIZE = 84
-"""Height and width of an observation, in pixels."""
+from .format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 
 
 class AtariEnvironment:
@@ -102,7 +91,7 @@ class AtariEnvironment:
 
     def _observation(self) -> NDArray[np.uint8]:
         np.maximum(self._screens[0], self._screens[1], out=self._screens[0])
-        return self._resize(self._screens[0], (FRAME_SIZE, FRAME_SIZE), interpolation=self._area)
+        return self._resize(self._screens[0], FRAME_SHAPE[::-1], interpolation=self._area)
 
 
 def rom_of(game: Game) -> Path:

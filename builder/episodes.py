@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .environment import TIME_LIMIT
 from .errors import ReplayLogError
 from .format.games import Game
 from .format.manifest import FileRecord, RowCounts, StepCounts
+from .format.protocol import PADDING_ROWS, TIME_LIMIT
 from .format.provenance import Provenance
 from .play import FirstFrame, FramesCursor, NumbersCursor
-from .replay_log import LOG_ARRAYS, PADDING_ROWS, Link, ReplayLog
+from .replay_log import LOG_ARRAYS, Link, ReplayLog
 from .run import Checkpoint, Episode, Run, RunReader, describe_numbers
 
 _MOST_BLACK_FRAMES = 64

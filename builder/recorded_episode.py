@@ -26,9 +26,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .environment import TIME_LIMIT
 from .errors import SourceError
 from .format.games import Game
+from .format.protocol import TIME_LIMIT
 from .png_frames import PngDecoder, decode_pngs
 from .run import Episode
 from .tf_example import Example

@@ -17,10 +17,10 @@ import numpy as np
 from .array_file import ArrayFile, read_number
 from .errors import ReplayLogError
 from .format.manifest import FileRecord
+from .format.protocol import FRAME_SHAPE, PADDING_ROWS
 from .kept_files import KeptFiles
 from .store import Store
 
-FRAME_SHAPE = (84, 84)
 ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "observation": (np.uint8, FRAME_SHAPE),
     "action": (np.int32, ()),
@@ -28,9 +28,6 @@ ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "terminal": (np.uint8, ()),
 }
 SCALARS = ("action", "reward", "terminal")
-PADDING_ROWS = 3
-"""Blank rows that Dopamine adds before an episode: its stack of 4 frames, less one."""
-
 BLOCK_ROWS = 512
 """Rows that are held at a time: 3.6 MB of frames."""
 

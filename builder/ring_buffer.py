@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import OutputError
 from .files import replacing
-
-STACK_SIZE = 4
-"""Frames that the agent saw at once; an episode starts with one row of padding less than that."""
+from .format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
 
 UPDATE_HORIZON = 1
 """Steps over which the agent summed rewards; with the stack it gives the width of `invalid_range`."""
@@ -30,7 +28,7 @@ COMPRESSION = 6
 class RingBuffer:
     """One agent's stream of transitions, of which the last `capacity` rows are held in memory.
 
-    Row `add_count % capacity` is written next. Before an episode's first transition go `STACK_SIZE - 1`
+    Row `add_count % capacity` is written next. Before an episode's first transition go `PADDING_ROWS`
     rows of padding, all zero. After a transition has been added with `add_count % capacity == capacity - 1`
     the ring is dumped, so its last row is one lap older than the others (in file 0 it was never written:
     zeros). Padding can step over that moment, and then the lap is never dumped. Dumps are numbered without
@@ -62,7 +60,7 @@ class RingBuffer:
         folder: Path,
         capacity: int,
         *,
-        observation_shape: tuple[int, ...] = (84, 84),
+        observation_shape: tuple[int, ...] = FRAME_SHAPE,
         compression: int = COMPRESSION,
     ) -> None:
         if capacity < SMALLEST_CAPACITY:
@@ -96,7 +94,7 @@ class RingBuffer:
             OSError: a file cannot be written.
         """
         if self._episode_starts:
-            for _ in range(STACK_SIZE - 1):
+            for _ in range(PADDING_ROWS):
                 self._write(0, 0, 0.0, False)
         self._write(observation, action, clip(reward), terminal)
         self._episode_starts = terminal

@@ -1,5 +1,6 @@
 """Blocks of steps in memory: frames in one array, where any batch is gathered at once."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..builder.format.protocol import FRAME_SHAPE
 from .anchors import Anchors
 from .catalog import Catalog
 from .errors import DatasetError
 
-FRAME_SHAPE = (84, 84)
-FRAME_BYTES = 84 * 84
+FRAME_BYTES = math.prod(FRAME_SHAPE)
 LARGE_BLOCK = 31 << 20
 """Bytes. glibc sets its limits by the largest block that was freed, if below 32 MiB."""
 

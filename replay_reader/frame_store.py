@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..builder.files import replacing
-from .block_pool import FRAME_BYTES, FRAME_SHAPE
+from ..builder.format.protocol import FRAME_SHAPE
+from .block_pool import FRAME_BYTES
 from .errors import DatasetError
 from .step_shards import StepShard
 

@@ -7,7 +7,8 @@ from typing import Any
 import datasets
 import numpy as np
 
-from .block_pool import FRAME_BYTES, FRAME_SHAPE
+from ..builder.format.protocol import FRAME_SHAPE
+from .block_pool import FRAME_BYTES
 from .catalog import Dataset, open_selection
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError

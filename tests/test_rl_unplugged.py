@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 import rl_unplugged_files as files
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.environment import TIME_LIMIT
 from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
+from atari_dqn_replay.builder.format.protocol import TIME_LIMIT
 from atari_dqn_replay.builder.inspection import inspect_source
 from atari_dqn_replay.builder.png_frames import PngDecoder
 from atari_dqn_replay.builder.recorded_episode import RL_UNPLUGGED, TFDS_1_0, TFDS_1_1, RecordForm

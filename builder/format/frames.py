@@ -15,8 +15,9 @@ import pyarrow as pa
 from isal import isal_zlib
 
 from ..errors import AtariReplayError
+from .protocol import FRAME_SHAPE
 
-HEIGHT, WIDTH = 84, 84
+HEIGHT, WIDTH = FRAME_SHAPE
 _ROW = 1 + WIDTH
 _RAW = HEIGHT * _ROW
 
