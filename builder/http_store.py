@@ -12,7 +12,7 @@ from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
 from .errors import SourceError
-from .network_errors import describe_error
+from .network.errors import describe_error
 from .resilient_reader import FIRST_BLOCK, Connection
 from .stamp import Stamp, stamp_of
 from .store import Store, is_plain_name

@@ -26,8 +26,8 @@ from .built_folder import RepoFile
 from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .errors import OutputError
 from .format.games import GAMES, Game
-from .hub_requests import HubRequests, without_client_bars
-from .network_errors import PASSING
+from .network.errors import PASSING
+from .network.hub import HubRequests, without_client_bars
 from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
 

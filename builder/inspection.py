@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .at_once import at_once
 from .errors import AtariReplayError
 from .format.games import Game
+from .network.at_once import at_once
 from .progress import progress_bar
 from .run import Run, describe_numbers
 from .source import Source

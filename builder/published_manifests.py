@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from .at_once import at_once
 from .built_folder import BuiltCheckpoint
 from .destinations import Destination, Snapshot
 from .files import TEMPORARY_SUFFIX
 from .format.layout import MANIFEST
 from .format.manifest import Manifest
+from .network.at_once import at_once
 from .repo_folder import read_manifest
 
 READERS = 8

@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 from typing import Protocol
 
 from .errors import SourceError, UnreachableError
-from .patience import Attempts, Patience
+from .network.retrying import Attempts, Patience
 from .stamp import NO_CHECKSUM, Digest, Stamp, digest_of
 
 FIRST_BLOCK = 1 << 13

@@ -9,10 +9,10 @@ import fsspec
 import xxhash
 from fsspec.asyn import AsyncFileSystem
 
-from .at_once import at_once
 from .errors import SourceError
-from .network_errors import describe_error, is_denied, status_of, without_credentials
-from .patience import Patience, patiently
+from .network.at_once import at_once
+from .network.errors import describe_error, is_denied, status_of, without_credentials
+from .network.retrying import Patience, patiently
 from .resilient_reader import Connection, ResilientReader
 from .stamp import Stamp, stamp_of
 

@@ -13,8 +13,8 @@ import pytest
 import requests
 from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.kept_files import KeptFiles
-from atari_dqn_replay.builder.network_errors import describe_error, is_final, retry_after, status_of
-from atari_dqn_replay.builder.patience import Attempts, Patience, patiently
+from atari_dqn_replay.builder.network.errors import describe_error, is_final, retry_after, status_of
+from atari_dqn_replay.builder.network.retrying import Attempts, Patience, patiently
 from atari_dqn_replay.builder.resilient_reader import LARGEST_BLOCK, ResilientReader
 from atari_dqn_replay.builder.sources import open_store
 from atari_dqn_replay.builder.stamp import NO_CHECKSUM, Stamp, stamp_of

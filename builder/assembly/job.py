@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import OutputError
-from ..network_errors import without_credentials
+from ..network.errors import without_credentials
 from ..place import Place
 from .work_folder import WorkFolder
 

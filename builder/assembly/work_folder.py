@@ -17,7 +17,7 @@ from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import remove, replacing
 from ..format.games import Game
 from ..format.layout import checkpoint_folder
-from ..patience import Patience, Result, patiently
+from ..network.retrying import Patience, Result, patiently
 from .pieces import Piece
 
 _PIECE = "piece.json"

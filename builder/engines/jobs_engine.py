@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from huggingface_hub import HfApi, get_token
 
-from ..network_errors import describe_error, is_final
+from ..network.errors import describe_error, is_final
 from .engine import EngineError, option
 from .pool_engine import PoolEngine
 

@@ -18,7 +18,7 @@ from ..format.games import Game
 from ..format.layout import CARD, split_name
 from ..format.manifest import Manifest
 from ..front_matter import FrontMatter, decode_readme
-from ..network_errors import describe_error
+from ..network.errors import describe_error
 from ..progress import progress_bar
 from ..stock_streams import ending_streams
 from .repo_reader import RepoReader, UnreadableFileError

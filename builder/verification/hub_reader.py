@@ -27,9 +27,9 @@ from huggingface_hub.utils import (
 )
 
 from ..errors import OutputError, SourceError
-from ..hub_requests import without_client_bars
-from ..network_errors import is_denied, status_of
-from ..patience import Patience, Result, patiently
+from ..network.errors import is_denied, status_of
+from ..network.hub import without_client_bars
+from ..network.retrying import Patience, Result, patiently
 from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
 DATASET = "dataset"

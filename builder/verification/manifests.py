@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..at_once import at_once
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX
 from ..format.layout import MANIFEST, checkpoint_folder, manifest_file
 from ..format.manifest import Manifest
+from ..network.at_once import at_once
 from ..progress import progress_bar
 from ..repo_folder import read_manifest
 from .repo_reader import RepoReader, UnreadableFileError

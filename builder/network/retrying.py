@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .errors import SourceError, UnreachableError
-from .network_errors import describe_error, is_final, retry_after
+from ..errors import SourceError, UnreachableError
+from .errors import describe_error, is_final, retry_after
 
 Result = TypeVar("Result")
 

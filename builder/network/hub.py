@@ -22,8 +22,8 @@ from huggingface_hub.utils import (
     hf_raise_for_status,
 )
 
-from .errors import OutputError
-from .network_errors import PASSING, describe_error, retry_after
+from ..errors import OutputError
+from .errors import PASSING, describe_error, retry_after
 
 MOST_FAILURES = 30
 """In a row, at one request."""
