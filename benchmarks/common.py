@@ -20,8 +20,8 @@ from atari_dqn_replay.builder.files import replacing
 from atari_dqn_replay.builder.format.games import Game
 from atari_dqn_replay.builder.format.protocol import TIME_LIMIT
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
-from atari_dqn_replay.builder.progress import progress_bar
 from atari_dqn_replay.builder.ring_buffer import RingBuffer
+from atari_dqn_replay.builder.terminal.progress import progress_bar
 from numpy.typing import NDArray
 
 GZIP_LEVEL = 9

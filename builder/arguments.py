@@ -57,7 +57,7 @@ def add_selection(parser: "argparse._ActionsContainer") -> None:
 
 def to_size(text: str) -> int:
     """Bytes, as in `500MB`."""
-    from .sizes import parse_size
+    from .terminal.sizes import parse_size
 
     try:
         return parse_size(text)

@@ -15,8 +15,8 @@ from .format.games import Game
 from .format.layout import CARD, MANIFEST, checkpoint_folder
 from .format.manifest import FileRecord, Manifest
 from .front_matter import decode_readme
-from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, read_manifest
+from .terminal.progress import progress_bar
 
 _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
 

@@ -25,8 +25,8 @@ from .format.layout import MOST_CHECKPOINT
 from .format.protocol import FRAME_SHAPE, FRAME_SKIP, STACK_SIZE, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 from .format.provenance import COLLECTED, FILE_NAME, Provenance
 from .players import STRETCH, Agent, random_shares
-from .progress import progress_bar
 from .ring_buffer import RingBuffer, clip
+from .terminal.progress import progress_bar
 
 SMALLEST_CHECKPOINT = 10
 """Rows; in less there is no room for a last file that is only partly new."""

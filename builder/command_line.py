@@ -23,7 +23,7 @@ from .arguments import (
     to_source,
 )
 from .errors import AtariReplayError
-from .sizes import DISK
+from .terminal.sizes import DISK
 
 if TYPE_CHECKING:
     from .assembly.plan import Plan

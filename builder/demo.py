@@ -16,7 +16,7 @@ from .publish import publish
 from .sources import open_source
 from .stock_streams import ending_streams
 from .summary import summary_table
-from .text_table import text_table
+from .terminal.text_table import text_table
 
 CHECKPOINT_SIZES = {"pong": 6_000, "breakout": 4_000, "freeway": 2_500}
 """Enough that each checkpoint has whole episodes, which good play makes long; the longest first."""

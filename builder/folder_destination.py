@@ -25,9 +25,9 @@ from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
 from .format.games import GAMES, Game
 from .format.layout import CARD
-from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS, check_repo_folder
-from .sizes import size_text
+from .terminal.progress import progress_bar
+from .terminal.sizes import size_text
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """Where files lie that were uploaded ahead, each under its SHA-256."""

@@ -28,8 +28,8 @@ from .errors import OutputError
 from .format.games import GAMES, Game
 from .network.errors import PASSING
 from .network.hub import HubRequests, without_client_bars
-from .progress import progress_bar
 from .repo_folder import DATA_FOLDERS
+from .terminal.progress import progress_bar
 
 DATASET = "dataset"
 MAIN = "main"

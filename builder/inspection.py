@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from .errors import AtariReplayError
 from .format.games import Game
 from .network.at_once import at_once
-from .progress import progress_bar
 from .run import Run, describe_numbers
 from .source import Source
-from .text_table import text_table
+from .terminal.progress import progress_bar
+from .terminal.text_table import text_table
 
 HEADINGS = ("game", "run", "checkpoints", "rows each", "MB", "origin", "remarks")
 

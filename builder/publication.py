@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from .destinations import Change, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
 from .format.games import Game
-from .sizes import size_text
+from .terminal.sizes import size_text
 
 ATTEMPTS = 20
 """How often a change is made anew because someone else changed the destination in between."""

@@ -15,9 +15,9 @@ from .format.layout import CARD
 from .format.manifest import check_one_log
 from .front_matter import decode_readme
 from .licenses import check_license
-from .progress import progress_bar
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
+from .terminal.progress import progress_bar
 
 COMMIT_FILES = 99
 """The Hub advises fewer than 100 files in a commit; the card is one more."""

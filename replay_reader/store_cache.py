@@ -11,7 +11,7 @@ from huggingface_hub import cached_assets_path
 from huggingface_hub.utils import WeakFileLock
 
 from ..builder.files import TEMPORARY_SUFFIX
-from ..builder.progress import progress_bar
+from ..builder.terminal.progress import progress_bar
 from .errors import DatasetError
 from .frame_store import SUFFIX, FrameStore, write_store
 from .step_shards import ParquetShard, StepShard

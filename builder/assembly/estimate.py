@@ -12,8 +12,8 @@ from ..errors import SourceError
 from ..format.features import steps_features
 from ..parquet_writer import write_steps
 from ..run import Checkpoint, Run
-from ..sizes import size_text
 from ..steps import Columns, episode_columns, even_blocks
+from ..terminal.sizes import size_text
 from .plan import Plan, Unit
 
 TRIALS = 10

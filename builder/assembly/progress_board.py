@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import OutputError
-from ..progress import no_bars
+from ..terminal.progress import no_bars
 from .plan import Plan, Unit
 from .work import PROGRESS
 from .work_folder import Key, WorkFolder

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ..engines.engine import Engine
 from ..errors import OutputError
-from ..sizes import DISK, size_text
+from ..terminal.sizes import DISK, size_text
 from .coordinator import Outcome, publish_plan
 from .estimate import Estimate, estimate
 from .plan import Plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..run import describe_numbers
-from ..text_table import text_table
+from ..terminal.text_table import text_table
 from .plan import Plan, Unit
 
 RECENT_SECONDS = 60

@@ -19,8 +19,8 @@ from ..format.layout import CARD, split_name
 from ..format.manifest import Manifest
 from ..front_matter import FrontMatter, decode_readme
 from ..network.errors import describe_error
-from ..progress import progress_bar
 from ..stock_streams import ending_streams
+from ..terminal.progress import progress_bar
 from .repo_reader import RepoReader, UnreadableFileError
 from .report import Difference
 

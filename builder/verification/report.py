@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..text_table import text_table
+from ..terminal.text_table import text_table
 
 HEADINGS = ("game", "runs", "checkpoints", "episodes", "steps", "files", "MB", "configs")
 

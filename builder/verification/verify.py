@@ -9,9 +9,9 @@ from ..format.configs import EPISODES, QUALITIES, ConfigName
 from ..format.games import GAMES, Game
 from ..format.layout import CARD
 from ..format.manifest import Manifest
-from ..progress import progress_bar
 from ..repo_folder import DATA_FOLDERS
 from ..source import Source
+from ..terminal.progress import progress_bar
 from .card import CardCheck
 from .content import check_content
 from .listing import check_home, check_listed, find_strays, is_of, own_files

@@ -2,7 +2,7 @@
 
 from tqdm import tqdm
 
-from .errors import UnknownNameError
+from ..errors import UnknownNameError
 
 DISK = 4 * 10**9
 """Bytes that the workers of a publication may have on disk together, unless its user says otherwise."""
