@@ -13,9 +13,9 @@ from numpy.lib import format as npy
 
 from .errors import ReplayLogError, SourceError
 from .format.manifest import FileRecord
-from .hashing_reader import HashingReader
-from .kept_files import KeptFiles
-from .store import Store
+from .stores.download_cache import KeptFiles
+from .stores.hashing_reader import HashingReader
+from .stores.store import Store
 
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"

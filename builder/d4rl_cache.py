@@ -25,7 +25,7 @@ from .format.protocol import PADDING_ROWS
 from .format.provenance import UNRECORDED, Provenance
 from .replay_log import ARRAYS, Link, LogFiles, ReplayLog, Rows
 from .run import describe_numbers
-from .store import Store
+from .stores.store import Store
 
 REMARK = (
     "d4rl-atari's cache has no add_count: index is taken for the run and epoch for the checkpoint, and "

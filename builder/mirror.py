@@ -11,7 +11,7 @@ from .format.provenance import FILE_NAME as PROVENANCE_FILE
 from .format.provenance import Provenance
 from .replay_log import LOG_ARRAYS, LogFiles, ReplayLog
 from .source import Source
-from .store import Store
+from .stores.store import Store
 
 _LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>[a-z_]+)_ckpt\.(?P<number>[0-9]{1,4})\.gz")
 _RUN = re.compile(r"[1-9][0-9]?")

@@ -19,7 +19,7 @@ from .errors import SourceError
 from .format.manifest import FileRecord
 from .png_frames import THREADS
 from .recorded_episode import EpisodeKey, RecordForm
-from .store import Store
+from .stores.store import Store
 from .tf_example import Example
 from .tfrecord import RecordFile
 

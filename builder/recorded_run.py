@@ -7,10 +7,10 @@ from .format.games import Game
 from .format.manifest import FileRecord, RowCounts, StepCounts
 from .format.provenance import Provenance
 from .png_frames import PngDecoder
-from .read_ahead import read_ahead
 from .record_order import RecordOrder, RecordReader
 from .recorded_episode import RecordedEpisode, RecordForm
 from .run import Checkpoint, Episode, Run, RunReader
+from .stores.read_ahead import read_ahead
 from .tf_example import Example
 
 

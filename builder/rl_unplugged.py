@@ -19,7 +19,7 @@ from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun
 from .run import describe_numbers
 from .source import Source
-from .store import Store
+from .stores.store import Store
 from .tf_example import Example
 from .tfrecord import RecordFile
 

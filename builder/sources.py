@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .format.games import Game, find_game
-from .google_store import GoogleStore
-from .http_store import CannotListError, HttpStore
 from .mirror import Mirror
 from .rl_unplugged import RLUnplugged
-from .s3_store import S3Store
 from .source import Source
-from .store import Store
+from .stores.google import GoogleStore
+from .stores.http import CannotListError, HttpStore
+from .stores.s3 import S3Store
+from .stores.store import Store
 from .tfds_folder import TFDSFolder
 from .unlisted_mirror import UnlistedMirror
 

@@ -18,7 +18,7 @@ from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun
 from .rl_unplugged import PROVENANCE, first_record
 from .source import Source
-from .store import Store
+from .stores.store import Store
 
 DATASET = "rlu_atari_checkpoints_ordered"
 INFO = "dataset_info.json"

@@ -14,8 +14,8 @@ from isal import igzip, isal_zlib
 
 from .errors import SourceError
 from .format.manifest import FileRecord
-from .hashing_reader import HashingReader
-from .store import Store
+from .stores.hashing_reader import HashingReader
+from .stores.store import Store
 
 LONGEST_RECORD = 256 << 20
 """Bytes: an episode of 27,001 frames as raw as PNG can hold them has 200 MB."""

@@ -7,7 +7,7 @@ from .errors import SourceError
 from .format.games import Game
 from .mirror import Mirror
 from .replay_log import LOG_ARRAYS, LogFiles, log_file_name
-from .store import Store
+from .stores.store import Store
 
 ROOTS = ("", "dqn")
 SUBFOLDERS = ("/replay_logs", "")

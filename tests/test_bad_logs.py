@@ -24,7 +24,7 @@ from atari_dqn_replay.builder.errors import AtariReplayError, ReplayLogError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.run import Episode
 from atari_dqn_replay.builder.sources import open_source
-from atari_dqn_replay.builder.store import Store
+from atari_dqn_replay.builder.stores.store import Store
 from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st

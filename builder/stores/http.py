@@ -11,10 +11,10 @@ import yarl
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
-from .errors import SourceError
-from .network.errors import describe_error
+from ..errors import SourceError
+from ..network.errors import describe_error
+from .file_version import Stamp, stamp_of
 from .resilient_reader import FIRST_BLOCK, Connection
-from .stamp import Stamp, stamp_of
 from .store import Store, is_plain_name
 
 STALL = 60.0

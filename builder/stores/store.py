@@ -9,12 +9,12 @@ import fsspec
 import xxhash
 from fsspec.asyn import AsyncFileSystem
 
-from .errors import SourceError
-from .network.at_once import at_once
-from .network.errors import describe_error, is_denied, status_of, without_credentials
-from .network.retrying import Patience, patiently
+from ..errors import SourceError
+from ..network.at_once import at_once
+from ..network.errors import describe_error, is_denied, status_of, without_credentials
+from ..network.retrying import Patience, patiently
+from .file_version import Stamp, stamp_of
 from .resilient_reader import Connection, ResilientReader
-from .stamp import Stamp, stamp_of
 
 __all__ = ["Store", "without_credentials"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import fsspec
 
-from .errors import SourceError
-from .stamp import NO_CHECKSUM, Stamp
+from ..errors import SourceError
+from .file_version import NO_CHECKSUM, Stamp
 from .store import Store
 
 

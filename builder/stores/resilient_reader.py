@@ -12,9 +12,9 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from typing import Protocol
 
-from .errors import SourceError, UnreachableError
-from .network.retrying import Attempts, Patience
-from .stamp import NO_CHECKSUM, Digest, Stamp, digest_of
+from ..errors import SourceError, UnreachableError
+from ..network.retrying import Attempts, Patience
+from .file_version import NO_CHECKSUM, Digest, Stamp, digest_of
 
 FIRST_BLOCK = 1 << 13
 """Bytes: enough for a header, so that a look at one costs little."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import BinaryIO, cast
 
-from .errors import SourceError
+from ..errors import SourceError
 from .store import BUFFER, Store
 
 GROUPS_KEPT = 2

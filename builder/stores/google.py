@@ -7,8 +7,8 @@ from typing import Any
 
 import fsspec
 
-from .errors import SourceError
-from .network.errors import describe_error, is_denied, without_credentials
+from ..errors import SourceError
+from ..network.errors import describe_error, is_denied, without_credentials
 from .store import Store
 
 PUBLIC_BUCKET = "atari-replay-datasets"
