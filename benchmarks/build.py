@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.format.games import Game, find_game
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from common import (
     PLAYER,
     RANDOM,

@@ -19,7 +19,7 @@ import numpy as np
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.format.layout import split_name
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from common import RUN, argument_parser, make_log, measure, print_table, scratch_folder
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames

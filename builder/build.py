@@ -12,7 +12,7 @@ from .errors import OutputError
 from .format.games import Game
 from .format.manifest import Manifest
 from .repo_folder import read_manifests
-from .source import Source
+from .sources.source import Source
 from .summary import summary_table
 
 

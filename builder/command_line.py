@@ -200,8 +200,8 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
 
 
 def _inspect(options: argparse.Namespace) -> object:
-    from .inspection import inspect_source, inspection_table
-    from .sources import named_games, open_source
+    from .sources.inspection import inspect_source, inspection_table
+    from .sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     return inspection_table(list(inspect_source(source, named_games(source, options.games))))
@@ -232,7 +232,7 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 def _build(options: argparse.Namespace) -> object:
     from .assembly.publish_source import forecast
     from .build import build, plan_build
-    from .sources import named_games, open_source
+    from .sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     plan = plan_build(
@@ -391,7 +391,7 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
 
 def _verify(options: argparse.Namespace) -> object:
     from .format.games import find_game
-    from .sources import open_source
+    from .sources.open import open_source
     from .verification.places import verify_place
 
     if (options.to is None) == (options.repo_id is None):
@@ -459,7 +459,7 @@ def _place(options: argparse.Namespace) -> "Place":
 
 def _plan(options: argparse.Namespace) -> "Plan":
     from .assembly.plan import make_plan
-    from .sources import named_games, open_source
+    from .sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     return make_plan(

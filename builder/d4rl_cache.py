@@ -24,7 +24,7 @@ from .format.games import Game
 from .format.protocol import PADDING_ROWS
 from .format.provenance import UNRECORDED, Provenance
 from .replay_log import ARRAYS, Link, LogFiles, ReplayLog, Rows
-from .run import describe_numbers
+from .sources.run import describe_numbers
 from .stores.store import Store
 
 REMARK = (

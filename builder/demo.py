@@ -13,7 +13,7 @@ from .format.configs import MEDIUM_CHECKPOINT
 from .format.frames import decode_frames
 from .format.games import Game, find_game
 from .publish import publish
-from .sources import open_source
+from .sources.open import open_source
 from .stock_streams import ending_streams
 from .summary import summary_table
 from .terminal.text_table import text_table

@@ -13,7 +13,7 @@ from .format.protocol import PADDING_ROWS, TIME_LIMIT
 from .format.provenance import Provenance
 from .play import FirstFrame, FramesCursor, NumbersCursor
 from .replay_log import LOG_ARRAYS, Link, ReplayLog
-from .run import Checkpoint, Episode, Run, RunReader, describe_numbers
+from .sources.run import Checkpoint, Episode, Run, RunReader, describe_numbers
 
 _MOST_BLACK_FRAMES = 64
 """How many black frames a game is thought to begin with at most."""

@@ -10,7 +10,7 @@ from .format.games import GAMES, Game
 from .format.provenance import FILE_NAME as PROVENANCE_FILE
 from .format.provenance import Provenance
 from .replay_log import LOG_ARRAYS, LogFiles, ReplayLog
-from .source import Source
+from .sources.source import Source
 from .stores.store import Store
 
 _LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>[a-z_]+)_ckpt\.(?P<number>[0-9]{1,4})\.gz")

@@ -30,7 +30,7 @@ from .errors import SourceError
 from .format.games import Game
 from .format.protocol import TIME_LIMIT
 from .png_frames import PngDecoder, decode_pngs
-from .run import Episode
+from .sources.run import Episode
 from .tf_example import Example
 
 MOST_CHECKPOINTS = 10_000

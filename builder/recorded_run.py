@@ -9,7 +9,7 @@ from .format.provenance import Provenance
 from .png_frames import PngDecoder
 from .record_order import RecordOrder, RecordReader
 from .recorded_episode import RecordedEpisode, RecordForm
-from .run import Checkpoint, Episode, Run, RunReader
+from .sources.run import Checkpoint, Episode, Run, RunReader
 from .stores.read_ahead import read_ahead
 from .tf_example import Example
 

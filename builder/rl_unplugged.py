@@ -17,8 +17,8 @@ from .format.provenance import Provenance
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun
-from .run import describe_numbers
-from .source import Source
+from .sources.run import describe_numbers
+from .sources.source import Source
 from .stores.store import Store
 from .tf_example import Example
 from .tfrecord import RecordFile

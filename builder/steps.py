@@ -10,7 +10,7 @@ import xxhash
 from .format.frames import encode_frames
 from .format.games import Game
 from .format.layout import steps_shard
-from .run import Episode
+from .sources.run import Episode
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: for each column an array of shape (n, …)."""

@@ -17,7 +17,7 @@ from .record_order import FilePerCheckpoint
 from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun
 from .rl_unplugged import PROVENANCE, first_record
-from .source import Source
+from .sources.source import Source
 from .stores.store import Store
 
 DATASET = "rlu_atari_checkpoints_ordered"

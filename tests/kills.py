@@ -33,7 +33,7 @@ from atari_dqn_replay.builder.assembly.publish_source import publish_source
 from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.format.layout import CARD, MANIFEST
 from atari_dqn_replay.builder.format.manifest import Manifest
-from atari_dqn_replay.builder.sources import named_games, open_source
+from atari_dqn_replay.builder.sources.open import named_games, open_source
 from dataset_folders import Contents, contents
 from hub_server import HubServer, running_hub
 from huggingface_hub import HfApi

@@ -22,8 +22,8 @@ from atari_dqn_replay.builder.array_file import ArrayFile
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import AtariReplayError, ReplayLogError
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.run import Episode
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.sources.run import Episode
 from atari_dqn_replay.builder.stores.store import Store
 from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings

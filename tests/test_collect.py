@@ -13,7 +13,7 @@ from atari_dqn_replay.builder.collect import Job, collect, collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from logs import log_transitions
 from numpy.typing import NDArray
 from waiting import PATIENCE, wait_until

@@ -16,7 +16,7 @@ from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.place import Place
 from atari_dqn_replay.builder.publish import publish
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.places import verify_place
 from atari_dqn_replay.builder.verification.report import PlacesVerification
 from command import run

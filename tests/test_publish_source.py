@@ -19,7 +19,7 @@ from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.errors import OutputError, SourceError
 from atari_dqn_replay.builder.folder_destination import UPLOADS
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.sources import named_games, open_source
+from atari_dqn_replay.builder.sources.open import named_games, open_source
 from command import run, start
 from dataset_folders import contents, manifests
 from hub_server import HubServer

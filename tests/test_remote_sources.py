@@ -23,7 +23,7 @@ from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
-from atari_dqn_replay.builder.sources import open_source, open_store
+from atari_dqn_replay.builder.sources.open import open_source, open_store
 from atari_dqn_replay.builder.stores.http import STALL
 from bucket_server import BUCKET, running_bucket
 from command import run, start

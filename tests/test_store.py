@@ -14,7 +14,7 @@ import requests
 from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.network.errors import describe_error, is_final, retry_after, status_of
 from atari_dqn_replay.builder.network.retrying import Attempts, Patience, patiently
-from atari_dqn_replay.builder.sources import open_store
+from atari_dqn_replay.builder.sources.open import open_store
 from atari_dqn_replay.builder.stores.download_cache import KeptFiles
 from atari_dqn_replay.builder.stores.file_version import NO_CHECKSUM, Stamp, stamp_of
 from atari_dqn_replay.builder.stores.resilient_reader import LARGEST_BLOCK, ResilientReader

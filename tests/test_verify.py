@@ -22,7 +22,7 @@ from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.parquet_writer import write_shard
 from atari_dqn_replay.builder.publish import publish
 from atari_dqn_replay.builder.repo_folder import read_manifests
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.steps import Digests
 from atari_dqn_replay.builder.verification.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.report import Verification
@@ -731,7 +731,7 @@ VERIFY = """
 import sys
 from atari_dqn_replay.builder.errors import AtariReplayError
 from atari_dqn_replay.builder.verification.hub_reader import HubReader
-from atari_dqn_replay.builder.sources import open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
 repo, revision, source, quick = sys.argv[1:]
 try:

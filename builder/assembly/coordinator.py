@@ -21,7 +21,7 @@ from ..format.layout import manifest_file
 from ..format.manifest import Manifest
 from ..publication import Publication
 from ..publish import put
-from ..run import Run
+from ..sources.run import Run
 from .job import Job, Task
 from .joining import join, pieces_needed
 from .pieces import Piece

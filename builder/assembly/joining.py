@@ -18,7 +18,7 @@ from ..format.layout import manifest_file, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
 from ..parquet_writer import write_steps
-from ..run import Episode
+from ..sources.run import Episode
 from ..steps import Columns, Digests, EpisodeRows, episode_columns
 from .pieces import EPISODES, HEAD, TAIL, Piece, write_episodes
 

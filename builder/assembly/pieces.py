@@ -16,7 +16,7 @@ from ..format.features import episodes_features, steps_features
 from ..format.layout import episodes_table, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
 from ..parquet_writer import write_shard, write_steps
-from ..run import Checkpoint, Episode
+from ..sources.run import Checkpoint, Episode
 from ..steps import Columns, Digests, EpisodeRows, episode_columns
 
 BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet", "tail.parquet"

@@ -10,8 +10,8 @@ from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
 from ..published_manifests import published_manifests
-from ..run import Run, describe_numbers
-from ..source import Source
+from ..sources.run import Run, describe_numbers
+from ..sources.source import Source
 from .job import Place
 from .pieces import Piece
 from .work_folder import Key, WorkFolder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..run import describe_numbers
+from ..sources.run import describe_numbers
 from ..terminal.text_table import text_table
 from .plan import Plan, Unit
 

@@ -14,9 +14,9 @@ from .. import errors
 from ..built_folder import RepoFile
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
 from ..format.games import Game, find_game
-from ..run import Run, RunReader
-from ..source import Source
-from ..sources import open_source
+from ..sources.open import open_source
+from ..sources.run import Run, RunReader
+from ..sources.source import Source
 from .job import Job, Task
 from .pieces import BODY, Piece, write_head, write_piece
 from .work_folder import HEADS, PIECES, Key, WorkFolder

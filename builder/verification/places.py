@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..errors import OutputError
 from ..format.games import Game
 from ..place import Place
-from ..source import Source
+from ..sources.source import Source
 from .repo_reader import NoDatasetError
 from .report import Difference, PlacesVerification, Verification
 from .source import unseen_games

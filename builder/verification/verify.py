@@ -10,7 +10,7 @@ from ..format.games import GAMES, Game
 from ..format.layout import CARD
 from ..format.manifest import Manifest
 from ..repo_folder import DATA_FOLDERS
-from ..source import Source
+from ..sources.source import Source
 from ..terminal.progress import progress_bar
 from .card import CardCheck
 from .content import check_content

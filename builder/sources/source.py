@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .format.games import Game
+from ..format.games import Game
 from .run import Run
 
 

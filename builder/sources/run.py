@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import UnknownNameError
-from .format.games import Game
-from .format.manifest import FileRecord, RowCounts, StepCounts
-from .format.provenance import Provenance
+from ..errors import UnknownNameError
+from ..format.games import Game
+from ..format.manifest import FileRecord, RowCounts, StepCounts
+from ..format.provenance import Provenance
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .errors import AtariReplayError
-from .format.games import Game
-from .network.at_once import at_once
+from ..errors import AtariReplayError
+from ..format.games import Game
+from ..network.at_once import at_once
+from ..terminal.progress import progress_bar
+from ..terminal.text_table import text_table
 from .run import Run, describe_numbers
 from .source import Source
-from .terminal.progress import progress_bar
-from .terminal.text_table import text_table
 
 HEADINGS = ("game", "run", "checkpoints", "rows each", "MB", "origin", "remarks")
 

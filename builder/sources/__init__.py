@@ -1,0 +1,1 @@
+"""Surviving copies of the data, and their episodes in the order of play."""
