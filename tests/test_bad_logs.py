@@ -18,11 +18,11 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.array_file import ArrayFile
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.errors import AtariReplayError, ReplayLogError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.sources.replay_logs.array_file import ArrayFile
 from atari_dqn_replay.builder.sources.run import Episode
 from atari_dqn_replay.builder.stores.store import Store
 from fsspec.implementations.local import LocalFileSystem

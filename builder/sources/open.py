@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..format.games import Game, find_game
-from ..mirror import Mirror
 from ..rl_unplugged import RLUnplugged
 from ..stores.google import GoogleStore
 from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from ..tfds_folder import TFDSFolder
-from ..unlisted_mirror import UnlistedMirror
+from .replay_logs.mirror import Mirror
+from .replay_logs.unlisted_mirror import UnlistedMirror
 from .source import Source
 
 STORES: dict[str, type[Store]] = {

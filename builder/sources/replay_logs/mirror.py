@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from ...errors import ReplayLogError, SourceError, UnknownNameError
+from ...format.games import GAMES, Game
+from ...format.provenance import FILE_NAME as PROVENANCE_FILE
+from ...format.provenance import Provenance
+from ...stores.store import Store
+from ..source import Source
 from .d4rl_cache import CachedLog, CachedRun, find_cached_files
 from .episodes import LoggedRun
-from .errors import ReplayLogError, SourceError, UnknownNameError
-from .format.games import GAMES, Game
-from .format.provenance import FILE_NAME as PROVENANCE_FILE
-from .format.provenance import Provenance
 from .replay_log import LOG_ARRAYS, LogFiles, ReplayLog
-from .sources.source import Source
-from .stores.store import Store
 
 _LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>[a-z_]+)_ckpt\.(?P<number>[0-9]{1,4})\.gz")
 _RUN = re.compile(r"[1-9][0-9]?")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ReplayLogError
-from .format.games import Game
-from .format.manifest import FileRecord, RowCounts, StepCounts
-from .format.protocol import PADDING_ROWS, TIME_LIMIT
-from .format.provenance import Provenance
-from .play import FirstFrame, FramesCursor, NumbersCursor
+from ...errors import ReplayLogError
+from ...format.games import Game
+from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.protocol import PADDING_ROWS, TIME_LIMIT
+from ...format.provenance import Provenance
+from ..run import Checkpoint, Episode, Run, RunReader, describe_numbers
+from .cursors import FirstFrame, FramesCursor, NumbersCursor
 from .replay_log import LOG_ARRAYS, Link, ReplayLog
-from .sources.run import Checkpoint, Episode, Run, RunReader, describe_numbers
 
 _MOST_BLACK_FRAMES = 64
 """How many black frames a game is thought to begin with at most."""

@@ -11,11 +11,11 @@ import numpy as np
 from isal import igzip, isal_zlib
 from numpy.lib import format as npy
 
-from .errors import ReplayLogError, SourceError
-from .format.manifest import FileRecord
-from .stores.download_cache import KeptFiles
-from .stores.hashing_reader import HashingReader
-from .stores.store import Store
+from ...errors import ReplayLogError, SourceError
+from ...format.manifest import FileRecord
+from ...stores.download_cache import KeptFiles
+from ...stores.hashing_reader import HashingReader
+from ...stores.store import Store
 
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"

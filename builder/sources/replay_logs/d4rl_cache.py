@@ -19,13 +19,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...format.games import Game
+from ...format.protocol import PADDING_ROWS
+from ...format.provenance import UNRECORDED, Provenance
+from ...stores.store import Store
+from ..run import describe_numbers
 from .episodes import LoggedRun
-from .format.games import Game
-from .format.protocol import PADDING_ROWS
-from .format.provenance import UNRECORDED, Provenance
 from .replay_log import ARRAYS, Link, LogFiles, ReplayLog, Rows
-from .sources.run import describe_numbers
-from .stores.store import Store
 
 REMARK = (
     "d4rl-atari's cache has no add_count: index is taken for the run and epoch for the checkpoint, and "

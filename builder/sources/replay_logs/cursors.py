@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .format.protocol import FRAME_SHAPE
+from ...format.protocol import FRAME_SHAPE
+from ...stores.read_ahead import read_ahead
 from .replay_log import SCALARS, Dump, ReplayLog, Rows
-from .stores.read_ahead import read_ahead
 
 NUMBERS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "?"), ("dump", "<i4")])
 """A row without its frame; `dump` is the number of the dump that holds it."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...errors import ReplayLogError
+from ...format.manifest import FileRecord
+from ...format.protocol import FRAME_SHAPE, PADDING_ROWS
+from ...stores.download_cache import KeptFiles
+from ...stores.store import Store
 from .array_file import ArrayFile, read_number
-from .errors import ReplayLogError
-from .format.manifest import FileRecord
-from .format.protocol import FRAME_SHAPE, PADDING_ROWS
-from .stores.download_cache import KeptFiles
-from .stores.store import Store
 
 ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "observation": (np.uint8, FRAME_SHAPE),

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
-from .errors import SourceError
-from .format.games import Game
+from ...errors import SourceError
+from ...format.games import Game
+from ...stores.store import Store
 from .mirror import Mirror
 from .replay_log import LOG_ARRAYS, LogFiles, log_file_name
-from .stores.store import Store
 
 ROOTS = ("", "dqn")
 SUBFOLDERS = ("/replay_logs", "")

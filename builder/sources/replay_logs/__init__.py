@@ -1,0 +1,1 @@
+"""Dumps of a ring buffer, put together to whole episodes again."""
