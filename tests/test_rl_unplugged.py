@@ -18,12 +18,17 @@ from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, Unkno
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.format.protocol import TIME_LIMIT
-from atari_dqn_replay.builder.png_frames import PngDecoder
-from atari_dqn_replay.builder.recorded_episode import RL_UNPLUGGED, TFDS_1_0, TFDS_1_1, RecordForm
 from atari_dqn_replay.builder.sources.inspection import inspect_source
 from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.sources.rl_unplugged.png_frames import PngDecoder
+from atari_dqn_replay.builder.sources.rl_unplugged.recorded_episode import (
+    RL_UNPLUGGED,
+    TFDS_1_0,
+    TFDS_1_1,
+    RecordForm,
+)
+from atari_dqn_replay.builder.sources.rl_unplugged.tf_example import Example
 from atari_dqn_replay.builder.sources.run import Episode
-from atari_dqn_replay.builder.tf_example import Example
 from command import run as run_command
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atari_dqn_replay.builder.errors import SourceError
-from atari_dqn_replay.builder.png_frames import PngDecoder, decode_pngs
+from atari_dqn_replay.builder.sources.rl_unplugged.png_frames import PngDecoder, decode_pngs
+from atari_dqn_replay.builder.sources.rl_unplugged.tf_example import Example
+from atari_dqn_replay.builder.sources.rl_unplugged.tfrecord import LONGEST_RECORD, RecordFile
 from atari_dqn_replay.builder.stores.store import Store
-from atari_dqn_replay.builder.tf_example import Example
-from atari_dqn_replay.builder.tfrecord import LONGEST_RECORD, RecordFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import real_frames

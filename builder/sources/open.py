@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..format.games import Game, find_game
-from ..rl_unplugged import RLUnplugged
 from ..stores.google import GoogleStore
 from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
-from ..tfds_folder import TFDSFolder
 from .replay_logs.mirror import Mirror
 from .replay_logs.unlisted_mirror import UnlistedMirror
+from .rl_unplugged.source import RLUnplugged
+from .rl_unplugged.tfds_folder import TFDSFolder
 from .source import Source
 
 STORES: dict[str, type[Store]] = {

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .errors import SourceError
-from .format.frames import HEIGHT, WIDTH
+from ...errors import SourceError
+from ...format.frames import HEIGHT, WIDTH
 
 CHUNK_FRAMES = 128
 """Frames that a thread decodes at once."""

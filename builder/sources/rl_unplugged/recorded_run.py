@@ -2,15 +2,15 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
-from .errors import SourceError
-from .format.games import Game
-from .format.manifest import FileRecord, RowCounts, StepCounts
-from .format.provenance import Provenance
+from ...errors import SourceError
+from ...format.games import Game
+from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.provenance import Provenance
+from ...stores.read_ahead import read_ahead
+from ..run import Checkpoint, Episode, Run, RunReader
 from .png_frames import PngDecoder
 from .record_order import RecordOrder, RecordReader
 from .recorded_episode import RecordedEpisode, RecordForm
-from .sources.run import Checkpoint, Episode, Run, RunReader
-from .stores.read_ahead import read_ahead
 from .tf_example import Example
 
 

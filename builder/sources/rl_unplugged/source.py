@@ -10,16 +10,16 @@ from collections.abc import Iterable
 
 from isal import isal_zlib
 
-from .errors import SourceError, UnknownNameError
-from .format.games import GAMES, Game
-from .format.provenance import RL_UNPLUGGED as ORIGIN
-from .format.provenance import Provenance
+from ...errors import SourceError, UnknownNameError
+from ...format.games import GAMES, Game
+from ...format.provenance import RL_UNPLUGGED as ORIGIN
+from ...format.provenance import Provenance
+from ...stores.store import Store
+from ..run import describe_numbers
+from ..source import Source
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun
-from .sources.run import describe_numbers
-from .sources.source import Source
-from .stores.store import Store
 from .tf_example import Example
 from .tfrecord import RecordFile
 

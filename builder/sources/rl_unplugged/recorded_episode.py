@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .errors import SourceError
-from .format.games import Game
-from .format.protocol import TIME_LIMIT
+from ...errors import SourceError
+from ...format.games import Game
+from ...format.protocol import TIME_LIMIT
+from ..run import Episode
 from .png_frames import PngDecoder, decode_pngs
-from .sources.run import Episode
 from .tf_example import Example
 
 MOST_CHECKPOINTS = 10_000

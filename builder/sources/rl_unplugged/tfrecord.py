@@ -12,10 +12,10 @@ from collections.abc import Generator, Iterator
 import google_crc32c
 from isal import igzip, isal_zlib
 
-from .errors import SourceError
-from .format.manifest import FileRecord
-from .stores.hashing_reader import HashingReader
-from .stores.store import Store
+from ...errors import SourceError
+from ...format.manifest import FileRecord
+from ...stores.hashing_reader import HashingReader
+from ...stores.store import Store
 
 LONGEST_RECORD = 256 << 20
 """Bytes: an episode of 27,001 frames as raw as PNG can hold them has 200 MB."""

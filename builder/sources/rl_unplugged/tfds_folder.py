@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .errors import SourceError, UnknownNameError
-from .format.games import GAMES, Game
+from ...errors import SourceError, UnknownNameError
+from ...format.games import GAMES, Game
+from ...stores.store import Store
+from ..source import Source
 from .record_order import FilePerCheckpoint
 from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun
-from .rl_unplugged import PROVENANCE, first_record
-from .sources.source import Source
-from .stores.store import Store
+from .source import PROVENANCE, first_record
 
 DATASET = "rlu_atari_checkpoints_ordered"
 INFO = "dataset_info.json"

@@ -15,11 +15,11 @@ from operator import attrgetter
 from shutil import disk_usage
 from typing import BinaryIO
 
-from .errors import SourceError
-from .format.manifest import FileRecord
+from ...errors import SourceError
+from ...format.manifest import FileRecord
+from ...stores.store import Store
 from .png_frames import THREADS
 from .recorded_episode import EpisodeKey, RecordForm
-from .stores.store import Store
 from .tf_example import Example
 from .tfrecord import RecordFile
 

@@ -1,0 +1,1 @@
+"""RL Unplugged's Atari episodes, read without TensorFlow."""
