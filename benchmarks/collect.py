@@ -8,7 +8,7 @@ import statistics
 import time
 
 import numpy as np
-from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
 from common import argument_parser, measure, print_table
 

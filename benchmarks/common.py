@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer
 from atari_dqn_replay.builder.files import replacing
 from atari_dqn_replay.builder.format.games import Game
 from atari_dqn_replay.builder.format.protocol import TIME_LIMIT
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
-from atari_dqn_replay.builder.ring_buffer import RingBuffer
 from atari_dqn_replay.builder.terminal.progress import progress_bar
 from numpy.typing import NDArray
 

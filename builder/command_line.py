@@ -168,7 +168,7 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
 
 
 def _collect(options: argparse.Namespace) -> object:
-    from .collect import collect
+    from .collecting.collect import collect
     from .format.games import find_game
 
     return collect(

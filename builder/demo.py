@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .build import BuildReport, build, plan_build
-from .collect import Job, collect_many
+from .collecting.collect import Job, collect_many
 from .folder_destination import FolderDestination
 from .format.configs import MEDIUM_CHECKPOINT
 from .format.frames import decode_frames

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer
 from atari_dqn_replay.builder.format.games import Game, find_game
-from atari_dqn_replay.builder.ring_buffer import RingBuffer
 from numpy.typing import NDArray
 
 

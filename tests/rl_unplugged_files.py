@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import find_game
 from numpy.typing import NDArray
 from PIL import Image

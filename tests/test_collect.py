@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.collect import Job, collect, collect_many
+from atari_dqn_replay.builder.collecting.collect import Job, collect, collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
@@ -145,7 +145,7 @@ def test_the_log_says_that_it_was_collected_and_how(tmp_path: Path) -> None:
 COLLECT = """
 import resource, sys
 from pathlib import Path
-from atari_dqn_replay.builder.collect import collect
+from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import find_game
 limit = int(sys.argv[2])
 if limit:
@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
 COLLECT_MANY = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder.collect import Job, collect_many
+from atari_dqn_replay.builder.collecting.collect import Job, collect_many
 from atari_dqn_replay.builder.format.games import find_game
 if __name__ == "__main__":
     games = [find_game(name) for name in ("Pong", "Breakout", "Freeway")]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.players import Agent, random_shares
 from atari_dqn_replay.builder.errors import UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.players import Agent, random_shares
 
 
 def play(name: str, steps: int, random_share: float, policy: str = "player") -> tuple[float, list[float]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.ring_buffer import RingBuffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import log_transitions, real_frames, write_log

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import OutputError
-from .files import replacing
-from .format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
+from ..errors import OutputError
+from ..files import replacing
+from ..format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
 
 UPDATE_HORIZON = 1
 """Steps over which the agent summed rewards; with the stack it gives the width of `invalid_range`."""

@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import AtariReplayError, OutputError
+from ..files import replacing
+from ..format.games import Game
+from ..format.layout import MOST_CHECKPOINT
+from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STACK_SIZE, STICKY_ACTION_PROBABILITY, TIME_LIMIT
+from ..format.provenance import COLLECTED, FILE_NAME, Provenance
+from ..terminal.progress import progress_bar
 from .environment import AtariEnvironment, rom_of
-from .errors import AtariReplayError, OutputError
-from .files import replacing
-from .format.games import Game
-from .format.layout import MOST_CHECKPOINT
-from .format.protocol import FRAME_SHAPE, FRAME_SKIP, STACK_SIZE, STICKY_ACTION_PROBABILITY, TIME_LIMIT
-from .format.provenance import COLLECTED, FILE_NAME, Provenance
 from .players import STRETCH, Agent, random_shares
 from .ring_buffer import RingBuffer, clip
-from .terminal.progress import progress_bar
 
 SMALLEST_CHECKPOINT = 10
 """Rows; in less there is no room for a last file that is only partly new."""

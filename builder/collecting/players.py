@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UnknownNameError
+from ..format.games import Game
 from .environment import AtariEnvironment
-from .errors import UnknownNameError
-from .format.games import Game
 
 POLICIES = ("random", "player")
 

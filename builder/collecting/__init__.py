@@ -1,0 +1,1 @@
+"""Games that are played anew, and logged as the original was."""
