@@ -27,10 +27,10 @@ from atari_dqn_replay.builder.format.features import episodes_features, steps_fe
 from atari_dqn_replay.builder.format.frames import decode_frames
 from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
 from atari_dqn_replay.builder.format.layout import split_name
+from atari_dqn_replay.builder.shards.steps import EpisodeRows, episode_columns, steps_tables
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint, Run, RunReader, describe_numbers
 from atari_dqn_replay.builder.sources.source import Source
-from atari_dqn_replay.builder.steps import EpisodeRows, episode_columns, steps_tables
 from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
 from atari_dqn_replay.replay_reader.episode_reader import Episodes
 from atari_dqn_replay.replay_reader.mixture import Mixture

@@ -24,7 +24,7 @@ from atari_dqn_replay.builder.format.manifest import (
     StepCounts,
 )
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
-from atari_dqn_replay.builder.steps import Digests
+from atari_dqn_replay.builder.shards.steps import Digests
 from numpy.typing import NDArray
 from PIL import Image
 

@@ -21,8 +21,8 @@ from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.shards.steps import Digests
 from atari_dqn_replay.builder.sources.open import open_source
-from atari_dqn_replay.builder.steps import Digests
 from command import COMMAND, run, start
 from logs import write_log
 from waiting import PATIENCE, wait_until

@@ -17,16 +17,16 @@ import pytest
 from atari_dqn_replay.builder.format.features import steps_features
 from atari_dqn_replay.builder.format.frames import decode_frames
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.frames_compression import Compress
-from atari_dqn_replay.builder.parquet_stitching import RowGroup, StitchedFile
-from atari_dqn_replay.builder.parquet_writer import (
+from atari_dqn_replay.builder.shards.parquet.frames_compression import Compress
+from atari_dqn_replay.builder.shards.parquet.stitching import RowGroup, StitchedFile
+from atari_dqn_replay.builder.shards.steps import TABLE_ROWS, Columns, steps_table, steps_tables
+from atari_dqn_replay.builder.shards.writer import (
     MOST_THREADS,
     ZSTD_LEVEL,
     file_of,
     write_shard,
     write_steps,
 )
-from atari_dqn_replay.builder.steps import TABLE_ROWS, Columns, steps_table, steps_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import real_frames

@@ -20,7 +20,7 @@ from atari_dqn_replay.builder.format.features import episodes_features, steps_fe
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
-from atari_dqn_replay.builder.steps import steps_table
+from atari_dqn_replay.builder.shards.steps import steps_table
 from datasets.distributed import split_dataset_by_node
 from hub_server import HubServer, Request, Response
 from huggingface_hub import HfApi

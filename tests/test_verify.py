@@ -19,11 +19,11 @@ from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.hub_destination import HubDestination
-from atari_dqn_replay.builder.parquet_writer import write_shard
 from atari_dqn_replay.builder.publish import publish
 from atari_dqn_replay.builder.repo_folder import read_manifests
+from atari_dqn_replay.builder.shards.steps import Digests
+from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
-from atari_dqn_replay.builder.steps import Digests
 from atari_dqn_replay.builder.verification.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.report import Verification
 from atari_dqn_replay.builder.verification.verify import verify

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..errors import SourceError
 from ..format.features import steps_features
-from ..parquet_writer import write_steps
+from ..shards.steps import Columns, episode_columns, even_blocks
+from ..shards.writer import write_steps
 from ..sources.run import Checkpoint, Run
-from ..steps import Columns, episode_columns, even_blocks
 from ..terminal.sizes import size_text
 from .plan import Plan, Unit
 

@@ -17,9 +17,9 @@ from ..format.frames import decode_frames
 from ..format.layout import manifest_file, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
-from ..parquet_writer import write_steps
+from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
+from ..shards.writer import write_steps
 from ..sources.run import Episode
-from ..steps import Columns, Digests, EpisodeRows, episode_columns
 from .pieces import EPISODES, HEAD, TAIL, Piece, write_episodes
 
 ReadBlob = Callable[[Piece, str], bytes]

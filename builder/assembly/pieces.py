@@ -15,9 +15,9 @@ from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
 from ..format.layout import episodes_table, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
-from ..parquet_writer import write_shard, write_steps
+from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
+from ..shards.writer import write_shard, write_steps
 from ..sources.run import Checkpoint, Episode
-from ..steps import Columns, Digests, EpisodeRows, episode_columns
 
 BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet", "tail.parquet"
 """A piece's files; only the episodes are always there."""

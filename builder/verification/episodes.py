@@ -8,7 +8,7 @@ import pyarrow as pa
 from ..errors import AtariReplayError
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest
-from ..steps import Columns
+from ..shards.steps import Columns
 from .manifests import place_of, redo
 from .report import Difference
 

@@ -8,9 +8,9 @@ from ..format.features import episodes_features, steps_features
 from ..format.games import Game
 from ..format.layout import checkpoint_folder
 from ..format.manifest import Manifest
+from ..shards.steps import Digests, EpisodeRows, episode_columns
 from ..sources.run import Checkpoint, Run, RunReader, describe_numbers
 from ..sources.source import Source
-from ..steps import Digests, EpisodeRows, episode_columns
 from .content import DAMAGE, read_episodes_table
 from .episodes import differing_columns
 from .manifests import place_of

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 
-from .format.frames import BLANK_PNG, PNG_BYTES, fill_pngs
+from ...format.frames import BLANK_PNG, PNG_BYTES, fill_pngs
 
 _LENGTH = struct.pack("<I", PNG_BYTES)
 _LEVELS_ROOM = 64

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .format.frames import empty_images
-from .frames_compression import Compress, frames_compressor
-from .frames_page import FramesPage
-from .parquet_filling import fill_first_column
-from .parquet_stitching import RowGroup, StitchedFile
+from ..format.frames import empty_images
+from .parquet.filling import fill_first_column
+from .parquet.frames_compression import Compress, frames_compressor
+from .parquet.frames_page import FramesPage
+from .parquet.stitching import RowGroup, StitchedFile
 from .steps import TABLE_ROWS, Columns, even_blocks, frames_of, table_of
 
 ZSTD_LEVEL = 9

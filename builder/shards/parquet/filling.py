@@ -14,7 +14,7 @@ import pyarrow as pa
 from isal import isal_zlib
 
 from .frames_compression import Compress
-from .parquet_stitching import CHUNK, CHUNK_OFFSET, COLUMNS, MAGIC, PAGE_OFFSET, PAGE_OFFSETS, PAGES, RowGroup
+from .stitching import CHUNK, CHUNK_OFFSET, COLUMNS, MAGIC, PAGE_OFFSET, PAGE_OFFSETS, PAGES, RowGroup
 from .thrift_compact import Seen, rewrite
 
 _HEADER_UNCOMPRESSED, _HEADER_COMPRESSED, _HEADER_CRC = 2, 3, 4

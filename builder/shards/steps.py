@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from .format.frames import encode_frames
-from .format.games import Game
-from .format.layout import steps_shard
-from .sources.run import Episode
+from ..format.frames import encode_frames
+from ..format.games import Game
+from ..format.layout import steps_shard
+from ..sources.run import Episode
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: for each column an array of shape (n, …)."""
