@@ -98,7 +98,7 @@ def add_license(parser: argparse.ArgumentParser) -> None:
 
 def to_license(text: str) -> str:
     """A license that the Hub knows."""
-    from .licenses import check_license
+    from .card.licenses import check_license
 
     try:
         return check_license(text)

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from .card.front_matter import decode_readme
 from .errors import OutputError
 from .files import TEMPORARY_SUFFIX, sha256_of
 from .format.games import Game
 from .format.layout import CARD, MANIFEST, checkpoint_folder
 from .format.manifest import FileRecord, Manifest
-from .front_matter import decode_readme
 from .repo_folder import DATA_FOLDERS, read_manifest
 from .terminal.progress import progress_bar
 

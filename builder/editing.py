@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .built_folder import RepoFile
-from .card import games_on_card, render_card
+from .card.card import games_on_card, render_card
+from .card.front_matter import decode_readme
+from .card.licenses import check_license
 from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .errors import OutputError
 from .format.games import Game
 from .format.layout import CARD, split_name
-from .front_matter import decode_readme
-from .licenses import check_license
 from .place import Place
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests

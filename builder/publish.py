@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder
-from .card import games_on_card, merge_card
+from .card.card import games_on_card, merge_card
+from .card.front_matter import decode_readme
+from .card.licenses import check_license
 from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .format.games import Game
 from .format.layout import CARD
 from .format.manifest import check_one_log
-from .front_matter import decode_readme
-from .licenses import check_license
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
 from .terminal.progress import progress_bar

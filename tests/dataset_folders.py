@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atari_dqn_replay.builder.card import merge_card
+from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.games import Game, find_game

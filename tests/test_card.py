@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.card import merge_card, remove_game
-from atari_dqn_replay.builder.card_metadata import size_category
+from atari_dqn_replay.builder.card.card import merge_card, remove_game
+from atari_dqn_replay.builder.card.metadata import size_category
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.frames import encode_frames

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.card import merge_card
+from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game

@@ -9,15 +9,15 @@ from typing import Any
 import datasets
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-from ..card_metadata import View, dataset_info_entry, entries, find_views
-from ..card_sections import CardText, Section
-from ..card_text import game_body, origin_kinds
+from ..card.front_matter import FrontMatter, decode_readme
+from ..card.metadata import View, dataset_info_entry, entries, find_views
+from ..card.sections import CardText, Section
+from ..card.text import game_body, origin_kinds
 from ..errors import AtariReplayError, OutputError
 from ..format.configs import ConfigName, parse_config_name
 from ..format.games import Game
 from ..format.layout import CARD, split_name
 from ..format.manifest import Manifest
-from ..front_matter import FrontMatter, decode_readme
 from ..network.errors import describe_error
 from ..stock_streams import ending_streams
 from ..terminal.progress import progress_bar

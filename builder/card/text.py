@@ -11,13 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .card_metadata import GameSummary, View, entries
-from .format.configs import EPISODES, ConfigName
-from .format.games import Game
-from .format.layout import split_name
-from .format.manifest import Manifest
-from .format.provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
+from ..format.configs import EPISODES, ConfigName
+from ..format.games import Game
+from ..format.layout import split_name
+from ..format.manifest import Manifest
+from ..format.provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
 from .front_matter import FrontMatter
+from .metadata import GameSummary, View, entries
 
 EXPORTED = "exported"
 """Whole episodes in the form of RL Unplugged."""
@@ -252,7 +252,7 @@ _ORIGIN_LABELS = {
 }
 
 _TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "cards"),
+    loader=FileSystemLoader(Path(__file__).parents[2] / "cards"),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from .errors import OutputError
+from ..errors import OutputError
 
 # The same YAML, ten times as fast, wherever PyYAML came with libyaml.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

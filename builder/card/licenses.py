@@ -2,7 +2,7 @@
 
 import difflib
 
-from .errors import UnknownNameError
+from ..errors import UnknownNameError
 
 _NAMES = """
 afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from .errors import OutputError
-from .format.games import GAMES, Game
+from ..errors import OutputError
+from ..format.games import GAMES, Game
 
 HEAD = "head"
 USAGE = "usage"

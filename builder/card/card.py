@@ -4,7 +4,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .card_metadata import (
+from ..format.games import Game
+from ..format.manifest import Manifest
+from .front_matter import FrontMatter
+from .metadata import (
     BULKY_KEYS,
     GameSummary,
     describe,
@@ -13,11 +16,8 @@ from .card_metadata import (
     summarize,
     update_generated,
 )
-from .card_sections import HEAD, USAGE, CardText, Section
-from .card_text import absent_body, card_body, game_body, head_body, origin_kinds, title, usage_body
-from .format.games import Game
-from .format.manifest import Manifest
-from .front_matter import FrontMatter
+from .sections import HEAD, USAGE, CardText, Section
+from .text import absent_body, card_body, game_body, head_body, origin_kinds, title, usage_body
 
 
 def merge_card(

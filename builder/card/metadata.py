@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import OutputError
-from .format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
-from .format.features import episodes_features, steps_features
-from .format.frames import PNG_BYTES
-from .format.games import Game
-from .format.layout import checkpoint_folder, episodes_table, split_name
-from .format.manifest import Manifest, ParquetRecord
-from .format.provenance import COLLECTED
+from ..errors import OutputError
+from ..format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
+from ..format.features import episodes_features, steps_features
+from ..format.frames import PNG_BYTES
+from ..format.games import Game
+from ..format.layout import checkpoint_folder, episodes_table, split_name
+from ..format.manifest import Manifest, ParquetRecord
+from ..format.provenance import COLLECTED
 from .front_matter import FrontMatter
 from .number_globs import number_globs
 
