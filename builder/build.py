@@ -11,7 +11,7 @@ from .engines.engine import ProcessEngine
 from .errors import OutputError
 from .format.games import Game
 from .format.manifest import Manifest
-from .repo_folder import read_manifests
+from .repos.repo_folder import read_manifests
 from .sources.source import Source
 from .summary import summary_table
 

@@ -27,7 +27,7 @@ from .terminal.sizes import DISK
 
 if TYPE_CHECKING:
     from .assembly.plan import Plan
-    from .place import Place
+    from .repos.place import Place
 
 Command = Callable[[argparse.Namespace], object]
 """Does what was asked; the text of what it gives is printed."""
@@ -447,7 +447,7 @@ def _render(options: argparse.Namespace) -> object:
 
 
 def _place(options: argparse.Namespace) -> "Place":
-    from .place import Place
+    from .repos.place import Place
 
     private = getattr(options, "private", False)
     if options.repo_id is None and (private or options.revision is not None):

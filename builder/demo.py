@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from .build import BuildReport, build, plan_build
 from .collecting.collect import Job, collect_many
-from .folder_destination import FolderDestination
 from .format.configs import MEDIUM_CHECKPOINT
 from .format.frames import decode_frames
 from .format.games import Game, find_game
 from .publish import publish
+from .repos.folder_destination import FolderDestination
 from .sources.open import open_source
 from .stock_streams import ending_streams
 from .summary import summary_table

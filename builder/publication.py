@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .destinations import Change, Destination, DestinationChangedError, Snapshot
 from .errors import OutputError
 from .format.games import Game
+from .repos.destination import Change, Destination, DestinationChangedError, Snapshot
 from .terminal.sizes import size_text
 
 ATTEMPTS = 20

@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .built_folder import BuiltCheckpoint, RepoFile, read_built_folder
 from .card.card import games_on_card, merge_card
 from .card.front_matter import decode_readme
 from .card.licenses import check_license
-from .destinations import Change, CheckpointChange, Destination, Snapshot
 from .format.games import Game
 from .format.layout import CARD
 from .format.manifest import check_one_log
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
+from .repos.built_folder import BuiltCheckpoint, RepoFile, read_built_folder
+from .repos.destination import Change, CheckpointChange, Destination, Snapshot
 from .terminal.progress import progress_bar
 
 COMMIT_FILES = 99

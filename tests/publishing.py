@@ -1,7 +1,7 @@
 """What tests of publishing share: a repo on the test Hub, and looks at what it holds."""
 
 import yaml
-from atari_dqn_replay.builder.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from dataset_folders import Contents
 from hub_server import HubServer, Request
 

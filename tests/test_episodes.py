@@ -21,7 +21,7 @@ import pytest
 from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import RowCounts, StepCounts
-from atari_dqn_replay.builder.repo_folder import read_manifests
+from atari_dqn_replay.builder.repos.repo_folder import read_manifests
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint, Episode, Run
 from datasets.distributed import split_dataset_by_node

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from atari_dqn_replay.builder import publish as publishing_module
-from atari_dqn_replay.builder.built_folder import RepoFile, read_built_folder
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.folder_destination import FolderDestination
 from atari_dqn_replay.builder.publish import publish, put
+from atari_dqn_replay.builder.repos.built_folder import RepoFile, read_built_folder
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HANG_UP, HubServer, Request, Response, running_hub
 from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
@@ -30,7 +30,7 @@ PUBLISH_IN_BATCHES = """
 import sys
 from pathlib import Path
 from atari_dqn_replay.builder import publish
-from atari_dqn_replay.builder.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 publish.COMMIT_FILES = 3
 publish.publish(Path(sys.argv[1]), HubDestination(sys.argv[2]))
 """
@@ -305,7 +305,7 @@ def test_a_silent_hub_is_asked_again(pong: Path) -> None:
 PUBLISH_SILENT = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
 publish(Path(sys.argv[1]), HubDestination(sys.argv[2], silence=1.0))
 """

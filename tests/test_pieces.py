@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.assembly.joining import join, pieces_needed
 from atari_dqn_replay.builder.assembly.pieces import BODY, Piece, write_head, write_piece
-from atari_dqn_replay.builder.built_folder import BuiltCheckpoint
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.repos.built_folder import BuiltCheckpoint
 from atari_dqn_replay.builder.shards.steps import EpisodeRows, episode_columns, steps_tables
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint, Run

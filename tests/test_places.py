@@ -13,9 +13,9 @@ from atari_dqn_replay.builder.build import build, plan_build
 from atari_dqn_replay.builder.editing import remove_at, render_at
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import GAMES, find_game
-from atari_dqn_replay.builder.hub_destination import HubDestination
-from atari_dqn_replay.builder.place import Place
 from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.places import verify_place
 from atari_dqn_replay.builder.verification.report import PlacesVerification
@@ -179,7 +179,7 @@ EDIT = """
 import sys
 from atari_dqn_replay.builder.editing import remove_at, render_at
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.place import Place
+from atari_dqn_replay.builder.repos.place import Place
 place = Place(folder=sys.argv[1])
 if sys.argv[2] == "remove":
     remove_at(place, [find_game("pong"), find_game("breakout")])

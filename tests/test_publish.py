@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from atari_dqn_replay.builder import built_folder
-from atari_dqn_replay.builder.built_folder import read_built_folder
-from atari_dqn_replay.builder.destinations import DestinationChangedError
 from atari_dqn_replay.builder.editing import render_cards
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
-from atari_dqn_replay.builder.folder_destination import FolderDestination, require_space
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import plan_change, publish
-from atari_dqn_replay.builder.repo_folder import check_repo_folder, read_manifests
+from atari_dqn_replay.builder.repos import built_folder
+from atari_dqn_replay.builder.repos.built_folder import read_built_folder
+from atari_dqn_replay.builder.repos.destination import DestinationChangedError
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination, require_space
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from datasets import load_dataset
 from hub_server import HubServer, Request, Response
@@ -51,8 +51,8 @@ PUBLISH = """
 import sys
 from pathlib import Path
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.folder_destination import FolderDestination
-from atari_dqn_replay.builder.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
 source, kind, to = sys.argv[1:]
 try:

@@ -17,8 +17,8 @@ from atari_dqn_replay.builder.assembly.plan import Plan, make_plan
 from atari_dqn_replay.builder.assembly.publish_source import forecast, publish_source
 from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.errors import OutputError, SourceError
-from atari_dqn_replay.builder.folder_destination import UPLOADS
 from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.repos.folder_destination import UPLOADS
 from atari_dqn_replay.builder.sources.open import named_games, open_source
 from command import run, start
 from dataset_folders import contents, manifests

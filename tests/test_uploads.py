@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from atari_dqn_replay.builder.built_folder import BuiltCheckpoint, read_built_folder
-from atari_dqn_replay.builder.destinations import Destination, UploadLostError
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.folder_destination import UPLOADS, FolderDestination
-from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish, put
-from atari_dqn_replay.builder.repo_folder import check_repo_folder
+from atari_dqn_replay.builder.repos.built_folder import BuiltCheckpoint, read_built_folder
+from atari_dqn_replay.builder.repos.destination import Destination, UploadLostError
+from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDestination
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HubServer
 from publishing import KILL, REPO, configs, held, to_hub, without_card
@@ -26,8 +26,8 @@ SHARD = "data/pong/run_1/checkpoint_00/steps-00000-of-00001.parquet"
 PUT = """
 import dataclasses, sys
 from pathlib import Path
-from atari_dqn_replay.builder.built_folder import read_built_folder
-from atari_dqn_replay.builder.folder_destination import FolderDestination
+from atari_dqn_replay.builder.repos.built_folder import read_built_folder
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.publish import put
 checkpoints = [
     dataclasses.replace(each, data=tuple(dataclasses.replace(file, content=None) for file in each.data))

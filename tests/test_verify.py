@@ -18,13 +18,13 @@ from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.hub_destination import HubDestination
 from atari_dqn_replay.builder.publish import publish
-from atari_dqn_replay.builder.repo_folder import read_manifests
+from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.repos.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.repo_folder import read_manifests
 from atari_dqn_replay.builder.shards.steps import Digests
 from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
-from atari_dqn_replay.builder.verification.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.report import Verification
 from atari_dqn_replay.builder.verification.verify import verify
 from atari_dqn_replay.builder.verification.well_formed import misfits
@@ -730,7 +730,7 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
 VERIFY = """
 import sys
 from atari_dqn_replay.builder.errors import AtariReplayError
-from atari_dqn_replay.builder.verification.hub_reader import HubReader
+from atari_dqn_replay.builder.repos.hub_reader import HubReader
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
 repo, revision, source, quick = sys.argv[1:]

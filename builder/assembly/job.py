@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..network.errors import without_credentials
-from ..place import Place
+from ..repos.place import Place
 from .work_folder import WorkFolder
 
 JOB = "job.json"

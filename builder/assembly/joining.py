@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..built_folder import BuiltCheckpoint, RepoFile
 from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.layout import manifest_file, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
+from ..repos.built_folder import BuiltCheckpoint, RepoFile
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_steps
 from ..sources.run import Episode

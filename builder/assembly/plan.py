@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..destinations import Destination, Snapshot
 from ..errors import AtariReplayError, OutputError, SourceError, UnknownNameError
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
 from ..published_manifests import published_manifests
+from ..repos.destination import Destination, Snapshot
 from ..sources.run import Run, describe_numbers
 from ..sources.source import Source
 from .job import Place

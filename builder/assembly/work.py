@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from .. import errors
-from ..built_folder import RepoFile
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
 from ..format.games import Game, find_game
+from ..repos.built_folder import RepoFile
 from ..sources.open import open_source
 from ..sources.run import Run, RunReader
 from ..sources.source import Source

@@ -19,9 +19,9 @@ from ..format.games import Game
 from ..format.layout import CARD, split_name
 from ..format.manifest import Manifest
 from ..network.errors import describe_error
+from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..stock_streams import ending_streams
 from ..terminal.progress import progress_bar
-from .repo_reader import RepoReader, UnreadableFileError
 from .report import Difference
 
 

@@ -14,10 +14,10 @@ from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
+from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from ..shards.steps import TABLE_ROWS, Columns, Digests
 from .episodes import check_episodes
 from .manifests import redo
-from .repo_reader import ListedFile, RepoReader, UnreadableFileError
 from .report import Difference
 
 FRAMES = "observation"

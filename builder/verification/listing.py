@@ -8,9 +8,9 @@ from ..files import TEMPORARY_SUFFIX
 from ..format.games import GAMES, Game
 from ..format.layout import CARD, MANIFEST
 from ..format.manifest import Manifest
-from ..repo_folder import DATA_FOLDERS
+from ..repos.repo_folder import DATA_FOLDERS
+from ..repos.repo_reader import ListedFile
 from .manifests import place_of, redo
-from .repo_reader import ListedFile
 from .report import Difference
 
 

@@ -9,9 +9,9 @@ from ..files import TEMPORARY_SUFFIX
 from ..format.layout import MANIFEST, checkpoint_folder, manifest_file
 from ..format.manifest import Manifest
 from ..network.at_once import at_once
-from ..repo_folder import read_manifest
+from ..repos.repo_folder import read_manifest
+from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..terminal.progress import progress_bar
-from .repo_reader import RepoReader, UnreadableFileError
 from .report import Difference
 from .well_formed import misfits
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from ..errors import OutputError
 from ..format.games import Game
-from ..place import Place
+from ..repos.place import Place
+from ..repos.repo_reader import NoDatasetError
 from ..sources.source import Source
-from .repo_reader import NoDatasetError
 from .report import Difference, PlacesVerification, Verification
 from .source import unseen_games
 from .verify import verify

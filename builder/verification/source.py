@@ -8,13 +8,13 @@ from ..format.features import episodes_features, steps_features
 from ..format.games import Game
 from ..format.layout import checkpoint_folder
 from ..format.manifest import Manifest
+from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..shards.steps import Digests, EpisodeRows, episode_columns
 from ..sources.run import Checkpoint, Run, RunReader, describe_numbers
 from ..sources.source import Source
 from .content import DAMAGE, read_episodes_table
 from .episodes import differing_columns
 from .manifests import place_of
-from .repo_reader import RepoReader, UnreadableFileError
 from .report import Difference
 
 AGAIN = "publish this checkpoint again from this source, or verify it against the one that it was made from"

@@ -9,14 +9,14 @@ from ..format.configs import EPISODES, QUALITIES, ConfigName
 from ..format.games import GAMES, Game
 from ..format.layout import CARD
 from ..format.manifest import Manifest
-from ..repo_folder import DATA_FOLDERS
+from ..repos.repo_folder import DATA_FOLDERS
+from ..repos.repo_reader import ListedFile, NoDatasetError, RepoReader
 from ..sources.source import Source
 from ..terminal.progress import progress_bar
 from .card import CardCheck
 from .content import check_content
 from .listing import check_home, check_listed, find_strays, is_of, own_files
 from .manifests import check_manifest, check_run, is_manifest, place_of, read_all_manifests
-from .repo_reader import ListedFile, NoDatasetError, RepoReader
 from .report import CheckedGame, Difference, Verification
 from .source import SourceCheck, unseen_games
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from .card.front_matter import decode_readme
-from .errors import AtariReplayError, OutputError
-from .files import TEMPORARY_SUFFIX
-from .format.games import GAMES, Game
-from .format.layout import CARD, MANIFEST, episodes_table, manifest_file, steps_shard
-from .format.manifest import Manifest
+from ..card.front_matter import decode_readme
+from ..errors import AtariReplayError, OutputError
+from ..files import TEMPORARY_SUFFIX
+from ..format.games import GAMES, Game
+from ..format.layout import CARD, MANIFEST, episodes_table, manifest_file, steps_shard
+from ..format.manifest import Manifest
 
 DATA_FOLDERS = ("data", "episodes")
 """Where a dataset repo's Parquet files and manifests lie."""

@@ -12,8 +12,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import OutputError
+from ..files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
+from ..format.games import GAMES, Game
+from ..format.layout import CARD
+from ..terminal.progress import progress_bar
+from ..terminal.sizes import size_text
 from .built_folder import RepoFile, raise_unless_missing
-from .destinations import (
+from .destination import (
     Change,
     CheckpointChange,
     Destination,
@@ -21,13 +27,7 @@ from .destinations import (
     Snapshot,
     UploadLostError,
 )
-from .errors import OutputError
-from .files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
-from .format.games import GAMES, Game
-from .format.layout import CARD
 from .repo_folder import DATA_FOLDERS, check_repo_folder
-from .terminal.progress import progress_bar
-from .terminal.sizes import size_text
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """Where files lie that were uploaded ahead, each under its SHA-256."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..errors import OutputError
+from ..format.games import Game
+from ..format.manifest import Manifest
 from .built_folder import RepoFile
-from .errors import OutputError
-from .format.games import Game
-from .format.manifest import Manifest
 
 
 class DestinationChangedError(Exception):

@@ -22,14 +22,14 @@ from huggingface_hub.utils import (
     validate_repo_id,
 )
 
+from ..errors import OutputError
+from ..format.games import GAMES, Game
+from ..network.errors import PASSING
+from ..network.hub import HubRequests, without_client_bars
+from ..terminal.progress import progress_bar
 from .built_folder import RepoFile
-from .destinations import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
-from .errors import OutputError
-from .format.games import GAMES, Game
-from .network.errors import PASSING
-from .network.hub import HubRequests, without_client_bars
+from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .repo_folder import DATA_FOLDERS
-from .terminal.progress import progress_bar
 
 DATASET = "dataset"
 MAIN = "main"

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .destinations import Destination
-from .errors import OutputError
+from ..errors import OutputError
+from ..format.games import GAMES, Game
+from .destination import Destination
 from .folder_destination import FolderDestination
-from .format.games import GAMES, Game
+from .folder_reader import FolderReader
 from .hub_destination import MAIN, HubDestination
-from .verification.folder_reader import FolderReader
-from .verification.hub_reader import HubReader
-from .verification.repo_reader import NoDatasetError, RepoReader
+from .hub_reader import HubReader
+from .repo_reader import NoDatasetError, RepoReader
 
 GAME = "{game}"
 """Stands in a place's name for each game's own."""

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from .card.front_matter import decode_readme
-from .errors import OutputError
-from .files import TEMPORARY_SUFFIX, sha256_of
-from .format.games import Game
-from .format.layout import CARD, MANIFEST, checkpoint_folder
-from .format.manifest import FileRecord, Manifest
+from ..card.front_matter import decode_readme
+from ..errors import OutputError
+from ..files import TEMPORARY_SUFFIX, sha256_of
+from ..format.games import Game
+from ..format.layout import CARD, MANIFEST, checkpoint_folder
+from ..format.manifest import FileRecord, Manifest
+from ..terminal.progress import progress_bar
 from .repo_folder import DATA_FOLDERS, read_manifest
-from .terminal.progress import progress_bar
 
 _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
 

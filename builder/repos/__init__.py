@@ -1,0 +1,1 @@
+"""Dataset repos in folders and on the Hub: read, written and listed."""
