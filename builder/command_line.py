@@ -309,7 +309,7 @@ def _publish(options: argparse.Namespace) -> object:
     listed = (*options.engine_option, *options.storage_option)
     if len(options.what) > 1 or any(each is not None for each in given) or listed or options.workers > 1:
         options.refuse("publishing games needs --source; without it, name one built folder")
-    from .publish import publish
+    from .publishing.publish import publish
 
     destination = _place(options).single()
     folder = to_path(options.what[0])
@@ -418,8 +418,8 @@ def _add_remove(commands: "argparse._SubParsersAction") -> None:
 
 
 def _remove(options: argparse.Namespace) -> object:
-    from .editing import remove_at
     from .format.games import find_game
+    from .publishing.editing import remove_at
 
     games = [find_game(name) for name in options.what]
     return remove_at(_place(options), games, runs=options.runs, dry_run=options.dry_run)
@@ -441,7 +441,7 @@ def _add_render(commands: "argparse._SubParsersAction") -> None:
 
 
 def _render(options: argparse.Namespace) -> object:
-    from .editing import render_at
+    from .publishing.editing import render_at
 
     return render_at(_place(options), license=options.license, dry_run=options.dry_run)
 

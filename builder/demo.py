@@ -11,7 +11,7 @@ from .collecting.collect import Job, collect_many
 from .format.configs import MEDIUM_CHECKPOINT
 from .format.frames import decode_frames
 from .format.games import Game, find_game
-from .publish import publish
+from .publishing.publish import publish
 from .repos.folder_destination import FolderDestination
 from .sources.open import open_source
 from .stock_streams import ending_streams

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from atari_dqn_replay.builder import demo
 from atari_dqn_replay.builder.command_line import main
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing.publish import publish
 from command import COMMAND, run, start
 from dataset_folders import build_dataset
 from datasets import load_dataset

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from atari_dqn_replay.builder import editing
-from atari_dqn_replay.builder.editing import remove_games, render_cards
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import Game, find_game
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing import editing
+from atari_dqn_replay.builder.publishing.editing import remove_games, render_cards
+from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.destination import Destination
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents
@@ -26,7 +26,7 @@ PONG, BREAKOUT = find_game("pong"), find_game("breakout")
 REMOVE = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder.editing import remove_games
+from atari_dqn_replay.builder.publishing.editing import remove_games
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.format.games import find_game
 remove_games([find_game("pong")], FolderDestination(Path(sys.argv[1])))

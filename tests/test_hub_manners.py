@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
-from atari_dqn_replay.builder import publish as publishing_module
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.publish import publish, put
+from atari_dqn_replay.builder.publishing import publish as publishing_module
+from atari_dqn_replay.builder.publishing.publish import publish, put
 from atari_dqn_replay.builder.repos.built_folder import RepoFile, read_built_folder
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 PUBLISH_IN_BATCHES = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder import publish
+from atari_dqn_replay.builder.publishing import publish
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 publish.COMMIT_FILES = 3
 publish.publish(Path(sys.argv[1]), HubDestination(sys.argv[2]))
@@ -306,7 +306,7 @@ PUBLISH_SILENT = """
 import sys
 from pathlib import Path
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing.publish import publish
 publish(Path(sys.argv[1]), HubDestination(sys.argv[2], silence=1.0))
 """
 

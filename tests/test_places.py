@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from atari_dqn_replay.builder.build import build, plan_build
-from atari_dqn_replay.builder.editing import remove_at, render_at
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import GAMES, find_game
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing.editing import remove_at, render_at
+from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.sources.open import open_source
@@ -177,7 +177,7 @@ def test_the_cards_of_all_places_are_rendered(place: Place, folder: Path) -> Non
 
 EDIT = """
 import sys
-from atari_dqn_replay.builder.editing import remove_at, render_at
+from atari_dqn_replay.builder.publishing.editing import remove_at, render_at
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.place import Place
 place = Place(folder=sys.argv[1])

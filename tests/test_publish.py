@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from atari_dqn_replay.builder.editing import render_cards
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.publish import plan_change, publish
+from atari_dqn_replay.builder.publishing.editing import render_cards
+from atari_dqn_replay.builder.publishing.publish import plan_change, publish
 from atari_dqn_replay.builder.repos import built_folder
 from atari_dqn_replay.builder.repos.built_folder import read_built_folder
 from atari_dqn_replay.builder.repos.destination import DestinationChangedError
@@ -53,7 +53,7 @@ from pathlib import Path
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing.publish import publish
 source, kind, to = sys.argv[1:]
 try:
     print(publish(Path(source), FolderDestination(Path(to)) if kind == "folder" else HubDestination(to)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.publish import publish, put
+from atari_dqn_replay.builder.publishing.publish import publish, put
 from atari_dqn_replay.builder.repos.built_folder import BuiltCheckpoint, read_built_folder
 from atari_dqn_replay.builder.repos.destination import Destination, UploadLostError
 from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDestination
@@ -28,7 +28,7 @@ import dataclasses, sys
 from pathlib import Path
 from atari_dqn_replay.builder.repos.built_folder import read_built_folder
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
-from atari_dqn_replay.builder.publish import put
+from atari_dqn_replay.builder.publishing.publish import put
 checkpoints = [
     dataclasses.replace(each, data=tuple(dataclasses.replace(file, content=None) for file in each.data))
     for each in read_built_folder(Path(sys.argv[1]))

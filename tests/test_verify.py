@@ -18,7 +18,7 @@ from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.publish import publish
+from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import read_manifests

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..editing import render_cards
 from ..engines.engine import Engine, EngineError, ProcessEngine
 from ..errors import AtariReplayError, OutputError, SourceError
 from ..files import writing_alone
 from ..format.games import find_game
 from ..format.layout import manifest_file
 from ..format.manifest import Manifest
-from ..publication import Publication
-from ..publish import put
+from ..publishing.editing import render_cards
+from ..publishing.publication import Publication
+from ..publishing.publish import put
 from ..repos.destination import Destination, UploadLostError
 from ..repos.folder_destination import FolderDestination
 from ..sources.run import Run

@@ -8,7 +8,7 @@ from ..errors import AtariReplayError, OutputError, SourceError, UnknownNameErro
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
-from ..published_manifests import published_manifests
+from ..publishing.published_manifests import published_manifests
 from ..repos.destination import Destination, Snapshot
 from ..sources.run import Run, describe_numbers
 from ..sources.source import Source

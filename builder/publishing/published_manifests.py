@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from .files import TEMPORARY_SUFFIX
-from .format.layout import MANIFEST
-from .format.manifest import Manifest
-from .network.at_once import at_once
-from .repos.built_folder import BuiltCheckpoint
-from .repos.destination import Destination, Snapshot
-from .repos.repo_folder import read_manifest
+from ..files import TEMPORARY_SUFFIX
+from ..format.layout import MANIFEST
+from ..format.manifest import Manifest
+from ..network.at_once import at_once
+from ..repos.built_folder import BuiltCheckpoint
+from ..repos.destination import Destination, Snapshot
+from ..repos.repo_folder import read_manifest
 
 READERS = 8
 """Manifests that are fetched at once."""

@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .card.card import games_on_card, merge_card
-from .card.front_matter import decode_readme
-from .card.licenses import check_license
-from .format.games import Game
-from .format.layout import CARD
-from .format.manifest import check_one_log
+from ..card.card import games_on_card, merge_card
+from ..card.front_matter import decode_readme
+from ..card.licenses import check_license
+from ..format.games import Game
+from ..format.layout import CARD
+from ..format.manifest import check_one_log
+from ..repos.built_folder import BuiltCheckpoint, RepoFile, read_built_folder
+from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
+from ..terminal.progress import progress_bar
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
-from .repos.built_folder import BuiltCheckpoint, RepoFile, read_built_folder
-from .repos.destination import Change, CheckpointChange, Destination, Snapshot
-from .terminal.progress import progress_bar
 
 COMMIT_FILES = 99
 """The Hub advises fewer than 100 files in a commit; the card is one more."""

@@ -5,17 +5,17 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .card.card import games_on_card, render_card
-from .card.front_matter import decode_readme
-from .card.licenses import check_license
-from .errors import OutputError
-from .format.games import Game
-from .format.layout import CARD, split_name
+from ..card.card import games_on_card, render_card
+from ..card.front_matter import decode_readme
+from ..card.licenses import check_license
+from ..errors import OutputError
+from ..format.games import Game
+from ..format.layout import CARD, split_name
+from ..repos.built_folder import RepoFile
+from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
+from ..repos.place import Place
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests
-from .repos.built_folder import RepoFile
-from .repos.destination import Change, CheckpointChange, Destination, Snapshot
-from .repos.place import Place
 
 REMOVALS = 1000
 """Files that one commit deletes."""

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .errors import OutputError
-from .format.games import Game
-from .repos.destination import Change, Destination, DestinationChangedError, Snapshot
-from .terminal.sizes import size_text
+from ..errors import OutputError
+from ..format.games import Game
+from ..repos.destination import Change, Destination, DestinationChangedError, Snapshot
+from ..terminal.sizes import size_text
 
 ATTEMPTS = 20
 """How often a change is made anew because someone else changed the destination in between."""

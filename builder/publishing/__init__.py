@@ -1,0 +1,1 @@
+"""Built checkpoints published to a repo, with its card."""
