@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.sources.open import open_source
 from common import (

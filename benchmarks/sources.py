@@ -23,7 +23,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.sources.open import open_source, open_store
 from common import RUN, argument_parser, log_folder, make_log, measure, print_table, scratch_folder

@@ -16,7 +16,7 @@ from typing import Any
 
 import datasets
 import numpy as np
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.format.layout import split_name
 from atari_dqn_replay.builder.sources.open import open_source

@@ -230,8 +230,8 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 
 
 def _build(options: argparse.Namespace) -> object:
+    from .assembly.build import build, plan_build
     from .assembly.publish_source import forecast
-    from .build import build, plan_build
     from .sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))

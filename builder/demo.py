@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .build import BuildReport, build, plan_build
+from .assembly.build import BuildReport, build, plan_build
+from .assembly.summary import summary_table
 from .collecting.collect import Job, collect_many
 from .format.configs import MEDIUM_CHECKPOINT
 from .format.frames import decode_frames
@@ -14,9 +15,8 @@ from .format.games import Game, find_game
 from .publishing.publish import publish
 from .repos.folder_destination import FolderDestination
 from .sources.open import open_source
-from .stock_streams import ending_streams
-from .summary import summary_table
 from .terminal.text_table import text_table
+from .verification.stock_streams import ending_streams
 
 CHECKPOINT_SIZES = {"pong": 6_000, "breakout": 4_000, "freeway": 2_500}
 """Enough that each checkpoint has whole episodes, which good play makes long; the longest first."""

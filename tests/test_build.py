@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.format.games import find_game

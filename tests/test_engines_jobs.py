@@ -56,7 +56,7 @@ def test_jobs_run_every_task(tmp_path: Path, server: JobsServer) -> None:
     assert first["path"] == "/api/jobs/lab"
     assert first["command"] == [
         *("sh", "-c", 'pip install --quiet "$0" && exec python -m "$@"'),
-        *(f"atari-dqn-replay=={version('atari-dqn-replay')}", "atari_dqn_replay.builder.engines.worker"),
+        *(f"atari-dqn-replay=={version('atari-dqn-replay')}", "atari_dqn_replay.builder.engines.remote_main"),
         *("engine_tasks:mark_elsewhere", WORK, "0", "1"),
     ]
     assert [job["command"][-1] for job in (second, third)] == ["3", "4"]

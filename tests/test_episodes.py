@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import RowCounts, StepCounts
 from atari_dqn_replay.builder.repos.repo_folder import read_manifests

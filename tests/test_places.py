@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.publishing.editing import remove_at, render_at

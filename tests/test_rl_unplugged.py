@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import rl_unplugged_files as files
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import AtariReplayError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.build import build, plan_build
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames

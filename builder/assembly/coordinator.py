@@ -27,8 +27,8 @@ from .joining import join, pieces_needed
 from .pieces import Piece
 from .plan import Plan, Unit, is_usable
 from .progress_board import ProgressBoard
-from .work import failures_of
 from .work_folder import HEADS, PIECES, Key, WorkFolder
+from .worker import failures_of
 
 BATCH_CHECKPOINTS = 24
 """Finished checkpoints that are published together: mostly in one commit; see `publish.COMMIT_FILES`."""

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from ..errors import OutputError
 from ..terminal.progress import no_bars
 from .plan import Plan, Unit
-from .work import PROGRESS
 from .work_folder import Key, WorkFolder
+from .worker import PROGRESS
 
 _SECONDS, _REMOTE_SECONDS = 1.0, 15.0
 """Between two looks at the work folder."""

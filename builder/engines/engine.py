@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ..errors import AtariReplayError
 
-RUN_TASK = "atari_dqn_replay.builder.assembly.work:run_task"
+RUN_TASK = "atari_dqn_replay.builder.assembly.worker:run_task"
 """The function that runs one task, by name, so that a worker imports it and nothing is pickled."""
 
 

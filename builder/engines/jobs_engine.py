@@ -89,7 +89,7 @@ class JobsEngine(PoolEngine[Job]):
             job = self._api.run_job(
                 image=self.image,
                 command=[
-                    *("sh", "-c", _SCRIPT, self.package, f"{__package__}.worker"),
+                    *("sh", "-c", _SCRIPT, self.package, f"{__package__}.remote_main"),
                     *(self.function, work, *map(str, numbers)),
                 ],
                 env={"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"},

@@ -20,9 +20,9 @@ from ..format.layout import CARD, split_name
 from ..format.manifest import Manifest
 from ..network.errors import describe_error
 from ..repos.repo_reader import RepoReader, UnreadableFileError
-from ..stock_streams import ending_streams
 from ..terminal.progress import progress_bar
 from .report import Difference
+from .stock_streams import ending_streams
 
 
 class CardCheck:

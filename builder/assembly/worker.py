@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .. import errors
+from ...builder import errors
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
 from ..format.games import Game, find_game
 from ..repos.built_folder import RepoFile

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .assembly.coordinator import publish_plan
-from .assembly.job import Place
-from .assembly.plan import Plan, make_plan
-from .engines.engine import ProcessEngine
-from .errors import OutputError
-from .format.games import Game
-from .format.manifest import Manifest
-from .repos.repo_folder import read_manifests
-from .sources.source import Source
+from ..engines.engine import ProcessEngine
+from ..errors import OutputError
+from ..format.games import Game
+from ..format.manifest import Manifest
+from ..repos.repo_folder import read_manifests
+from ..sources.source import Source
+from .coordinator import publish_plan
+from .job import Place
+from .plan import Plan, make_plan
 from .summary import summary_table
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from .format.manifest import Manifest
-from .terminal.text_table import text_table
+from ..format.manifest import Manifest
+from ..terminal.text_table import text_table
 
 HEADINGS = ("game", "run", "checkpoints", "episodes", "transitions", "MB", "bytes per frame", "mean return")
 
