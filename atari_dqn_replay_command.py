@@ -10,7 +10,7 @@ def main() -> int:
     # `datasets` imports torch where it is installed: of no use here, and Ctrl-C meanwhile would be an abort.
     os.environ.setdefault("USE_TORCH", "0")
     try:
-        from atari_dqn_replay.builder.command_line import main as run
+        from atari_dqn_replay.commands.main import main as run
 
         status = run()
         # All is done: while Python ends, Ctrl-C must not make it look otherwise.

@@ -11,6 +11,7 @@ PLACES = {
     "atari_dqn_replay.py": "atari_dqn_replay/__init__.py",
     "atari_dqn_replay_command.py": "atari_dqn_replay_command.py",
     "builder": "atari_dqn_replay/builder",
+    "commands": "atari_dqn_replay/commands",
     "replay_reader": "atari_dqn_replay/replay_reader",
     "cards": "atari_dqn_replay/cards",
 }

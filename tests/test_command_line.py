@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from atari_dqn_replay.builder import demo
-from atari_dqn_replay.builder.command_line import main
 from atari_dqn_replay.builder.publishing.publish import publish
+from atari_dqn_replay.commands import demo
+from atari_dqn_replay.commands.main import main
 from command import COMMAND, run, start
 from dataset_folders import build_dataset
 from datasets import load_dataset

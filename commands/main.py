@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..builder.errors import AtariReplayError
+from ..builder.terminal.sizes import DISK
 from .arguments import (
     SOURCE_HELP,
     add_destination,
@@ -22,12 +24,10 @@ from .arguments import (
     to_size,
     to_source,
 )
-from .errors import AtariReplayError
-from .terminal.sizes import DISK
 
 if TYPE_CHECKING:
-    from .assembly.plan import Plan
-    from .repos.place import Place
+    from ..builder.assembly.plan import Plan
+    from ..builder.repos.place import Place
 
 Command = Callable[[argparse.Namespace], object]
 """Does what was asked; the text of what it gives is printed."""
@@ -168,8 +168,8 @@ def _add_collect(commands: "argparse._SubParsersAction") -> None:
 
 
 def _collect(options: argparse.Namespace) -> object:
-    from .collecting.collect import collect
-    from .format.games import find_game
+    from ..builder.collecting.collect import collect
+    from ..builder.format.games import find_game
 
     return collect(
         find_game(options.game),
@@ -200,8 +200,8 @@ def _add_inspect(commands: "argparse._SubParsersAction") -> None:
 
 
 def _inspect(options: argparse.Namespace) -> object:
-    from .sources.inspection import inspect_source, inspection_table
-    from .sources.open import named_games, open_source
+    from ..builder.sources.inspection import inspect_source, inspection_table
+    from ..builder.sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     return inspection_table(list(inspect_source(source, named_games(source, options.games))))
@@ -230,9 +230,9 @@ def _add_build(commands: "argparse._SubParsersAction") -> None:
 
 
 def _build(options: argparse.Namespace) -> object:
-    from .assembly.build import build, plan_build
-    from .assembly.publish_source import forecast
-    from .sources.open import named_games, open_source
+    from ..builder.assembly.build import build, plan_build
+    from ..builder.assembly.publish_source import forecast
+    from ..builder.sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     plan = plan_build(
@@ -309,7 +309,7 @@ def _publish(options: argparse.Namespace) -> object:
     listed = (*options.engine_option, *options.storage_option)
     if len(options.what) > 1 or any(each is not None for each in given) or listed or options.workers > 1:
         options.refuse("publishing games needs --source; without it, name one built folder")
-    from .publishing.publish import publish
+    from ..builder.publishing.publish import publish
 
     destination = _place(options).single()
     folder = to_path(options.what[0])
@@ -317,8 +317,8 @@ def _publish(options: argparse.Namespace) -> object:
 
 
 def _publish_source(options: argparse.Namespace) -> object:
-    from .assembly.publish_source import forecast, publish_source
-    from .engines.choice import open_engine
+    from ..builder.assembly.publish_source import forecast, publish_source
+    from ..builder.engines.choice import open_engine
 
     engine = open_engine(
         options.engine or ("local" if options.workers > 1 else "process"),
@@ -360,7 +360,7 @@ def _add_status(commands: "argparse._SubParsersAction") -> None:
 
 
 def _status(options: argparse.Namespace) -> object:
-    from .assembly.status import status
+    from ..builder.assembly.status import status
 
     if options.source is None:
         options.refuse("--source is missing: it tells what there is to publish")
@@ -390,9 +390,9 @@ def _add_verify(commands: "argparse._SubParsersAction") -> None:
 
 
 def _verify(options: argparse.Namespace) -> object:
-    from .format.games import find_game
-    from .sources.open import open_source
-    from .verification.places import verify_place
+    from ..builder.format.games import find_game
+    from ..builder.sources.open import open_source
+    from ..builder.verification.places import verify_place
 
     if (options.to is None) == (options.repo_id is None):
         options.refuse("name either a folder or, with --repo-id, a dataset on the Hub")
@@ -418,8 +418,8 @@ def _add_remove(commands: "argparse._SubParsersAction") -> None:
 
 
 def _remove(options: argparse.Namespace) -> object:
-    from .format.games import find_game
-    from .publishing.editing import remove_at
+    from ..builder.format.games import find_game
+    from ..builder.publishing.editing import remove_at
 
     games = [find_game(name) for name in options.what]
     return remove_at(_place(options), games, runs=options.runs, dry_run=options.dry_run)
@@ -441,13 +441,13 @@ def _add_render(commands: "argparse._SubParsersAction") -> None:
 
 
 def _render(options: argparse.Namespace) -> object:
-    from .publishing.editing import render_at
+    from ..builder.publishing.editing import render_at
 
     return render_at(_place(options), license=options.license, dry_run=options.dry_run)
 
 
 def _place(options: argparse.Namespace) -> "Place":
-    from .repos.place import Place
+    from ..builder.repos.place import Place
 
     private = getattr(options, "private", False)
     if options.repo_id is None and (private or options.revision is not None):
@@ -458,8 +458,8 @@ def _place(options: argparse.Namespace) -> "Place":
 
 
 def _plan(options: argparse.Namespace) -> "Plan":
-    from .assembly.plan import make_plan
-    from .sources.open import named_games, open_source
+    from ..builder.assembly.plan import make_plan
+    from ..builder.sources.open import named_games, open_source
 
     source = open_source(options.source, dict(options.storage_option))
     return make_plan(

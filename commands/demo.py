@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .assembly.build import BuildReport, build, plan_build
-from .assembly.summary import summary_table
-from .collecting.collect import Job, collect_many
-from .format.configs import MEDIUM_CHECKPOINT
-from .format.frames import decode_frames
-from .format.games import Game, find_game
-from .publishing.publish import publish
-from .repos.folder_destination import FolderDestination
-from .sources.open import open_source
-from .terminal.text_table import text_table
-from .verification.stock_streams import ending_streams
+from ..builder.assembly.build import BuildReport, build, plan_build
+from ..builder.assembly.summary import summary_table
+from ..builder.collecting.collect import Job, collect_many
+from ..builder.format.configs import MEDIUM_CHECKPOINT
+from ..builder.format.frames import decode_frames
+from ..builder.format.games import Game, find_game
+from ..builder.publishing.publish import publish
+from ..builder.repos.folder_destination import FolderDestination
+from ..builder.sources.open import open_source
+from ..builder.terminal.text_table import text_table
+from ..builder.verification.stock_streams import ending_streams
 
 CHECKPOINT_SIZES = {"pong": 6_000, "breakout": 4_000, "freeway": 2_500}
 """Enough that each checkpoint has whole episodes, which good play makes long; the longest first."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import AtariReplayError
+from ..builder.errors import AtariReplayError
 
 SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
 
@@ -26,7 +26,7 @@ def to_source(text: str) -> str:
 
 def to_numbers(what: str) -> Callable[[str], list[int]]:
     """A type for numbers of this kind, as in `0,9,40-49`."""
-    from .format.configs import parse_numbers
+    from ..builder.format.configs import parse_numbers
 
     def parse(text: str) -> list[int]:
         try:
@@ -57,7 +57,7 @@ def add_selection(parser: "argparse._ActionsContainer") -> None:
 
 def to_size(text: str) -> int:
     """Bytes, as in `500MB`."""
-    from .terminal.sizes import parse_size
+    from ..builder.terminal.sizes import parse_size
 
     try:
         return parse_size(text)
@@ -98,7 +98,7 @@ def add_license(parser: argparse.ArgumentParser) -> None:
 
 def to_license(text: str) -> str:
     """A license that the Hub knows."""
-    from .card.licenses import check_license
+    from ..builder.card.licenses import check_license
 
     try:
         return check_license(text)
