@@ -26,7 +26,7 @@ from typing import NamedTuple
 from atari_dqn_replay.builder.format.games import Game, find_game
 from common import argument_parser, log_folder, make_log, print_table, scratch_folder
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from hub_server import running_hub
 
 COMMAND = [sys.executable, "-m", "atari_dqn_replay_command", "publish", "all"]

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from datasets.distributed import split_dataset_by_node
+from paths import DATA
 
 from atari_dqn_replay import AtariDQNReplay, AtariReplayError, decode_frames
 
-DATA = Path(__file__).parent / "data"
 THREE_LAPS = DATA / "three_laps"
 """Breakout, run 1, checkpoints 0 to 3 (3 is partial), written by Dopamine's own buffer."""
 

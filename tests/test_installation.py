@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from command import COMMAND
-
-THREE_LAPS = Path(__file__).parent / "data" / "three_laps"
+from paths import THREE_LAPS
 
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

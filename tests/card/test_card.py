@@ -1,0 +1,691 @@
+"""The card of a dataset repo: what it says, that its examples run, and that merging loses nothing."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from atari_dqn_replay.builder.card.card import merge_card, remove_game
+from atari_dqn_replay.builder.card.metadata import size_category
+from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.frames import encode_frames
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
+from atari_dqn_replay.builder.format.manifest import (
+    Manifest,
+    ParquetRecord,
+    ReturnSummary,
+    RowCounts,
+    ShardRecord,
+    StepCounts,
+)
+from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
+from datasets import load_dataset
+from hub_server import HubServer
+from huggingface_hub import DatasetCard, HfApi
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from logs import real_frames
+from paths import ROOT
+
+EPISODE_STEPS = 10
+
+PLAYED = Provenance(COLLECTED, {"policy": "uniform random", "seed": 3, "protocol": {"frame_skip": 4}})
+
+
+def manifest(
+    game: str,
+    checkpoint: int = 0,
+    *,
+    run: int = 1,
+    partial: bool = False,
+    episodes: int = 2,
+    provenance: Provenance | None = None,
+    columns: Iterable[str] = ("observation", "reward"),
+    mean: float | None = -20.5,
+) -> Manifest:
+    """A checkpoint's manifest; its last episode is cut, its others have 10 steps each."""
+    where = (find_game(game), run, checkpoint)
+    steps = episodes * EPISODE_STEPS
+    return Manifest(
+        game=where[0].name,
+        run=run,
+        checkpoint=checkpoint,
+        partial=partial,
+        last_complete=not partial,
+        capacity=100,
+        provenance=provenance or Provenance(),
+        row_counts=RowCounts(rows_read=100, transitions=steps, padding=6, stale=1, repeated=93 - steps),
+        step_counts=StepCounts(steps, 0, 0, episodes, episodes - 1),
+        returns=ReturnSummary(mean, mean, mean),
+        sources=(),
+        shards=(
+            ShardRecord(steps_shard(*where, 0, 1), 1000, "0" * 64, steps, dict.fromkeys(columns, "0" * 32)),
+        ),
+        episodes_table=ParquetRecord(episodes_table(*where), 100, "0" * 64, episodes),
+        earlier=None,
+        later=None,
+    )
+
+
+def write_repo(root: Path, manifests: Sequence[Manifest], **options: Any) -> Path:
+    """A dataset repo with the card and the tables that the manifests tell of, with frames of real play."""
+    for each in manifests:
+        for record, table in ((each.shards[0], steps(each)), (each.episodes_table, episodes(each))):
+            path = root / record.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, path)
+        (root / each.shards[0].path).with_name("manifest.json").write_text(each.to_json())
+    (root / "README.md").write_text(merge_card(None, manifests, **options), encoding="utf-8")
+    return root
+
+
+def steps(of: Manifest) -> pa.Table:
+    count = of.step_counts.steps
+    number = np.arange(count)
+    columns = {
+        "observation": encode_frames(real_frames(of.game, count)),
+        "action": number % 3,
+        "reward": number % 5 == 4,
+        "terminated": number % EPISODE_STEPS == EPISODE_STEPS - 1,
+        "truncated": np.zeros(count),
+        "return_to_go": np.zeros(count),
+        "checkpoint": np.full(count, of.checkpoint),
+        "episode": number // EPISODE_STEPS,
+        "step": number % EPISODE_STEPS,
+    }
+    schema = steps_features(of.find_game()).arrow_schema
+    return pa.table([pa.array(columns[field.name]).cast(field.type) for field in schema], schema=schema)
+
+
+def episodes(of: Manifest) -> pa.Table:
+    rows = [
+        {
+            "game": of.game,
+            "run": of.run,
+            "checkpoint": of.checkpoint,
+            "episode": episode,
+            "length": EPISODE_STEPS,
+            "return": float(episode),
+            "terminated": True,
+            "truncated": False,
+            "complete": episode < of.step_counts.complete_episodes,
+            "final_observation": None,
+            "file": of.shards[0].path,
+            "first_row": episode * EPISODE_STEPS,
+        }
+        for episode in range(of.step_counts.episodes)
+    ]
+    return pa.Table.from_pylist(rows, schema=episodes_features().arrow_schema)
+
+
+def data_of(card: str) -> Any:
+    """The card's YAML as the Hub's own client reads it."""
+    return DatasetCard(card).data
+
+
+def config_names(card: str) -> list[str]:
+    return [config["config_name"] for config in data_of(card).to_dict().get("configs", [])]
+
+
+def files_of(card: str, config: str) -> dict[str, str | list[str]]:
+    entries = {entry["config_name"]: entry for entry in data_of(card)["configs"]}
+    return {split["split"]: split["path"] for split in entries[config]["data_files"]}
+
+
+def info_of(card: str, config: str) -> dict[str, Any]:
+    return {entry["config_name"]: entry for entry in data_of(card)["dataset_info"]}[config]
+
+
+def section_of(card: str, game: str) -> str:
+    found = re.search(rf"<!-- generated:game:{game}\b.*?<!-- /generated:game:{game} -->", card, re.DOTALL)
+    assert found, f"no section of {game}"
+    return found[0]
+
+
+def head_of(card: str) -> str:
+    return card.partition("<!-- generated:head -->")[2].partition("<!-- /generated:head -->")[0]
+
+
+PONG = [manifest("pong", number) for number in (0, 9, 10)] + [manifest("pong", 11, partial=True)]
+BREAKOUT = [manifest("breakout", number, run=run, provenance=PLAYED) for run in (1, 2) for number in (0, 1)]
+
+
+# --- What the YAML says ---------------------------------------------------------------------------------
+
+
+def test_each_game_has_the_configs_for_which_it_has_checkpoints() -> None:
+    """Pong holds checkpoints 0, 9, 10 and a partial 11; Breakout only 0 and 1, so it has no `medium`."""
+    assert config_names(merge_card(None, [*PONG, *BREAKOUT])) == [
+        "breakout-mixed",
+        "breakout-expert",
+        "breakout-full",
+        "breakout-episodes",
+        "pong-mixed",
+        "pong-medium",
+        "pong-expert",
+        "pong-full",
+        "pong-episodes",
+    ]
+
+
+def test_a_config_names_its_files_by_split() -> None:
+    card = merge_card(None, [*PONG, *BREAKOUT])
+    assert files_of(card, "pong-mixed") == {"run_1": "data/pong/run_1/checkpoint_00/*.parquet"}
+    assert files_of(card, "pong-medium") == {"run_1": "data/pong/run_1/checkpoint_09/*.parquet"}
+    assert files_of(card, "pong-expert") == {"run_1": "data/pong/run_1/checkpoint_10/*.parquet"}
+    assert files_of(card, "breakout-full") == {
+        "run_1": "data/breakout/run_1/checkpoint_0[01]/*.parquet",
+        "run_2": "data/breakout/run_2/checkpoint_0[01]/*.parquet",
+    }
+    assert files_of(card, "pong-episodes") == {
+        "run_1": [
+            "episodes/pong/run_1/checkpoint_0[09].parquet",
+            "episodes/pong/run_1/checkpoint_1[01].parquet",
+        ]
+    }
+
+
+def test_a_run_without_the_checkpoint_has_no_split() -> None:
+    card = merge_card(None, [manifest("pong", 0), manifest("pong", 1, run=2)])
+    assert list(files_of(card, "pong-mixed")) == ["run_1"]
+    assert list(files_of(card, "pong-full")) == ["run_1", "run_2"]
+
+
+def test_a_checkpoint_without_steps_gives_no_empty_split() -> None:
+    card = merge_card(None, [manifest("pong", 0), manifest("pong", 1, episodes=0)])
+    assert "pong-expert" not in config_names(card)
+
+
+def test_sizes_are_those_of_the_files() -> None:
+    info = info_of(merge_card(None, PONG), "pong-full")
+    assert [(split["name"], split["num_examples"]) for split in info["splits"]] == [("run_1", 80)]
+    assert info["download_size"] == 4000
+    assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+
+
+def test_the_hub_finds_it_by_its_tags() -> None:
+    data = data_of(merge_card(None, PONG))
+    assert data.task_categories == ["reinforcement-learning"]
+    assert {"atari", "offline-reinforcement-learning", "dqn"} <= set(data.tags)
+    assert data.size_categories == ["n<1K"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "category"),
+    [(999, "n<1K"), (1000, "1K<n<10K"), (50_000_000, "10M<n<100M"), (10**12, "n>1T")],
+)
+def test_size_categories_are_the_hubs(rows: int, category: str) -> None:
+    assert size_category(rows) == category
+
+
+def test_a_license_is_never_assumed() -> None:
+    assert data_of(merge_card(None, PONG)).license is None
+    licensed = merge_card(None, PONG, license="cc-by-4.0")
+    assert data_of(licensed).license == "cc-by-4.0"
+    assert data_of(merge_card(licensed, BREAKOUT)).license == "cc-by-4.0"
+
+
+def test_unclipped_rewards_are_a_column_where_the_source_has_them() -> None:
+    card = merge_card(None, [*PONG, manifest("breakout", columns=("reward", "unclipped_reward"))])
+
+    def columns(config: str) -> list[str]:
+        return [feature["name"] for feature in info_of(card, config)["features"]]
+
+    assert "unclipped_reward" in columns("breakout-full")
+    assert "unclipped_reward" not in columns("pong-full")
+
+
+# --- That `datasets` reads it ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repo of two games in the folder that the card's examples name, with a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    return write_repo(tmp_path / "path/to/this/folder", [*PONG, *BREAKOUT])
+
+
+def test_every_config_streams(repo: Path) -> None:
+    card = (repo / "README.md").read_text(encoding="utf-8")
+    for config in config_names(card):
+        for split in info_of(card, config)["splits"]:
+            stream = load_dataset(str(repo), config, split=split["name"], streaming=True)
+            assert sum(1 for _ in stream) == split["num_examples"]
+
+
+def test_every_config_loads_and_passes_the_checks_of_datasets(repo: Path) -> None:
+    """`load_dataset` compares the rows of each split with the card, and looks for room for `dataset_size`."""
+    card = (repo / "README.md").read_text(encoding="utf-8")
+    for config in config_names(card):
+        info = info_of(card, config)
+        loaded = load_dataset(str(repo), config)
+        assert {name: len(split) for name, split in loaded.items()} == {
+            split["name"]: split["num_examples"] for split in info["splits"]
+        }
+    mixed: Any = load_dataset(str(repo), "pong-mixed", split="run_1")
+    assert mixed.features["action"].names == list(find_game("pong").actions)
+    assert (np.asarray(mixed[5]["observation"]) == real_frames("Pong", 6)[5]).all()
+    assert mixed.info.splits["run_1"].num_bytes == pytest.approx(
+        info_of(card, "pong-mixed")["dataset_size"], rel=0.01
+    )
+
+
+def test_a_game_must_be_named(repo: Path) -> None:
+    """No config is the default one: nobody loads a game by mistake."""
+    with pytest.raises(ValueError, match="Config name is missing"):
+        load_dataset(str(repo), split="run_1", streaming=True)
+
+
+def test_the_examples_of_the_card_run(repo: Path) -> None:
+    names = run_examples((repo / "README.md").read_text(encoding="utf-8"))
+    assert names["repo"] == "path/to/this/folder"
+    assert (names["frames"] == real_frames("Breakout", 20)).all()
+    assert len(list(names["one_checkpoint"])) == 20
+    assert [row["step"] for row in names["rewarded"]] == [4, 9, 4, 9]
+    assert len(names["states"]) == names["best"]["length"] == EPISODE_STEPS
+
+
+def test_the_stacking_example_stacks_within_an_episode(repo: Path) -> None:
+    names = run_examples((repo / "README.md").read_text(encoding="utf-8"))
+    frames = real_frames("Breakout", 20)[:EPISODE_STEPS]
+    expected = np.zeros((EPISODE_STEPS, 4, 84, 84), np.uint8)
+    for step in range(EPISODE_STEPS):
+        for age in range(min(step + 1, 4)):
+            expected[step, 3 - age] = frames[step - age]
+    assert (names["states"] == expected).all()
+
+
+ON_THE_HUB = """
+import re, sys
+from datasets import load_dataset
+card = open(sys.argv[1], encoding="utf-8").read()
+names = {}
+for example in re.findall(r"^```python\\n(.*?)^```$", card, re.DOTALL | re.MULTILINE):
+    exec(example, names)
+assert names["repo"] == "user/atari"
+for config in re.findall(r"^- config_name: (.*)$", card.partition("dataset_info:")[0], re.MULTILINE):
+    streamed = load_dataset("user/atari", config, streaming=True)
+    loaded = load_dataset("user/atari", config)
+    for split in loaded:
+        print(config, split, len(loaded[split]), sum(1 for _ in streamed[split]))
+"""
+
+
+def test_configs_and_examples_work_on_the_hub_too(hub: HubServer, tmp_path: Path) -> None:
+    folder = write_repo(tmp_path / "repo", [*PONG, *BREAKOUT], repo_id="user/atari")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("user/atari", repo_type="dataset")
+    api.upload_folder(repo_id="user/atari", repo_type="dataset", folder_path=folder)
+    run = subprocess.run(
+        [sys.executable, "-c", ON_THE_HUB, str(folder / "README.md")],
+        env={**hub.environment(), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    counts = [line.split() for line in run.stdout.splitlines() if line.count(" ") == 3 and "run_" in line]
+    assert counts == [
+        [config, split["name"], str(split["num_examples"]), str(split["num_examples"])]
+        for config in config_names(card)
+        for split in info_of(card, config)["splits"]
+    ]
+
+
+def test_the_examples_name_the_repo() -> None:
+    assert 'repo = "user/atari"' in merge_card(None, PONG, repo_id="user/atari")
+    assert 'repo = "path/to/this/folder"' in merge_card(None, PONG)
+
+
+def run_examples(card: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    for example in re.findall(r"^```python\n(.*?)^```$", card, re.DOTALL | re.MULTILINE):
+        exec(example, names)
+    return names
+
+
+# --- Where the data came from ---------------------------------------------------------------------------
+
+
+def test_collected_data_is_never_presented_as_the_original() -> None:
+    card = merge_card(None, BREAKOUT)
+    assert data_of(card).pretty_name == "Newly played Atari replay logs"
+    assert "dqn" not in data_of(card)["tags"]
+    assert "# Newly played Atari replay logs" in head_of(card)
+    assert "**This is not the original" in head_of(card)
+    assert "converted" not in head_of(card)
+    section = section_of(card, "breakout")
+    assert "**Newly played; not from the original DQN Replay Dataset.**" in section
+    assert "- policy: uniform random\n" in section
+    assert "- protocol, frame_skip: 4\n" in section
+    assert "- seed: 3\n" in section
+
+
+def test_converted_data_without_a_record_is_not_presented_as_the_original_either() -> None:
+    card = merge_card(None, PONG)
+    assert data_of(card).pretty_name == "Atari replay logs in the layout of the DQN Replay Dataset"
+    assert "The source carried no record of its origin" in head_of(card)
+    assert "legacy ROMs of atari-py 0.2.5" in head_of(card)
+    assert "The source carried no record of its origin" in section_of(card, "pong")
+    assert "newly played" not in card.lower()
+
+
+def test_a_repo_of_both_tells_which_is_which() -> None:
+    card = merge_card(None, [*PONG, *BREAKOUT])
+    assert data_of(card).pretty_name == "Atari replay logs, converted and newly played"
+    assert "A part of this is newly played" in head_of(card)
+    assert "| [Breakout](#breakout) | newly played |" in head_of(card)
+    assert "The steps of Pong were converted" in head_of(card)
+    assert "| [Pong](#pong) | converted, origin not recorded |" in head_of(card)
+
+
+def test_the_head_follows_when_another_origin_joins() -> None:
+    """Publishing only Pong, the card still knows that Breakout was newly played."""
+    assert head_of(merge_card(merge_card(None, BREAKOUT), PONG)) == head_of(
+        merge_card(None, [*PONG, *BREAKOUT])
+    )
+
+
+def test_one_game_may_have_runs_of_both_origins() -> None:
+    card = merge_card(None, [manifest("pong"), manifest("pong", run=2, provenance=PLAYED)])
+    assert "**Newly played (run_2); not from the original" in section_of(card, "pong")
+    assert "Converted (run_1) from files" in section_of(card, "pong")
+    assert "newly played; converted, origin not recorded" in head_of(card)
+
+
+def test_another_recorded_origin_is_quoted() -> None:
+    card = merge_card(None, [manifest("pong", provenance=Provenance("rl-unplugged", {"version": "1.0"}))])
+    assert "gives their origin as “rl-unplugged”" in section_of(card, "pong")
+    assert "- version: 1.0\n" in section_of(card, "pong")
+    assert "no record" not in card
+
+
+def test_details_that_differ_name_their_runs() -> None:
+    played = [Provenance(COLLECTED, {"policy": "random", "seed": seed}) for seed in (7, 8)]
+    card = merge_card(None, [manifest("pong", run=run, provenance=played[run - 1]) for run in (1, 2)])
+    assert "- policy: random\n- seed: 7 (run_1), 8 (run_2)\n" in section_of(card, "pong")
+
+
+# --- What a game's section counts -----------------------------------------------------------------------
+
+
+def test_every_row_read_is_accounted_for() -> None:
+    assert (
+        "Of 400 rows read, 80 are transitions, 24 padding before episodes, 4 stale "
+        "(the ring had never written them) and 292 repeated from the file before."
+    ) in section_of(merge_card(None, PONG), "pong")
+
+
+def test_returns_have_a_row_for_each_checkpoint_and_a_column_for_each_run() -> None:
+    manifests = [
+        manifest("pong", 0, mean=-20.126),
+        manifest("pong", 0, run=2, mean=None),
+        manifest("pong", 1, partial=True, mean=1234.5),
+    ]
+    section = section_of(merge_card(None, manifests), "pong")
+    assert "| checkpoint | steps | episodes | complete | run_1 | run_2 |\n" in section
+    assert "| 0 | 40 | 4 | 2 | -20.13 [-20.13, -20.13] | none complete |\n" in section
+    assert "| 1 | 20 | 2 | 1 | 1,234.5 [1,234.5, 1,234.5], partial |  |\n" in section
+
+
+def test_a_long_table_is_folded() -> None:
+    assert "<details>" not in section_of(merge_card(None, PONG), "pong")
+    long = merge_card(None, [manifest("pong", number) for number in range(50)])
+    assert "<details>\n<summary>" in section_of(long, "pong")
+
+
+def test_checkpoints_that_are_not_here_are_named() -> None:
+    assert "not here are 1-8 (run_1)." in section_of(merge_card(None, PONG), "pong")
+    assert "not here" not in section_of(merge_card(None, BREAKOUT), "breakout")
+
+
+# --- Merging --------------------------------------------------------------------------------------------
+
+
+def test_a_second_game_loses_nothing() -> None:
+    before = merge_card(None, PONG)
+    after = merge_card(before, BREAKOUT)
+    assert section_of(after, "pong") == section_of(before, "pong")
+    for config in config_names(before):
+        assert files_of(after, config) == files_of(before, config)
+        assert info_of(after, config) == info_of(before, config)
+
+
+def test_publishing_a_game_again_replaces_what_was_said_of_it() -> None:
+    before = merge_card(None, [*PONG, *BREAKOUT])
+    after = merge_card(before, [manifest("pong", 0, episodes=5)])
+    assert [name for name in config_names(after) if name.startswith("pong")] == [
+        "pong-mixed",
+        "pong-expert",
+        "pong-full",
+        "pong-episodes",
+    ]
+    assert info_of(after, "pong-full")["splits"][0]["num_examples"] == 50
+    assert section_of(after, "breakout") == section_of(before, "breakout")
+
+
+games = st.lists(
+    st.sampled_from(["alien", "breakout", "ms-pacman", "pong", "zaxxon"]), unique=True, min_size=1
+)
+provenances = st.sampled_from([Provenance(), PLAYED, Provenance("elsewhere")])
+
+
+@st.composite
+def publications(draw: st.DrawFn) -> list[list[Manifest]]:
+    """Some games, each with some checkpoints, in the order in which they are published."""
+    places = st.tuples(st.integers(1, 3), st.integers(0, 12))
+    return [
+        [
+            manifest(game, checkpoint, run=run, provenance=draw(provenances), partial=checkpoint == 12)
+            for run, checkpoint in draw(st.lists(places, unique=True, min_size=1, max_size=4))
+        ]
+        for game in draw(games)
+    ]
+
+
+def publish(publications: Sequence[Sequence[Manifest]]) -> str:
+    card = None
+    for manifests in publications:
+        card = merge_card(card, manifests, license="mit")
+    assert card is not None
+    return card
+
+
+@settings(max_examples=30, deadline=None)
+@given(publications(), st.randoms())
+def test_the_order_of_publishing_does_not_matter(games: list[list[Manifest]], random: Any) -> None:
+    at_once = merge_card(None, [each for game in games for each in game], license="mit")
+    assert publish(games) == at_once
+    random.shuffle(games)
+    for game in games:
+        random.shuffle(game)
+    assert publish(games) == at_once
+
+
+@settings(max_examples=30, deadline=None)
+@given(publications())
+def test_publishing_twice_changes_nothing(games: list[list[Manifest]]) -> None:
+    card = publish(games)
+    for game in games:
+        assert merge_card(card, game) == card
+
+
+@settings(max_examples=30, deadline=None)
+@given(publications())
+def test_removing_a_game_undoes_its_publication(games: list[list[Manifest]]) -> None:
+    *others, last = games
+    if others:
+        assert remove_game(publish(games), last[0].find_game()) == publish(others)
+    else:
+        empty = remove_game(publish(games), last[0].find_game())
+        assert config_names(empty) == []
+        assert merge_card(empty, last) == publish(games)
+
+
+# --- What people write ----------------------------------------------------------------------------------
+
+
+def test_hand_edits_survive() -> None:
+    card = merge_card(None, PONG)
+    card = card.replace(
+        "tags:\n- atari\n", "# ours\nlanguage: [en]  # none, really\ntags:\n- my-tag\n- atari\n"
+    )
+    card = re.sub(r"pretty_name: .*", "pretty_name: 'My Pong'", card)
+    card = card.replace("## Columns\n", "## Our findings\n\nPong is *easy*.\n\n## Columns, explained\n")
+    card = card.replace("## How it was made", "## How we made it") + "\n## Notes at the end\n"
+    merged = merge_card(card, BREAKOUT)
+    for kept in (
+        "# ours\nlanguage: [en]  # none, really\ntags:\n- my-tag\n",
+        "pretty_name: 'My Pong'\n",
+        "## Our findings\n\nPong is *easy*.\n\n## Columns, explained\n",
+        "## How we made it\n",
+    ):
+        assert kept in merged
+    assert merged.endswith("\n<!-- /generated:game:pong -->\n\n## Notes at the end\n")
+    assert "converted and newly played" in head_of(merged)
+
+
+def test_a_removed_tag_stays_removed_and_a_removed_section_too() -> None:
+    card = merge_card(None, PONG).replace("- replay-buffer\n", "")
+    card = re.sub(r"<!-- generated:usage -->.*<!-- /generated:usage -->", "", card, flags=re.DOTALL)
+    merged = merge_card(card, BREAKOUT)
+    assert "replay-buffer" not in data_of(merged)["tags"]
+    assert "How to load it" not in merged
+
+
+def test_the_head_cannot_be_removed() -> None:
+    """It says what is not the original."""
+    card = re.sub(
+        r"<!-- generated:head -->.*<!-- /generated:head -->", "", merge_card(None, PONG), flags=re.DOTALL
+    )
+    assert "A part of this is newly played" in head_of(merge_card(card, BREAKOUT))
+
+
+FOREIGN = """---
+license: apache-2.0
+tags: [mine]
+configs:
+- config_name: scores
+  data_files: scores.csv
+dataset_info:
+  features:
+  - name: score
+    dtype: int32
+---
+# My Atari things
+
+Some text.
+"""
+
+
+def test_a_readme_that_is_not_ours_keeps_what_it_has() -> None:
+    card = merge_card(FOREIGN, PONG)
+    data = data_of(card)
+    assert data.license == "apache-2.0"
+    assert data["tags"][0] == "mine"
+    assert "atari" in data["tags"]
+    assert config_names(card)[:2] == ["scores", "pong-mixed"]
+    assert info_of(card, "default")["features"] == [{"name": "score", "dtype": "int32"}]
+    text = DatasetCard(card).text
+    assert text.lstrip().startswith("# My Atari things\n\nSome text.\n")
+    assert "### Pong" in text
+    assert merge_card(card, PONG) == card
+
+
+@pytest.mark.parametrize("existing", ["", "\n", "# Title\n", "no newline", "---\nlicense: mit\n---\n"])
+def test_any_small_readme_will_do(existing: str) -> None:
+    card = merge_card(existing, PONG)
+    assert "pong-expert" in config_names(card)
+    assert existing.removeprefix("---\nlicense: mit\n---\n").strip() in card
+    assert merge_card(card, PONG) == card
+
+
+def test_windows_line_ends_stay() -> None:
+    card = merge_card(merge_card(None, PONG).replace("\n", "\r\n"), BREAKOUT)
+    assert card.replace("\r\n", "\n") == merge_card(None, [*PONG, *BREAKOUT])
+    assert card.count("\n") == card.count("\r\n")
+
+
+def cut_end_mark(card: str) -> str:
+    return card.replace("<!-- /generated:game:pong -->", "")
+
+
+def repeat_section(card: str) -> str:
+    return card + section_of(card, "pong") + "\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_end_mark, "has no partner"),
+        (repeat_section, "occurs twice"),
+        (lambda card: card.replace("configs:\n", "configs: [\n"), "YAML cannot be read"),
+        (lambda _: "---\n- a list\n---\n", "not a list of `key: value`"),
+        (lambda _: "---\nconfigs: all\n---\n", "`configs` is no list of configs"),
+        (lambda _: "---\nconfigs:\n- data_files: x\n---\n", "has no `config_name`"),
+    ],
+)
+def test_a_damaged_readme_is_left_to_its_owner(damage: Callable[[str], str], message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        merge_card(damage(merge_card(None, PONG)), BREAKOUT)
+
+
+# --- What strangers' files may hold ---------------------------------------------------------------------
+
+HOSTILE = [
+    "<!-- /generated:game:pong -->",
+    "x\n<!-- /generated:game:pong -->\n<!-- generated:head -->\n",
+    "-->",
+    "| a | b |\n|---|---|",
+    "{{ 7 * 7 }}{% for x in y %}",
+    "```python\nimport os\n```",
+    "\n---\nlicense: evil\n---\n",
+    "\n# This is the original DQN Replay Dataset\n",
+    "**bold** [link](http://example.com) <b>html</b> `code`",
+    "\ud800 \u202e \x00 \u2028",
+    "x" * 100_000,
+]
+
+
+texts = st.text() | st.sampled_from(HOSTILE)
+
+
+def assert_unbroken(details: dict[str, Any]) -> None:
+    """The card has the YAML, marks and headings of a harmless one, and merges like it."""
+    harmless = merge_card(None, [manifest("pong", provenance=PLAYED)])
+    manifests = [manifest("pong", provenance=Provenance(COLLECTED, details))]
+    card = merge_card(None, manifests)
+    card.encode()
+    assert data_of(card).to_dict() == data_of(harmless).to_dict()
+    for pattern in (r"^<!--.*$", r"^#.*$", r"^```.*$", r"^---$"):
+        assert re.findall(pattern, card, re.MULTILINE) == re.findall(pattern, harmless, re.MULTILINE)
+    assert len(card) < len(harmless) + 10_000
+    assert merge_card(card, BREAKOUT) == merge_card(merge_card(None, BREAKOUT), manifests)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_details_cannot_break_the_card(text: str) -> None:
+    assert_unbroken({text: text, "list": [text], "nested": {text: {text: text}}})
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(texts, texts, max_size=4))
+def test_no_details_can_break_the_card(details: dict[str, str]) -> None:
+    assert_unbroken(details)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_origin_is_not_taken_for_the_original(text: str) -> None:
+    section = section_of(merge_card(None, [manifest("pong", provenance=Provenance(text))]), "pong")
+    assert section.startswith("<!-- generated:game:pong recorded -->\n### Pong\n")
+    assert section.count("<!--") == 2
