@@ -1,85 +1,75 @@
-"""Arguments that several commands share: their types, and options that mean the same everywhere."""
+"""Arguments that several commands share: their types, and groups of options that mean the same everywhere.
+
+`add_…` adds a group to a parser; `open_…` makes of the parsed group the object that it names.
+"""
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..builder.errors import AtariReplayError
 
-SOURCE_HELP = "a folder or a URL: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
+if TYPE_CHECKING:
+    from ..builder.assembly.plan import Plan
+    from ..builder.repos.place import Place
+    from ..builder.sources.source import Source
+
+SOURCE_HELP = "folder or URL of the replay logs: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
+GAMES_HELP = "games in any spelling (pong, MsPacman, ms-pacman), or `all`"
+PER_GAME_HELP = "; may contain {game} if there is one for each game"
+
+Parsed = TypeVar("Parsed")
 
 
 def to_path(text: str) -> Path:
-    """Also with `~` where the shell has left it alone, as in `--out=~/x`."""
+    """Parses a path; expands `~` where the shell did not, as in `--out=~/x`."""
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # nobody of that name: a shell, too, takes it for a folder's name
+    except RuntimeError:  # no user of that name: like a shell, take it as a folder's name
         return Path(text)
 
 
 def to_source(text: str) -> str:
-    """A URL as it is, a path as `to_path` reads it."""
+    """Parses a source: a URL stays as it is, a path is read as by `to_path`."""
     return str(to_path(text)) if text.startswith("~") else text
 
 
 def to_numbers(what: str) -> Callable[[str], list[int]]:
-    """A type for numbers of this kind, as in `0,9,40-49`."""
-    from ..builder.format.configs import parse_numbers
+    """Returns a type for numbers of this kind, as in `0,9,40-49`."""
 
     def parse(text: str) -> list[int]:
-        try:
-            return parse_numbers(text, what)
-        except AtariReplayError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+        from ..builder.format.configs import parse_numbers
+
+        return _or_usage_error(parse_numbers, text, what)
 
     return parse
 
 
-def add_destination(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """Where a dataset is published, or is to be."""
-    to = parser.add_mutually_exclusive_group(required=True)
-    to.add_argument("--to", type=to_path, metavar="FOLDER2", help=f"a folder{more}")
-    to.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset on the Hub{more}")
-    parser.add_argument("--revision", metavar="BRANCH", help="branch on the Hub (default: main)")
-
-
-def add_selection(parser: "argparse._ActionsContainer") -> None:
-    """A source, and what of it."""
-    parser.add_argument("--source", type=to_source, help=SOURCE_HELP)
-    add_storage_option(parser)
-    parser.add_argument("--runs", type=to_numbers("runs"), metavar="1-5", help="default: all of the source")
-    parser.add_argument(
-        "--checkpoints", type=to_numbers("checkpoints"), metavar="0,9,40-49", help="default: all of a run"
-    )
+def to_positive(text: str) -> int:
+    """Parses a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, at least 1")
+    return int(text)
 
 
 def to_size(text: str) -> int:
-    """Bytes, as in `500MB`."""
+    """Parses a number of bytes, as in `500MB`."""
     from ..builder.terminal.sizes import parse_size
 
-    try:
-        return parse_size(text)
-    except AtariReplayError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return _or_usage_error(parse_size, text)
 
 
-def add_storage_option(parser: "argparse._ActionsContainer") -> None:
-    """What the file system of a source is told."""
-    parser.add_argument(
-        "--storage-option",
-        action="append",
-        default=[],
-        type=to_storage_option,
-        metavar="KEY=VALUE",
-        help="for the source's file system, e.g. token=anon, endpoint_url=https://…; may be repeated; "
-        "see docs/sources.md",
-    )
+def to_license(text: str) -> str:
+    """Parses the identifier of a license that the Hub knows."""
+    from ..builder.card.licenses import check_license
+
+    return _or_usage_error(check_license, text)
 
 
 def to_storage_option(text: str) -> tuple[str, Any]:
-    """A key and its value: JSON where it is JSON, else the text as it is."""
+    """Parses KEY=VALUE; the value is parsed as JSON if it is JSON, and is otherwise the text itself."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise argparse.ArgumentTypeError("write it as KEY=VALUE")
@@ -89,30 +79,108 @@ def to_storage_option(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def add_license(parser: argparse.ArgumentParser) -> None:
-    """The license that the card states."""
-    parser.add_argument(
-        "--license", type=to_license, help="to state on the card, as the Hub spells it, e.g. cc-by-4.0"
-    )
-
-
-def to_license(text: str) -> str:
-    """A license that the Hub knows."""
-    from ..builder.card.licenses import check_license
-
+def _or_usage_error(parse: Callable[..., Parsed], *given: str) -> Parsed:
     try:
-        return check_license(text)
+        return parse(*given)
     except AtariReplayError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def to_positive(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, at least 1")
-    return int(text)
+def add_source(
+    parser: "argparse._ActionsContainer", *, required: bool = False, help: str = SOURCE_HELP
+) -> None:
+    """Add `--source` and the options of its file system."""
+    parser.add_argument("--source", type=to_source, required=required, help=help)
+    add_storage_option(parser)
+
+
+def add_storage_option(parser: "argparse._ActionsContainer") -> None:
+    """Add the options of the source's file system."""
+    parser.add_argument(
+        "--storage-option",
+        action="append",
+        default=[],
+        type=to_storage_option,
+        metavar="KEY=VALUE",
+        help="option of the source's file system, e.g. token=anon, endpoint_url=https://…; "
+        "may be repeated; see docs/sources.md",
+    )
+
+
+def open_source(options: argparse.Namespace) -> "Source":
+    """Opens the source that was given.
+
+    Raises:
+        SourceError: there is none.
+    """
+    from ..builder.sources.open import open_source
+
+    return open_source(options.source, dict(options.storage_option))
+
+
+def add_selection(parser: "argparse._ActionsContainer") -> None:
+    """Add the runs and checkpoints to select from a source."""
+    parser.add_argument(
+        "--runs", type=to_numbers("runs"), metavar="1-5", help="runs to include (default: all of the source)"
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=to_numbers("checkpoints"),
+        metavar="0,9,40-49",
+        help="checkpoints to include (default: all of each run)",
+    )
+
+
+def add_destination(parser: argparse.ArgumentParser, more: str = PER_GAME_HELP) -> None:
+    """Add the place of a published dataset: a folder, or a repo on the Hub."""
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--to", type=to_path, metavar="FOLDER", help=f"a dataset in a folder{more}")
+    to.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset repo on the Hub{more}")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch of the repo on the Hub (default: main)")
+
+
+def open_place(options: argparse.Namespace) -> "Place":
+    """Returns the place of a published dataset; refuses options of the Hub for a folder."""
+    from ..builder.repos.place import Place
+
+    private = getattr(options, "private", False)
+    if options.repo_id is None and (private or options.revision is not None):
+        option = "--private" if private else "--revision"
+        options.refuse(f"{option} is for the Hub: give --repo-id instead of a folder")
+    folder = None if options.to is None else str(options.to)
+    return Place(folder, options.repo_id, revision=options.revision or "main", private=private)
+
+
+def open_plan(options: argparse.Namespace, games: Sequence[str]) -> "Plan":
+    """Returns the plan to publish these games of the source.
+
+    Raises:
+        AtariReplayError: the source has no such game, run or checkpoint, or cannot be read.
+    """
+    from ..builder.assembly.plan import make_plan
+    from ..builder.sources.open import named_games
+
+    source = open_source(options)
+    return make_plan(
+        source,
+        named_games(source, games),
+        open_place(options),
+        options.work,
+        runs=options.runs,
+        checkpoints=options.checkpoints,
+    )
+
+
+def add_license(parser: argparse.ArgumentParser) -> None:
+    """Add the license that the card states."""
+    parser.add_argument(
+        "--license",
+        type=to_license,
+        metavar="ID",
+        help="license to state on the card, as the Hub spells it, e.g. cc-by-4.0",
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Tell instead of doing."""
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    """Add the option to report instead of doing."""
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be done")

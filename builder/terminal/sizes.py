@@ -1,7 +1,5 @@
 """Sizes as people read and write them."""
 
-from tqdm import tqdm
-
 from ..errors import UnknownNameError
 
 DISK = 4 * 10**9
@@ -11,15 +9,17 @@ _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "B": 1.0}
 
 
 def size_text(size: float) -> str:
-    """As `1.23GB`, by powers of 1,000."""
+    """Returns the size as `1.23GB`, by powers of 1,000."""
+    from tqdm import tqdm  # here, since the parser of arguments needs the rest at once
+
     return tqdm.format_sizeof(size, "B", 1000)
 
 
 def parse_size(text: str) -> int:
-    """Bytes, from `500MB`, `4GB` or `4e9`.
+    """Returns the number of bytes that `500MB`, `4GB` or `4e9` means.
 
     Raises:
-        UnknownNameError: it is no size.
+        UnknownNameError: the text is not a size.
     """
     number, unit = text.upper().strip(), 1.0
     for name, size in _UNITS.items():

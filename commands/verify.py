@@ -1,0 +1,46 @@
+"""`atari-dqn-replay verify`."""
+
+import argparse
+
+from .arguments import PER_GAME_HELP, SOURCE_HELP, add_source, open_place, open_source, to_path
+
+SUMMARY = "prove that a dataset is right: against its manifests, its card, and its source"
+EXAMPLES = (
+    "atari-dqn-replay verify dataset",
+    "atari-dqn-replay verify --repo-id me/atari-dqn-replay --quick",
+    "atari-dqn-replay verify dataset --source mirror/dqn",
+    "atari-dqn-replay verify --repo-id 'me/atari-dqn-replay-{game}'",
+)
+WHEN_STOPPED = "nothing was changed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the dataset, and what it is compared with."""
+    parser.add_argument(
+        "to", type=to_path, nargs="?", metavar="FOLDER", help=f"a dataset in a folder{PER_GAME_HELP}"
+    )
+    parser.add_argument("--repo-id", metavar="USER/NAME", help=f"a dataset repo on the Hub{PER_GAME_HELP}")
+    parser.add_argument(
+        "--revision", metavar="REVISION", help="branch, tag or commit of the repo on the Hub (default: main)"
+    )
+    add_source(parser, help=f"compare with this source, too: {SOURCE_HELP}")
+    parser.add_argument(
+        "--games", nargs="+", metavar="GAME", help="games to verify (default: all of the dataset)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="check only files, sizes, checksums that need no download, and the card",
+    )
+
+
+def run(options: argparse.Namespace) -> object:
+    """Verify the dataset."""
+    if (options.to is None) == (options.repo_id is None):
+        options.refuse("name either a folder or, with --repo-id, a dataset on the Hub")
+    from ..builder.format.games import find_game
+    from ..builder.verification.places import verify_place
+
+    source = options.source and open_source(options)
+    games = None if options.games is None else [find_game(name) for name in options.games]
+    return verify_place(open_place(options), source=source, games=games, quick=options.quick)
