@@ -13,11 +13,11 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ..errors import AtariReplayError, OutputError, SourceError
+from ..errors import AtariReplayError, OutputError
 from ..files import remove, replacing
 from ..format.games import Game
 from ..format.layout import checkpoint_folder
-from ..network.retrying import Patience, Result, patiently
+from ..network.retrying import RequestFailedError, Result, RetryPolicy
 from .pieces import Piece
 
 _PIECE = "piece.json"
@@ -62,14 +62,14 @@ class WorkFolder:
     def read(self, name: str) -> bytes | None:
         """A file's content; None if there is none."""
         try:
-            return self._patiently(lambda: self._files.cat_file(f"{self._root}/{name}"))
+            return self._ask(lambda: self._files.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError:
             return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file; on a disk it appears whole."""
         if self.path is None:
-            self._patiently(lambda: self._files.pipe_file(f"{self._root}/{name}", content))
+            self._ask(lambda: self._files.pipe_file(f"{self._root}/{name}", content))
         else:
             with replacing(self.path / name) as temporary:
                 temporary.write_bytes(content)
@@ -78,7 +78,7 @@ class WorkFolder:
         """Names of the files anywhere below one of its folders."""
         self._files.invalidate_cache()
         try:
-            paths = self._patiently(lambda: self._files.find(f"{self._root}/{folder}".rstrip("/")))
+            paths = self._ask(lambda: self._files.find(f"{self._root}/{folder}".rstrip("/")))
         except FileNotFoundError:
             return []
         return sorted(path[len(self._root) + 1 :] for path in paths if path.endswith(ending))
@@ -90,7 +90,7 @@ class WorkFolder:
             remove(Path(place))
         else:
             with contextlib.suppress(FileNotFoundError):
-                self._patiently(lambda: self._files.rm(place, recursive=True))
+                self._ask(lambda: self._files.rm(place, recursive=True))
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -161,13 +161,17 @@ class WorkFolder:
                 if content is not None:
                     yield json.loads(content)
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
+    def _ask(self, action: Callable[[], Result]) -> Result:
         if self.path is not None:
             return action()
         try:
-            return patiently(action, self.url, Patience())
-        except SourceError as error:
-            raise OutputError(str(error)) from None
+            return RetryPolicy().call(action, FileNotFoundError, NotADirectoryError)
+        except RequestFailedError as error:
+            if error.is_final:
+                text = f"cannot be used ({error}); check that you may read and write it"
+            else:
+                text = f"gives no answer ({error.reason}); publish again to go on from here"
+            raise OutputError(f"{self.url}: {text}") from None
 
 
 def _place(game: Game, run: int, checkpoint: int, kind: str) -> str:

@@ -5,6 +5,7 @@ and s3fs and gcsfs turn some into plain OSErrors that keep only the text.
 """
 
 import email.utils
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ _OFFLINE = "OfflineModeIsEnabled"
 _BASES = {"ClientError", "TransportError", "HTTPClientError", "HTTPException", "HTTPError", "ConnectionError"}
 """Names of the libraries' base classes for what goes wrong on the way: aiohttp's, httpx's, botocore's,
 http.client's, urllib3's. By name, since most of them need not be installed."""
+_RATE_LIMIT = re.compile(r"\br\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
+"""In a RateLimit header, as the Hub sends it: nothing is left, and in t seconds there is."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>\\)\]}]+", re.IGNORECASE)
 _SECRET = re.compile(
     r"(?i)\b(bearer +|basic +|\w*(?:token|signature|secret|password|key) *[=:] *)[^\s,;&'\")]+"
@@ -49,8 +52,11 @@ def status_of(error: BaseException) -> int | None:
 
 def retry_after(error: BaseException, most: float = 86400.0) -> float | None:
     """The seconds for which a server asks to be left alone; None if it does not say."""
+    is_too_often = status_of(error) == 429
     for each in _with_causes(error):
         for headers in _headers(each):
+            if is_too_often and (limit := _RATE_LIMIT.search(str(headers.get("RateLimit", "")))):
+                return min(most, float(limit[1]))
             value = headers.get("Retry-After") or headers.get("retry-after")
             if value is not None:
                 return min(most, _seconds(str(value)))
@@ -62,17 +68,20 @@ def is_denied(error: BaseException) -> bool:
     return isinstance(error, PermissionError) or status_of(error) in DENIED
 
 
+def is_network_failure(error: BaseException) -> bool:
+    """Whether the error comes from the network, a server or a disk, and not from a mistake in the request."""
+    names = {base.__name__ for base in type(error).mro()}
+    # What should be JSON and is not comes from a proxy, or was cut short.
+    is_on_the_way = isinstance(error, OSError | EOFError | json.JSONDecodeError) or bool(_BASES & names)
+    return is_on_the_way or status_of(error) is not None
+
+
 def is_final(error: BaseException) -> bool:
     """Whether trying again would give the same."""
     if isinstance(error, _FINAL) or type(error).__name__ == _OFFLINE:
         return True
     status = status_of(error)
-    if status is not None:
-        return status not in PASSING
-    on_the_way = isinstance(error, OSError | EOFError) or _BASES & {
-        base.__name__ for base in type(error).mro()
-    }
-    return not on_the_way
+    return status not in PASSING if status is not None else not is_network_failure(error)
 
 
 def describe_error(error: BaseException) -> str:

@@ -1,18 +1,14 @@
 """Requests to the Hub: patient while it is too busy, with errors that say what to do."""
 
 import contextlib
-import json
-import random
-import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
     build_hf_headers,
@@ -23,7 +19,8 @@ from huggingface_hub.utils import (
 )
 
 from ..errors import OutputError
-from .errors import PASSING, describe_error, retry_after
+from .errors import status_of
+from .retrying import RequestFailedError, Result, RetryPolicy
 
 MOST_FAILURES = 30
 """In a row, at one request."""
@@ -31,15 +28,6 @@ FIRST_WAIT = 0.5
 """Seconds before the second attempt; doubled for each one after that, and shortened at random."""
 LONGEST_WAIT = 60.0
 """Seconds, unless the Hub asks for more."""
-
-# Of whichever HTTP library huggingface_hub uses; all that it raises descends from this.
-_HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
-_ON_THE_WAY = (_HTTPError, json.JSONDecodeError, ConnectionError, TimeoutError)
-
-_RESET = re.compile(r"\br\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
-"""The Hub's own header of a rate limit: nothing is left, and in t seconds there is."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -69,23 +57,26 @@ class HubRequests:
         return f"{self.api.endpoint}/{self.page}"
 
     def retrying(self, call: Callable[[], Result]) -> Result:
-        """What `call` returns, called again while the Hub is too busy or the network fails.
+        """Returns what `call` returns, called again while the Hub is too busy or the network fails.
 
-        Waits as long as the Hub asks for, if it does, unless patience ends before.
+        Raises:
+            RequestFailedError: the Hub refused, or gave no answer for as long as `patience`.
+            OutputError: a file on this machine cannot be read.
         """
-        since = time.monotonic()
-        for failures in range(1, MOST_FAILURES + 1):
+
+        def attempt() -> Result:
+            self._limit_silence()
             try:
-                self._limit_silence()
                 return call()
-            except _ON_THE_WAY as error:
-                wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
-                wait = max(wait, _asked_for(error) or 0.0)
-                is_late = time.monotonic() - since + wait > self.patience
-                if _is_final(error) or is_late or failures == MOST_FAILURES:
+            except OSError as error:
+                if error.errno is None or isinstance(error, ConnectionError | TimeoutError):
                     raise
-                time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
+                raise OutputError(
+                    f"{error.filename or self.address}: cannot be read ({error.strerror or error})"
+                ) from None
+
+        policy = RetryPolicy(self.patience, FIRST_WAIT, LONGEST_WAIT, MOST_FAILURES)
+        return policy.call(attempt)
 
     def _limit_silence(self) -> None:
         client = get_session()
@@ -93,7 +84,11 @@ class HubRequests:
             client.timeout = self.silence
 
     def get(self, path: str, **query: str | bool) -> Any:
-        """The answer to a GET request: of httpx's Response or what takes its place."""
+        """The answer to a GET request: of httpx's Response or what takes its place.
+
+        Raises:
+            FileNotFoundError: the repo has no such file or folder.
+        """
         url = path if "://" in path else f"{self.api.endpoint}{path}"
 
         def attempt() -> Any:
@@ -102,7 +97,12 @@ class HubRequests:
             hf_raise_for_status(response)
             return response
 
-        return self.retrying(attempt)
+        try:
+            return self.retrying(attempt)
+        except RequestFailedError as error:
+            if isinstance(error.cause, EntryNotFoundError):
+                raise FileNotFoundError(path) from None
+            raise
 
     def tree(self, repo_id: str, commit: str, folder: str, *, recursive: bool) -> Iterator[dict[str, Any]]:
         """What lies in a folder of a dataset repo, or also below, page by page."""
@@ -117,24 +117,20 @@ class HubRequests:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn the errors of the Hub and of the way there into one that says what to do, without the token.
+        """Turn a failed request into an error that says what to do, without the token.
 
         Raises:
-            OutputError: instead of them.
+            OutputError: instead of RequestFailedError.
         """
         try:
             yield
-        except _ON_THE_WAY as error:
+        except RequestFailedError as error:
             message = self._explain(error)
             token = self.token or get_token()
             raise OutputError(message.replace(token, "…") if token else message) from None
-        except OSError as error:
-            raise OutputError(
-                f"{error.filename or self.address}: cannot be read ({error.strerror or error})"
-            ) from None
 
-    def _explain(self, error: Exception) -> str:
-        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    def _explain(self, error: RequestFailedError) -> str:
+        status = status_of(error)
         if status == 401 and (self.token or get_token()):
             return (
                 f"{self.address}: the Hub does not accept the token; make a new one and run `hf auth login`"
@@ -143,30 +139,14 @@ class HubRequests:
             return f"{self.address}: the Hub wants a token; run `hf auth login`, or set HF_TOKEN"
         if status == 403:
             return f"{self.address}: the token may not write there; use one with write permission"
-        if isinstance(error, RepositoryNotFoundError):
+        if isinstance(error.cause, RepositoryNotFoundError):
             return f"{self.address}: no such repo, or the token may not see it"
-        if status is not None and status not in PASSING:
-            said = getattr(error, "server_message", None) or type(error).__name__
+        if error.is_final and status is not None:
+            said = getattr(error.cause, "server_message", None) or type(error.cause).__name__
             return f"{self.address}: the Hub refused ({status}: {said})"
-        asked = _asked_for(error)
-        reason = f"{status or describe_error(error)}{f', come back in {asked:,.0f} s' if asked else ''}"
+        asked = error.retry_after
+        reason = f"{status or error}{f', come back in {asked:,.0f} s' if asked else ''}"
         return f"{self.address}: the Hub does not answer ({reason}); publish again to go on from here"
-
-
-def _is_final(error: Exception) -> bool:
-    if isinstance(error, OfflineModeIsEnabled):
-        return True
-    return isinstance(error, HfHubHTTPError) and error.response.status_code not in PASSING
-
-
-def _asked_for(error: Exception) -> float | None:
-    """Seconds that the Hub asks to be left alone."""
-    if not isinstance(error, HfHubHTTPError):
-        return None
-    reset = _RESET.search(error.response.headers.get("RateLimit", ""))
-    if error.response.status_code == 429 and reset:
-        return float(reset[1])
-    return retry_after(error)
 
 
 @contextlib.contextmanager

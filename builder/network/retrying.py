@@ -1,4 +1,4 @@
-"""How often and how long a failing store is tried again."""
+"""When a failed request is tried again, and when it is given up."""
 
 import random
 import threading
@@ -7,89 +7,117 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import SourceError, UnreachableError
-from .errors import describe_error, is_final, retry_after
+from .errors import describe_error, is_final, is_network_failure, retry_after
 
 Result = TypeVar("Result")
 
 
+class RequestFailedError(Exception):
+    """A request that failed for good: it was refused, or tried again until patience ended.
+
+    It says what happened and leaves the words to the caller, who knows what the request was for. What it was
+    raised for is its `__cause__`, too, so that `status_of` and `is_denied` see through it.
+    """
+
+    def __init__(self, cause: Exception, failures: int = 1, seconds: float = 0.0) -> None:
+        super().__init__(describe_error(cause))
+        self.__cause__ = self.cause = cause
+        """The last failure."""
+        self.failures = failures
+        """How many there were."""
+        self.seconds = seconds
+        """Time since the last success, or since the first attempt."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the request was refused, so that trying again would not help."""
+        return is_final(self.cause)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds for which the server asks to be left alone; None if it does not say."""
+        return retry_after(self.cause)
+
+    @property
+    def reason(self) -> str:
+        """The last failure in one short line, without credentials."""
+        asked = self.retry_after
+        return str(self) + (f"; the server asks to come back in {asked:,.0f} s" if asked else "")
+
+
 @dataclass(frozen=True)
-class Patience:
-    """When to give up. The option `patience=SECONDS` of a source sets the first."""
+class RetryPolicy:
+    """How long and how often a request is tried while its failures may pass."""
 
     seconds: float = 120.0
-    """Without a byte, or an answer."""
+    """Time without a byte, or an answer, after which a request is given up."""
     first_wait: float = 0.25
     """Seconds before the second attempt; doubled for each one after that, and shortened at random."""
     longest_wait: float = 20.0
-    """Seconds."""
+    """Seconds, unless the server asks for more."""
     failures: int = 200
-    """At one file, however much arrives in between."""
+    """Failures of one request, however much arrives in between, after which it is given up."""
+
+    def call(self, request: Callable[[], Result], *answers: type[Exception]) -> Result:
+        """Returns what the request returns, tried again while its failures may pass.
+
+        Args:
+            request: called without arguments.
+            answers: exceptions that are answers rather than failures. They are raised as they are, like
+                those that do not come from a network, a server or a disk.
+
+        Raises:
+            RequestFailedError: the request was refused or given up.
+        """
+        attempts = Attempts(self)
+        while True:
+            try:
+                return request()
+            except answers:
+                raise
+            except Exception as error:
+                if not is_network_failure(error):
+                    raise
+                attempts.failed(error)
 
 
 class Attempts:
-    """The attempts to get one thing: waits between them, and gives up in the end.
+    """The attempts at one request, of which parts may succeed.
 
     Args:
-        where: what is tried, for the message.
-        patience: when to give up.
+        policy: when to give up.
         stop: ends a wait when another thread sets it.
     """
 
-    def __init__(self, where: str, patience: Patience, stop: threading.Event | None = None) -> None:
-        self._where = where
-        self._patience = patience
+    def __init__(self, policy: RetryPolicy, stop: threading.Event | None = None) -> None:
+        self._policy = policy
         self._stop = stop or threading.Event()
         self._failures = 0
         self._in_a_row = 0
         self._since = time.monotonic()
 
     def succeeded(self) -> None:
-        """Something arrived: patience begins anew."""
+        """Something arrived: the time without an answer begins anew."""
         self._in_a_row = 0
         self._since = time.monotonic()
 
-    def failed(self, error: Exception, what: str = "") -> None:
+    def failed(self, error: Exception) -> None:
         """Wait before the next attempt, as long as the server asks for if it does.
 
         Raises:
-            SourceError: trying again would not help, or patience is at an end.
+            RequestFailedError: trying again would not help, or this was the last attempt.
         """
-        if is_final(error):
-            raise SourceError(
-                f"{self._where}: cannot be read ({describe_error(error)}); check that you may read it"
-            ) from None
         self._failures += 1
         self._in_a_row += 1
-        wait = self._wait(error)
         elapsed = time.monotonic() - self._since
-        if self._failures >= self._patience.failures or elapsed + wait > self._patience.seconds:
-            asked = retry_after(error)
-            asks = f"; the server asks to come back in {asked:,.0f} s" if asked else ""
-            raise UnreachableError(
-                f"{self._where}: given up{what} after {self._failures} failures, {elapsed:.0f} s without "
-                f"an answer ({describe_error(error)}{asks}); try the same command again later: finished "
-                f"checkpoints stay"
-            ) from None
+        wait = self._wait(error)
+        is_last = self._failures >= self._policy.failures or elapsed + wait > self._policy.seconds
+        if is_last or is_final(error):
+            raise RequestFailedError(error, self._failures, elapsed) from error
         self._stop.wait(wait)
 
     def _wait(self, error: Exception) -> float:
-        wait = min(self._patience.longest_wait, self._patience.first_wait * 2.0 ** (self._in_a_row - 1))
+        # No larger power, which would be too large a float after a thousand failures.
+        doublings = min(self._in_a_row - 1, 32)
+        wait = min(self._policy.longest_wait, self._policy.first_wait * 2.0**doublings)
         return max(retry_after(error) or 0.0, wait * random.uniform(0.5, 1.0))
-
-
-def patiently(action: Callable[[], Result], where: str, patience: Patience) -> Result:
-    """What the action gives, tried again while its failures may pass.
-
-    Raises:
-        FileNotFoundError: the action raised it.
-        SourceError: its failure is final, or patience is at an end.
-    """
-    attempts = Attempts(where, patience)
-    while True:
-        try:
-            return action()
-        except (FileNotFoundError, NotADirectoryError, SourceError):
-            raise
-        except Exception as error:
-            attempts.failed(error)

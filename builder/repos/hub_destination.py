@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetInfo, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    HfHubHTTPError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoFile as HubFile
 from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
 from huggingface_hub.utils import (
@@ -24,8 +19,9 @@ from huggingface_hub.utils import (
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
-from ..network.errors import PASSING
+from ..network.errors import PASSING, status_of
 from ..network.hub import HubRequests, without_client_bars
+from ..network.retrying import RequestFailedError
 from ..terminal.progress import progress_bar
 from .built_folder import RepoFile
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
@@ -37,11 +33,8 @@ BATCH_FILES = 64
 BATCH_BYTES = 2**28
 """Files and bytes that are handed to the client at once: bounds its memory, and paces the progress bar."""
 
-_MISSING = "LFS pointer pointed to a file that does not exist"
-"""So the Hub refuses a commit that names what it does not have."""
-
 _XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})\b")
-"""In the text of an error of Xet's."""
+"""In the text of an error of Xet's, which has the status nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +139,7 @@ class HubDestination(Destination):
             if info is None or info.sha is None:
                 return []
             for top in DATA_FOLDERS:
-                with contextlib.suppress(EntryNotFoundError):
+                with contextlib.suppress(FileNotFoundError):
                     entries = self.hub.tree(self.repo_id, info.sha, top, recursive=False)
                     found.update(entry["path"].rpartition("/")[2] for entry in entries)
         return [game for game in GAMES if game.slug in found]
@@ -156,17 +149,15 @@ class HubDestination(Destination):
             return self.hub.retrying(
                 lambda: self.hub.api.dataset_info(self.repo_id, revision=revision, expand=["sha", "private"])
             )
-        except RevisionNotFoundError:
-            return None
-        except RepositoryNotFoundError as error:
+        except RequestFailedError as error:
             # The Hub says 401 to those who show no token, whether the repo is private or missing.
-            if error.response.status_code == 404:
+            if status_of(error) == 404:
                 return None
             raise
 
     def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, HubFile]]:
         for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
-            with contextlib.suppress(EntryNotFoundError):
+            with contextlib.suppress(FileNotFoundError):
                 for entry in self.hub.tree(self.repo_id, commit, folder, recursive=True):
                     if entry["type"] == "file":
                         yield entry["path"], HubFile(**entry)
@@ -245,7 +236,7 @@ class HubSnapshot(Snapshot):
         url = hf_hub_url(
             to.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=to.hub.api.endpoint
         )
-        with to.hub.explained(), contextlib.suppress(EntryNotFoundError):
+        with to.hub.explained(), contextlib.suppress(FileNotFoundError):
             return to.hub.get(url).content
         return None
 
@@ -270,9 +261,9 @@ class HubSnapshot(Snapshot):
             operations = [*additions, *map(CommitOperationDelete, change.deletions)]
             try:
                 return self._commit(operations, change.summary, self.commit)
-            except HfHubHTTPError as error:
-                if _MISSING in str(error) and ahead:
-                    raise UploadLostError(self.destination.address, self._lost(ahead, str(error))) from None
+            except RequestFailedError as error:
+                if error.is_final and ahead and (lost := self._lost(ahead)):
+                    raise UploadLostError(self.destination.address, lost) from None
                 raise
 
     def create(self) -> None:
@@ -290,7 +281,7 @@ class HubSnapshot(Snapshot):
                 )
             )
 
-    def _lost(self, files: Sequence[RepoFile], said: str) -> list[str]:
+    def _lost(self, files: Sequence[RepoFile]) -> list[str]:
         """Those of the uploaded files that the Hub does not have."""
         to = self.destination
         infos = [_addition_of_upload(file).upload_info for file in files]
@@ -300,8 +291,7 @@ class HubSnapshot(Snapshot):
             )
         )
         wanted = {each["oid"] for each in objects if each.get("actions")}
-        lost = [file.path for file in files if file.sha256 in wanted or file.path in said]
-        return lost or [file.path for file in files]
+        return [file.path for file in files if file.sha256 in wanted]
 
     def _commit(
         self, operations: Sequence[CommitOperationAdd | CommitOperationDelete], summary: str, parent: str
@@ -319,13 +309,12 @@ class HubSnapshot(Snapshot):
                         parent_commit=parent,
                     )
                 )
-        except HfHubHTTPError as error:
-            if error.response.status_code == 412:
+        except RequestFailedError as error:
+            if status_of(error) == 412:
                 raise DestinationChangedError from None
-            raise
-        except ValueError as error:
-            if isinstance(error.__cause__, HfHubHTTPError):
-                raise OutputError(f"{to.address}: the Hub refused the card ({_first_words(error)})") from None
+            if isinstance(error.cause, ValueError) and isinstance(error.cause.__cause__, HfHubHTTPError):
+                said = _first_words(error.cause)
+                raise OutputError(f"{to.address}: the Hub refused the card ({said})") from None
             raise
         return info.oid
 

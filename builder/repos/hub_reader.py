@@ -21,15 +21,15 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile as HubFile
 from huggingface_hub.utils import (
     build_hf_headers,
+    get_session,
     hf_raise_for_status,
-    http_backoff,
     validate_repo_id,
 )
 
 from ..errors import OutputError, SourceError
 from ..network.errors import is_denied, status_of
 from ..network.hub import without_client_bars
-from ..network.retrying import Patience, Result, patiently
+from ..network.retrying import RequestFailedError, Result, RetryPolicy
 from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
 DATASET = "dataset"
@@ -96,7 +96,7 @@ class HubReader(RepoReader):
 
         def get() -> bytes:
             headers = build_hf_headers(token=self.token)
-            response = http_backoff("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+            response = get_session().get(url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
             hf_raise_for_status(response)
             return response.content
 
@@ -177,7 +177,9 @@ class HubReader(RepoReader):
                 raise
 
         try:
-            return patiently(ask, self.address, Patience(seconds=self.patience))
+            return RetryPolicy(seconds=self.patience).call(ask)
+        except RequestFailedError as error:
+            raise OutputError(f"{self.address}: {_failure(error)}") from None
         except _MissingError as error:
             raise NoDatasetError(str(error)) from None
         except SourceError as error:
@@ -193,9 +195,20 @@ class HubReader(RepoReader):
                 raise FileNotFoundError(path) from error
 
         try:
-            return patiently(get_if_there, path, Patience(seconds=self.patience))
+            return RetryPolicy(seconds=self.patience).call(get_if_there, FileNotFoundError)
         except FileNotFoundError:
             raise UnreadableFileError("the Hub lists it and does not have it") from None
-        except SourceError as error:
+        except RequestFailedError as error:
             self.require_answer()
-            raise UnreadableFileError(str(error).removeprefix(f"{path}: ")) from None
+            raise UnreadableFileError(_failure(error)) from None
+        except SourceError as error:
+            raise UnreadableFileError(str(error)) from None
+
+
+def _failure(error: RequestFailedError) -> str:
+    if error.is_final:
+        return f"the Hub refused ({error})"
+    return (
+        f"the Hub does not answer ({error.failures} failures in {error.seconds:.0f} s, {error.reason}); "
+        f"try the same command again later"
+    )

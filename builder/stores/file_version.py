@@ -18,23 +18,24 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """Two equal stamps mean the same content, as far as the store can tell."""
+class FileVersion:
+    """Two equal versions mean the same content, as far as the store can tell."""
 
     size: int | None
     """Bytes."""
-    version: str | None = None
+    tag: str | None = None
+    """What the store calls this content: a generation, an ETag or a time."""
     checksum: tuple[str, str] | None = field(default=None, compare=False)
     """The algorithm (sha256, crc32c or md5) and the digest in hexadecimal."""
 
-    def agrees(self, other: "Stamp") -> bool:
+    def agrees(self, other: "FileVersion") -> bool:
         """Whether both may be of the same content; what only one of them knows is not held against it."""
-        pairs = ((self.size, other.size), (self.version, other.version))
+        pairs = ((self.size, other.size), (self.tag, other.tag))
         return all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)
 
 
-def stamp_of(info: Mapping[str, Any], *, etag_is_md5: bool = False) -> Stamp:
-    """The stamp in a file system's details of a file.
+def file_version_of(info: Mapping[str, Any], *, etag_is_md5: bool = False) -> FileVersion:
+    """The version in a file system's details of a file.
 
     Args:
         info: as gcsfs, s3fs, huggingface_hub or another fsspec file system gives them.
@@ -42,7 +43,7 @@ def stamp_of(info: Mapping[str, Any], *, etag_is_md5: bool = False) -> Stamp:
     """
     known = [info[key] for key in (*_VERSIONS, *_TIMES) if info.get(key)]
     size = info.get("size")
-    return Stamp(
+    return FileVersion(
         int(size) if size is not None else None,
         str(known[0]) if known else None,
         _checksum(info, etag_is_md5),

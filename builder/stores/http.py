@@ -13,7 +13,7 @@ from fsspec.implementations.http import HTTPFileSystem
 
 from ..errors import SourceError
 from ..network.errors import describe_error
-from .file_version import Stamp, stamp_of
+from .file_version import FileVersion, file_version_of
 from .resilient_reader import FIRST_BLOCK, Connection
 from .store import Store, is_plain_name
 
@@ -39,7 +39,7 @@ class HttpStore(Store):
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
         given = dict(options.pop("client_kwargs", {}))
-        stall = min(STALL, self.patience.seconds)
+        stall = min(STALL, self.policy.seconds)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=stall, sock_read=stall)
         # Bytes as they are stored: some servers declare `.gz` files as an encoding of what is in them.
         client = {"timeout": timeout, "auto_decompress": False, **given}
@@ -79,25 +79,25 @@ class HttpStore(Store):
             raise CannotListError(f"{self.describe(folder)}: not listed (a page without links to files)")
         return names
 
-    def _current_stamp(self, path: str) -> Stamp:
+    def _current_version(self, path: str) -> FileVersion:
         return self._sync(lambda: self._head(path))
 
-    def _stamp(self, path: str) -> Stamp:
+    def _version(self, path: str) -> FileVersion:
         full = self._full(path)
-        if full not in self._stamps:
-            self._stamps[full] = self._ask(lambda: self._current_stamp(path), path)
-        return self._stamps[full]
+        if full not in self._versions:
+            self._versions[full] = self._ask(lambda: self._current_version(path), path)
+        return self._versions[full]
 
-    async def _head(self, path: str) -> Stamp:
+    async def _head(self, path: str) -> FileVersion:
         """By HEAD, or where that is not allowed by a GET of one byte."""
         session = await self.fs.set_session()
         async with session.head(self._url(path), allow_redirects=True, **self._request()) as response:
             if response.status not in (403, 405, 501):
                 _raise_for_status(response)
-                return _stamp_of_response(response)
+                return _version_of_response(response)
         async with session.get(self._url(path), **self._request({"Range": "bytes=0-0"})) as response:
             _raise_for_status(response)
-            return _stamp_of_response(response)
+            return _version_of_response(response)
 
     def _connect(self, path: str, offset: int) -> Connection:
         return _Response(self, path, offset)
@@ -139,7 +139,7 @@ class _Response:
         self._response: aiohttp.ClientResponse | None = None
         self._more_follows = False
         """The response is only the first part."""
-        self.stamp = Stamp(None)
+        self.version = FileVersion(None)
 
     def read(self, most: int) -> bytes:
         """The next bytes, at most so many."""
@@ -153,7 +153,7 @@ class _Response:
     async def _read(self, most: int) -> bytes:
         while True:
             if self._response is None:
-                ended = self.stamp.size is not None and self._offset >= self.stamp.size
+                ended = self.version.size is not None and self._offset >= self.version.size
                 self._response = None if ended else await self._get()
                 if self._response is None:
                     return b""
@@ -185,13 +185,13 @@ class _Response:
                 response.close()
                 if self._offset:
                     total = response.headers.get("Content-Range", "").rpartition("/")[2]
-                    self.stamp = Stamp(int(total)) if total.isdigit() else self.stamp
+                    self.version = FileVersion(int(total)) if total.isdigit() else self.version
                     return None
                 response = await self._ask(None)  # an empty file has no ranges
             _raise_for_status(response)
-            stamp = _stamp_of_response(response)
-            if self.stamp.size is None or not self.stamp.agrees(stamp):
-                self.stamp = stamp  # if it is another one, the reader sees that
+            version = _version_of_response(response)
+            if self.version.size is None or not self.version.agrees(version):
+                self.version = version  # if it is another one, the reader sees that
             await self._go_to_offset(response)
         except BaseException:
             response.close()
@@ -225,7 +225,7 @@ def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     response.raise_for_status()
 
 
-def _stamp_of_response(response: aiohttp.ClientResponse) -> Stamp:
+def _version_of_response(response: aiohttp.ClientResponse) -> FileVersion:
     headers = response.headers
     size = headers.get("Content-Length")
     if response.status == 206:
@@ -238,7 +238,7 @@ def _stamp_of_response(response: aiohttp.ClientResponse) -> Stamp:
             known[{"crc32c": "crc32c", "md5": "md5Hash"}.get(algorithm, "")] = digest
     if response.status == 200 and "Content-MD5" in headers:
         known["Content-MD5"] = headers["Content-MD5"]
-    return stamp_of({**known, "size": size if size is None or size.isdigit() else None})
+    return file_version_of({**known, "size": size if size is None or size.isdigit() else None})
 
 
 class _Links(HTMLParser):

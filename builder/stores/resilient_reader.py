@@ -13,8 +13,9 @@ from concurrent.futures import CancelledError
 from typing import Protocol
 
 from ..errors import SourceError, UnreachableError
-from ..network.retrying import Attempts, Patience
-from .file_version import NO_CHECKSUM, Digest, Stamp, digest_of
+from ..network.retrying import Attempts, RequestFailedError, RetryPolicy
+from .failures import source_error
+from .file_version import NO_CHECKSUM, Digest, FileVersion, digest_of
 
 FIRST_BLOCK = 1 << 13
 """Bytes: enough for a header, so that a look at one costs little."""
@@ -32,10 +33,10 @@ _POLL = 0.2
 class Connection(Protocol):
     """A file from some offset on; may fail at any moment."""
 
-    stamp: Stamp
+    version: FileVersion
     """Of the content that it reads, as far as it is known by now."""
     pinned: bool
-    """Whether the stamp came together with the bytes; else the store is asked again at the end."""
+    """Whether the version came together with the bytes; else the store is asked again at the end."""
 
     def read(self, most: int) -> bytes:
         """The next bytes, at most so many; none at the end."""
@@ -52,9 +53,9 @@ class ResilientReader(io.RawIOBase):
 
     Args:
         connect: opens the file from an offset on.
-        current_stamp: asks the store anew what the file is.
+        current_version: asks the store anew what the file is.
         where: the file's name in messages.
-        patience: when to give up.
+        policy: when to give up.
 
     Raises:
         SourceError: from `read`: the file cannot be had, changed in between, or is not what the store vouches
@@ -64,14 +65,14 @@ class ResilientReader(io.RawIOBase):
     def __init__(
         self,
         connect: Callable[[int], Connection],
-        current_stamp: Callable[[], Stamp],
+        current_version: Callable[[], FileVersion],
         where: str,
-        patience: Patience,
+        policy: RetryPolicy,
     ) -> None:
         self._connect = connect
-        self._current_stamp = current_stamp
+        self._current_version = current_version
         self._where = where
-        self._patience = patience
+        self._policy = policy
         self._stop = threading.Event()
         self._ahead: _Ahead | None = None
         self._held = memoryview(b"")
@@ -103,18 +104,18 @@ class ResilientReader(io.RawIOBase):
         if self._ahead is None:
             self._ahead = _Ahead(self._read_blocks(), self._stop)
         try:
-            return self._ahead.next(self._patience.seconds * 2)
+            return self._ahead.next(self._policy.seconds * 2)
         except queue.Empty:
             raise UnreachableError(
-                f"{self._where}: given up: no answer for {self._patience.seconds * 2:.0f} s; try the same "
+                f"{self._where}: given up: no answer for {self._policy.seconds * 2:.0f} s; try the same "
                 f"command again later: finished checkpoints stay"
             ) from None
 
     def _read_blocks(self) -> Generator[bytes, None, None]:
         """All blocks, however often the connection breaks."""
-        attempts = Attempts(self._where, self._patience, self._stop)
+        attempts = Attempts(self._policy, self._stop)
         offset, most = 0, FIRST_BLOCK
-        stamp: Stamp | None = None
+        version: FileVersion | None = None
         digest: Digest | None = None
         connection: Connection | None = None
         try:
@@ -122,22 +123,26 @@ class ResilientReader(io.RawIOBase):
                 try:
                     connection = connection or self._connect(offset)
                     block = connection.read(most)
-                    stamp = self._same(stamp, connection.stamp)
-                    if not block and stamp.size is not None and offset < stamp.size:
-                        raise ConnectionError(f"the connection ended {stamp.size - offset:,} bytes too early")
+                    version = self._same(version, connection.version)
+                    if not block and version.size is not None and offset < version.size:
+                        missing = version.size - offset
+                        raise ConnectionError(f"the connection ended {missing:,} bytes too early")
                 except (SourceError, FileNotFoundError):
                     raise
                 except Exception as error:
                     if connection is not None:
                         connection.close()
                         connection = None
-                    attempts.failed(error, what=f" at byte {offset:,}")
+                    try:
+                        attempts.failed(error)
+                    except RequestFailedError as failure:
+                        raise source_error(self._where, failure, f" at byte {offset:,}") from None
                     continue
                 if not block:
-                    self._check_end(stamp, digest, offset, connection.pinned)
+                    self._check_end(version, digest, offset, connection.pinned)
                     return
                 attempts.succeeded()
-                digest = digest or digest_of(stamp.checksum)
+                digest = digest or digest_of(version.checksum)
                 if digest is not None:
                     digest.update(block)
                 offset += len(block)
@@ -147,29 +152,29 @@ class ResilientReader(io.RawIOBase):
             if connection is not None:
                 connection.close()
 
-    def _same(self, before: Stamp | None, now: Stamp) -> Stamp:
+    def _same(self, before: FileVersion | None, now: FileVersion) -> FileVersion:
         if before is not None and not before.agrees(now):
             raise self._changed(before, now)
         return before or now
 
-    def _changed(self, before: Stamp, now: Stamp) -> SourceError:
+    def _changed(self, before: FileVersion, now: FileVersion) -> SourceError:
         return SourceError(
             f"{self._where}: changed while it was read (it had {_describe(before)}, now {_describe(now)}); "
             f"run the same command again when nobody writes to the source"
         )
 
-    def _check_end(self, stamp: Stamp, digest: Digest | None, read: int, pinned: bool) -> None:
-        if stamp.size is not None and read > stamp.size:
+    def _check_end(self, version: FileVersion, digest: Digest | None, read: int, pinned: bool) -> None:
+        if version.size is not None and read > version.size:
             raise SourceError(
-                f"{self._where}: {read:,} bytes arrived, but the store says that it has {stamp.size:,}; "
+                f"{self._where}: {read:,} bytes arrived, but the store says that it has {version.size:,}; "
                 f"run the same command again, and if it is the same, copy the file again"
             )
-        algorithm, expected = stamp.checksum or ("", "")
+        algorithm, expected = version.checksum or ("", "")
         if pinned if digest is None else digest.hexdigest() == expected:
             return
-        now = self._current_stamp()
-        if not stamp.agrees(now):
-            raise self._changed(stamp, now)
+        now = self._current_version()
+        if not version.agrees(now):
+            raise self._changed(version, now)
         if digest is None or now.checksum == NO_CHECKSUM:
             return
         raise SourceError(
@@ -236,6 +241,6 @@ class _Ahead:
                 return
 
 
-def _describe(stamp: Stamp) -> str:
-    size = "an unknown size" if stamp.size is None else f"{stamp.size:,} bytes"
-    return f"{size}, version {stamp.version}" if stamp.version else size
+def _describe(version: FileVersion) -> str:
+    size = "an unknown size" if version.size is None else f"{version.size:,} bytes"
+    return f"{size}, version {version.tag}" if version.tag else size

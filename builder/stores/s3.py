@@ -6,7 +6,7 @@ from typing import Any
 import fsspec
 
 from ..errors import SourceError
-from .file_version import NO_CHECKSUM, Stamp
+from .file_version import NO_CHECKSUM, FileVersion
 from .store import Store
 
 
@@ -30,14 +30,14 @@ class S3Store(Store):
             options = {**options, "anon": True}
         return file_system(**options), file_system._strip_protocol(url)
 
-    def _current_stamp(self, path: str) -> Stamp:
-        stamp = super()._current_stamp(path)
+    def _current_version(self, path: str) -> FileVersion:
+        version = super()._current_version(path)
         bucket, key, _ = self.fs.split_path(self._full(path))
         head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
         encrypted = str(head.get("ServerSideEncryption", "")).startswith("aws:kms")
         if encrypted or head.get("SSECustomerAlgorithm"):
-            return replace(stamp, checksum=NO_CHECKSUM)
-        return stamp
+            return replace(version, checksum=NO_CHECKSUM)
+        return version
 
 
 def _has_credentials() -> bool:

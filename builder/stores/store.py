@@ -12,8 +12,9 @@ from fsspec.asyn import AsyncFileSystem
 from ..errors import SourceError
 from ..network.at_once import at_once
 from ..network.errors import describe_error, is_denied, status_of, without_credentials
-from ..network.retrying import Patience, patiently
-from .file_version import Stamp, stamp_of
+from ..network.retrying import RequestFailedError, RetryPolicy
+from .failures import source_error
+from .file_version import FileVersion, file_version_of
 from .resilient_reader import Connection, ResilientReader
 
 __all__ = ["Store", "without_credentials"]
@@ -47,7 +48,7 @@ class Store:
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         options = dict(storage_options or {})
-        self.patience = _patience(options.pop("patience", None))
+        self.policy = _policy(options.pop("patience", None))
         try:
             self.fs, root = self._file_system(url, options)
         except SourceError:
@@ -60,7 +61,7 @@ class Store:
         # Instances are shared by fsspec, and with them listings that may be old.
         self.fs.invalidate_cache()
         self._answered = [False]
-        self._stamps: dict[str, Stamp] = {}
+        self._versions: dict[str, FileVersion] = {}
         self._listings: dict[str, Sequence[str]] = {}
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
@@ -105,7 +106,8 @@ class Store:
             if is_plain_name(name) and full != self._full(folder):
                 names.add(name)
                 if entry.get("type") == "file":
-                    self._stamps[self._full(f"{folder}/{name}" if folder else name)] = self._stamp_of(entry)
+                    path = self._full(f"{folder}/{name}" if folder else name)
+                    self._versions[path] = self._version_of(entry)
         return sorted(names)
 
     def open(self, path: str) -> BinaryIO:
@@ -118,24 +120,24 @@ class Store:
             return self.fs.open(self._full(path), "rb")
         reader = ResilientReader(
             lambda offset: self._connect(path, offset),
-            lambda: self._ask(lambda: self._current_stamp(path), path),
+            lambda: self._ask(lambda: self._current_version(path), path),
             self.describe(path),
-            self.patience,
+            self.policy,
         )
         return io.BufferedReader(reader, BUFFER)
 
     def size(self, path: str) -> int | None:
         """Bytes; None if the file is not there or the store does not say."""
         try:
-            return self._stamp(path).size
+            return self._version(path).size
         except OSError:
             return None
 
-    def stamps(self, paths: Sequence[str]) -> dict[str, Stamp | None]:
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion | None]:
         """What the store says of each file, None if it is not there; asked for several at once."""
         if self.is_local:
-            return {path: self._stamp_if_there(path) for path in paths}
-        return dict(zip(paths, at_once(self._stamp_if_there, paths, REQUESTS_AT_ONCE), strict=True))
+            return {path: self._version_if_there(path) for path in paths}
+        return dict(zip(paths, at_once(self._version_if_there, paths, REQUESTS_AT_ONCE), strict=True))
 
     def fingerprint(self, folders: Iterable[str]) -> str:
         """Changes when a file in these folders is added, removed or replaced by another."""
@@ -143,7 +145,7 @@ class Store:
 
     def fingerprint_of(self, paths: Sequence[str]) -> str:
         """Changes when one of these files is removed or replaced by another."""
-        lines = sorted(f"{path} {stamp}" for path, stamp in self.stamps(paths).items())
+        lines = sorted(f"{path} {version}" for path, version in self.versions(paths).items())
         return xxhash.xxh3_64_hexdigest("\n".join(lines).encode())
 
     def describe(self, path: str = "") -> str:
@@ -152,37 +154,37 @@ class Store:
 
     def _connect(self, path: str, offset: int) -> Connection:
         kind = _Ranges if isinstance(self.fs, AsyncFileSystem) else _Handle
-        return kind(self.fs, self._full(path), self._stamp(path), offset)
+        return kind(self.fs, self._full(path), self._version(path), offset)
 
-    def _stamp(self, path: str) -> Stamp:
+    def _version(self, path: str) -> FileVersion:
         """As the store said when it was first asked: what is read must still be that."""
         full = self._full(path)
         if self.is_local:
-            return self._stamp_of(self.fs.info(full))
-        if full not in self._stamps:
-            self._stamps[full] = self._ask(lambda: self._stamp_of(self.fs.info(full)), path)
-        return self._stamps[full]
+            return self._version_of(self.fs.info(full))
+        if full not in self._versions:
+            self._versions[full] = self._ask(lambda: self._version_of(self.fs.info(full)), path)
+        return self._versions[full]
 
-    def _stamp_if_there(self, path: str) -> Stamp | None:
+    def _version_if_there(self, path: str) -> FileVersion | None:
         try:
-            return self._stamp(path)
+            return self._version(path)
         except OSError:
             return None
 
-    def _current_stamp(self, path: str) -> Stamp:
+    def _current_version(self, path: str) -> FileVersion:
         self.fs.invalidate_cache()
-        return self._stamp_of(self.fs.info(self._full(path)))
+        return self._version_of(self.fs.info(self._full(path)))
 
-    def _stamp_of(self, info: Mapping[str, Any]) -> Stamp:
-        return stamp_of(info, etag_is_md5=self.etag_is_md5)
+    def _version_of(self, info: Mapping[str, Any]) -> FileVersion:
+        return file_version_of(info, etag_is_md5=self.etag_is_md5)
 
     def _ask(self, question: Callable[[], Result], path: str, verb: str = "read") -> Result:
         """The store's answer, asked again while its failures may pass."""
         if self.is_local:
             return self._ask_disk(question, path, verb)
-        patience = self.patience
+        policy = self.policy
         if not self._answered[0]:
-            patience = replace(patience, seconds=min(FIRST_CONTACT, patience.seconds))
+            policy = replace(policy, seconds=min(FIRST_CONTACT, policy.seconds))
 
         def ask() -> Result:
             try:
@@ -194,7 +196,14 @@ class Store:
                     raise SourceError(f"{self.describe(path)}: {self._denied(verb, error)}") from None
                 raise
 
-        answer = patiently(ask, self.describe(path), patience)
+        try:
+            answer = policy.call(ask, FileNotFoundError, NotADirectoryError)
+        except RequestFailedError as error:
+            raise source_error(self.describe(path), error) from None
+        except (SourceError, FileNotFoundError, NotADirectoryError):
+            raise
+        except Exception as error:  # each library has its own for a question that it does not like
+            raise SourceError(f"{self.describe(path)}: cannot be {verb} ({describe_error(error)})") from None
         self._answered[0] = True
         return answer
 
@@ -219,13 +228,13 @@ class _Ranges:
 
     pinned = False
 
-    def __init__(self, fs: Any, path: str, stamp: Stamp, offset: int) -> None:
+    def __init__(self, fs: Any, path: str, version: FileVersion, offset: int) -> None:
         self._fs, self._path, self._offset = fs, path, offset
-        self.stamp = stamp
+        self.version = version
 
     def read(self, most: int) -> bytes:
         """The next bytes, at most so many."""
-        size = self.stamp.size
+        size = self.version.size
         stop = self._offset + most if size is None else min(self._offset + most, size)
         if stop <= self._offset:
             return b""
@@ -244,8 +253,8 @@ class _Handle:
 
     pinned = False
 
-    def __init__(self, fs: Any, path: str, stamp: Stamp, offset: int) -> None:
-        self.stamp = stamp
+    def __init__(self, fs: Any, path: str, version: FileVersion, offset: int) -> None:
+        self.version = version
         # No cache of theirs: they would read ahead once more.
         self._file: io.BufferedIOBase = fs.open(path, "rb", cache_type="none")
         if offset:
@@ -265,10 +274,10 @@ def is_plain_name(name: str) -> bool:
     return name not in ("", ".", "..") and not any(char in "/\\" or not char.isprintable() for char in name)
 
 
-def _patience(seconds: Any) -> Patience:
-    if seconds is None:
-        return Patience()
+def _policy(patience: Any) -> RetryPolicy:
+    if patience is None:
+        return RetryPolicy()
     try:
-        return Patience(seconds=float(seconds))
+        return RetryPolicy(seconds=float(patience))
     except (TypeError, ValueError):
-        raise SourceError(f"patience={seconds!r}: give a number of seconds") from None
+        raise SourceError(f"patience={patience!r}: give a number of seconds") from None

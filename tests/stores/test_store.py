@@ -13,10 +13,11 @@ import pytest
 import requests
 from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.network.errors import describe_error, is_final, retry_after, status_of
-from atari_dqn_replay.builder.network.retrying import Attempts, Patience, patiently
+from atari_dqn_replay.builder.network.retrying import Attempts, RequestFailedError, RetryPolicy
 from atari_dqn_replay.builder.sources.open import open_store
 from atari_dqn_replay.builder.stores.download_cache import KeptFiles
-from atari_dqn_replay.builder.stores.file_version import NO_CHECKSUM, Stamp, stamp_of
+from atari_dqn_replay.builder.stores.failures import source_error
+from atari_dqn_replay.builder.stores.file_version import NO_CHECKSUM, FileVersion, file_version_of
 from atari_dqn_replay.builder.stores.resilient_reader import LARGEST_BLOCK, ResilientReader
 from botocore.exceptions import ClientError, EndpointConnectionError
 from gcsfs.retry import HttpError
@@ -28,7 +29,7 @@ from web_server import running_web
 from yarl import URL
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
-QUICK = Patience(seconds=5, first_wait=0.0001, longest_wait=0.001)
+QUICK = RetryPolicy(seconds=5, first_wait=0.0001, longest_wait=0.001)
 Event = int | Exception
 
 
@@ -37,8 +38,8 @@ class Script:
 
     pinned = False
 
-    def __init__(self, content: bytes, events: list[Event], stamp: Stamp) -> None:
-        self._content, self._events, self.stamp = content, events, stamp
+    def __init__(self, content: bytes, events: list[Event], version: FileVersion) -> None:
+        self._content, self._events, self.version = content, events, version
         self._offset = 0
         self.connections = 0
         self.read_bytes = 0
@@ -60,12 +61,12 @@ class Script:
     def close(self) -> None:
         pass
 
-    def reader(self, now: Stamp | None = None, patience: Patience = QUICK) -> ResilientReader:
-        return ResilientReader(self.connect, lambda: now or self.stamp, "store://file", patience)
+    def reader(self, now: FileVersion | None = None, policy: RetryPolicy = QUICK) -> ResilientReader:
+        return ResilientReader(self.connect, lambda: now or self.version, "store://file", policy)
 
 
-def stamp_for(content: bytes, algorithm: str = "sha256") -> Stamp:
-    return Stamp(len(content), "1", (algorithm, hashlib.new(algorithm, content).hexdigest()))
+def version_for(content: bytes, algorithm: str = "sha256") -> FileVersion:
+    return FileVersion(len(content), "1", (algorithm, hashlib.new(algorithm, content).hexdigest()))
 
 
 failures = st.sampled_from([ConnectionResetError(), TimeoutError(), aiohttp.ServerDisconnectedError()])
@@ -75,7 +76,7 @@ events = st.lists(st.one_of(st.integers(1, 50_000), st.just(0), failures), max_s
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(events=events, sizes=st.lists(st.integers(500, 100_000), min_size=1, max_size=5))
 def test_each_byte_comes_once_however_it_breaks(events: list[Event], sizes: list[int]) -> None:
-    reader = Script(CONTENT, events, stamp_for(CONTENT)).reader()
+    reader = Script(CONTENT, events, version_for(CONTENT)).reader()
     got = b""
     for index in range(1000):
         data = reader.read(sizes[index % len(sizes)])
@@ -87,7 +88,7 @@ def test_each_byte_comes_once_however_it_breaks(events: list[Event], sizes: list
 
 
 def test_a_header_costs_one_block() -> None:
-    script = Script(CONTENT, [], stamp_for(CONTENT))
+    script = Script(CONTENT, [], version_for(CONTENT))
     reader = script.reader()
     time.sleep(0.05)
     assert script.read_bytes == 0
@@ -99,7 +100,7 @@ def test_a_header_costs_one_block() -> None:
 
 def test_it_reads_ahead_but_not_far() -> None:
     content = bytes(20 * LARGEST_BLOCK)
-    script = Script(content, [], Stamp(len(content)))
+    script = Script(content, [], FileVersion(len(content)))
     reader = script.reader()
     while script.read_bytes < 8 * LARGEST_BLOCK:
         reader.read(1 << 20)
@@ -111,7 +112,7 @@ def test_it_reads_ahead_but_not_far() -> None:
 
 def test_closing_ends_the_thread() -> None:
     before = threading.active_count()
-    readers = [Script(CONTENT, [], stamp_for(CONTENT)).reader() for _ in range(5)]
+    readers = [Script(CONTENT, [], version_for(CONTENT)).reader() for _ in range(5)]
     for count, reader in enumerate(readers):
         for _ in range(count):
             reader.read(1)
@@ -121,50 +122,51 @@ def test_closing_ends_the_thread() -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
 def test_what_the_store_vouches_for_is_compared(algorithm: str) -> None:
-    stamp = stamp_for(CONTENT, algorithm)
-    assert Script(CONTENT, [], stamp).reader().readall() == CONTENT
+    version = version_for(CONTENT, algorithm)
+    assert Script(CONTENT, [], version).reader().readall() == CONTENT
     with pytest.raises(SourceError, match=rf"store://file: arrived damaged: its {algorithm}"):
-        Script(b"x" + CONTENT[1:], [], stamp).reader().readall()
+        Script(b"x" + CONTENT[1:], [], version).reader().readall()
     with pytest.raises(SourceError, match="changed while it was read"):
-        Script(b"x" + CONTENT[1:], [], stamp).reader(now=Stamp(len(CONTENT), "2")).readall()
+        Script(b"x" + CONTENT[1:], [], version).reader(now=FileVersion(len(CONTENT), "2")).readall()
 
 
 def test_a_checksum_that_the_store_takes_back_is_not_held_against_it() -> None:
-    stamp = Stamp(len(CONTENT), "1", ("md5", "0" * 32))
-    now = Stamp(len(CONTENT), "1", NO_CHECKSUM)
-    assert Script(CONTENT, [], stamp).reader(now=now).readall() == CONTENT
+    version = FileVersion(len(CONTENT), "1", ("md5", "0" * 32))
+    now = FileVersion(len(CONTENT), "1", NO_CHECKSUM)
+    assert Script(CONTENT, [], version).reader(now=now).readall() == CONTENT
 
 
 def test_without_a_checksum_the_version_is_asked_again() -> None:
-    stamp = Stamp(len(CONTENT), "1")
-    assert Script(CONTENT, [], stamp).reader().readall() == CONTENT
+    version = FileVersion(len(CONTENT), "1")
+    assert Script(CONTENT, [], version).reader().readall() == CONTENT
     with pytest.raises(SourceError, match="changed while it was read"):
-        Script(CONTENT, [], stamp).reader(now=Stamp(len(CONTENT), "2")).readall()
+        Script(CONTENT, [], version).reader(now=FileVersion(len(CONTENT), "2")).readall()
 
 
 def test_more_or_less_than_the_size_is_an_error() -> None:
     with pytest.raises(SourceError, match="300,000 bytes arrived, but the store says that it has 299,999"):
-        Script(CONTENT, [], Stamp(len(CONTENT) - 1)).reader().readall()
+        Script(CONTENT, [], FileVersion(len(CONTENT) - 1)).reader().readall()
     with pytest.raises(SourceError, match=r"given up at byte 300,000.*1 bytes too early"):
-        Script(CONTENT, [], Stamp(len(CONTENT) + 1)).reader(patience=Patience(0.05, 0.01)).readall()
+        Script(CONTENT, [], FileVersion(len(CONTENT) + 1)).reader(policy=RetryPolicy(0.05, 0.01)).readall()
 
 
 def test_progress_a_byte_at_a_time_has_an_end_too() -> None:
     events: list[Event] = [each for _ in range(1000) for each in (1, ConnectionResetError())]
     with pytest.raises(SourceError, match="after 200 failures"):
-        Script(CONTENT, events, stamp_for(CONTENT)).reader().readall()
+        Script(CONTENT, events, version_for(CONTENT)).reader().readall()
 
 
-# Patience
+# The retry policy
 
 
 def test_waits_grow_and_end() -> None:
-    attempts = Attempts("here", Patience(seconds=0.5, first_wait=0.02))
+    attempts = Attempts(RetryPolicy(seconds=0.5, first_wait=0.02))
     start = time.monotonic()
-    with pytest.raises(SourceError, match="here: given up after"):
+    with pytest.raises(RequestFailedError) as failed:
         for _ in range(100):
             attempts.failed(TimeoutError("slow"))
     assert time.monotonic() - start > 0.1
+    assert str(source_error("here", failed.value)).startswith("here: given up after")
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
@@ -174,9 +176,33 @@ def test_what_cannot_pass_is_not_tried_again() -> None:
         calls.append(1)
         raise HttpError({"code": 403, "message": "no"})
 
-    with pytest.raises(SourceError, match="403"):
-        patiently(refuse, "here", Patience())
+    with pytest.raises(RequestFailedError, match="403") as failed:
+        RetryPolicy().call(refuse)
     assert len(calls) == 1
+    assert "here: cannot be read" in str(source_error("here", failed.value))
+
+
+def test_an_answer_and_a_mistake_are_no_failures_of_the_request() -> None:
+    def absent() -> None:
+        raise FileNotFoundError("x")
+
+    def mistaken() -> None:
+        raise TypeError("x")
+
+    with pytest.raises(FileNotFoundError):
+        RetryPolicy().call(absent, FileNotFoundError)
+    with pytest.raises(RequestFailedError):
+        RetryPolicy().call(absent)
+    with pytest.raises(TypeError):
+        RetryPolicy().call(mistaken)
+
+
+def test_a_request_that_fails_a_thousand_times_waits_no_longer() -> None:
+    attempts = Attempts(RetryPolicy(seconds=9e9, first_wait=1e-9, longest_wait=1e-9, failures=2000))
+    for _ in range(1999):
+        attempts.failed(TimeoutError())
+    with pytest.raises(RequestFailedError):
+        attempts.failed(TimeoutError())
 
 
 # What libraries raise
@@ -256,22 +282,22 @@ def test_messages_are_one_short_line() -> None:
     assert len(describe_error(OSError("long " * 1000))) < 210
 
 
-# Stamps
+# Versions
 
 
 def test_checksums_are_found_where_each_store_puts_them() -> None:
     digest = "00000000000000000000000000000001"
     as_base64 = "AAAAAAAAAAAAAAAAAAAAAQ=="
-    assert stamp_of({"size": 1, "md5Hash": as_base64}).checksum == ("md5", digest)
-    assert stamp_of({"size": 1, "crc32c": "AAAAAQ==", "md5Hash": as_base64}).checksum == (
+    assert file_version_of({"size": 1, "md5Hash": as_base64}).checksum == ("md5", digest)
+    assert file_version_of({"size": 1, "crc32c": "AAAAAQ==", "md5Hash": as_base64}).checksum == (
         "crc32c",
         "00000001",
     )
-    assert stamp_of({"ETag": f'"{digest}"'}, etag_is_md5=True).checksum == ("md5", digest)
-    assert stamp_of({"ETag": f'"{digest}-2"'}, etag_is_md5=True).checksum is None
-    assert stamp_of({"ETag": f'"{digest}"'}).checksum is None
-    assert stamp_of({"lfs": {"sha256": "AB"}}).checksum == ("sha256", "ab")
-    assert stamp_of({"md5Hash": "not base64!"}).checksum is None
+    assert file_version_of({"ETag": f'"{digest}"'}, etag_is_md5=True).checksum == ("md5", digest)
+    assert file_version_of({"ETag": f'"{digest}-2"'}, etag_is_md5=True).checksum is None
+    assert file_version_of({"ETag": f'"{digest}"'}).checksum is None
+    assert file_version_of({"lfs": {"sha256": "AB"}}).checksum == ("sha256", "ab")
+    assert file_version_of({"md5Hash": "not base64!"}).checksum is None
 
 
 # Files that are read twice

@@ -52,8 +52,8 @@ class LoggedRun(Run):
     def file_sizes(self) -> dict[str, int | None]:
         """Bytes of the log's files."""
         paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
-        stamps = self.log.store.stamps(paths)
-        return {path: None if stamp is None else stamp.size for path, stamp in stamps.items()}
+        versions = self.log.store.versions(paths)
+        return {path: None if version is None else version.size for path, version in versions.items()}
 
     def continued_in(self, checkpoint: int) -> int | None:
         """The next dump, if it goes on where this one ends."""

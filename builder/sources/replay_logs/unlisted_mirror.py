@@ -69,7 +69,7 @@ class UnlistedMirror(Mirror):
             for number in numbers
             for array in LOG_ARRAYS
         }
-        sizes = self._store.stamps(list(names))
+        sizes = self._store.versions(list(names))
         for path, (number, array) in names.items():
             if sizes[path] is not None:
                 files.checkpoints.setdefault(number, {})[array] = path
@@ -90,7 +90,7 @@ class UnlistedMirror(Mirror):
         for root, name, subfolder in itertools.product(self._roots, names, SUBFOLDERS):
             files = itertools.product(RUNS, LIKELY_CHECKPOINTS)
             paths = [f"{name}/{run}{subfolder}/{log_file_name('add_count', number)}" for run, number in files]
-            if any(root.stamps(paths).values()):
+            if any(root.versions(paths).values()):
                 self._store, self._roots = root, [root]
                 return name, subfolder
         raise SourceError(
@@ -101,5 +101,5 @@ class UnlistedMirror(Mirror):
 
     def _present(self, folder: str, numbers: Iterable[int]) -> list[int]:
         paths: Sequence[str] = [f"{folder}/{log_file_name('add_count', number)}" for number in numbers]
-        stamps = self._store.stamps(paths)
-        return [number for number, path in zip(numbers, paths, strict=True) if stamps[path] is not None]
+        versions = self._store.versions(paths)
+        return [number for number, path in zip(numbers, paths, strict=True) if versions[path] is not None]
