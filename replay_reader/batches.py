@@ -2,20 +2,19 @@
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .anchors import Anchors
 from .block_pool import FRAME_BYTES, BlockPool, cut_blocks
-from .catalog import Catalog, Dataset, open_selection, share_of_stream
-from .episode_filter import EpisodeFilter
+from .catalog import Catalog
 from .errors import DatasetError
 from .preprocessing import PICTURES, Batch, Preprocessing
 from .reader import Reader
 from .sample_order import SampleOrder
+from .selection import Selection
 
 BLOCK_ROWS = 4096
 """Two row groups of a built dataset."""
@@ -23,6 +22,21 @@ AHEAD = 2
 """Blocks that are fetched before they are needed."""
 LOOK_UP = 1024
 """About so many samples are looked up at once."""
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """The arguments that all readers of batches have in common."""
+
+    selection: Selection
+    batch_size: int
+    shuffle: bool
+    seed: int
+    drop_last: bool
+    preprocessing: Preprocessing | None
+    memory: int
+    rank: int
+    world_size: int
 
 
 @dataclass(frozen=True)
@@ -40,37 +54,27 @@ class Batches(Reader):
     The order depends on the seed, the epoch, the batch size and the memory, and on nothing else.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        config_name: str | None,
-        split: str | None,
-        *,
-        batch_size: int,
-        before: int,
-        after: int,
-        channel_axis: bool,
-        shuffle: bool,
-        seed: int,
-        drop_last: bool,
-        episodes: EpisodeFilter | None,
-        preprocessing: Preprocessing | None,
-        memory: int,
-        rank: int,
-        world_size: int,
-        catalog_options: Mapping[str, Any],
-    ) -> None:
-        if batch_size < 1:
-            raise DatasetError(f"a batch of {batch_size} samples; expected 1 or more")
-        rank, world_size = share_of_stream(dataset, rank, world_size)
-        super().__init__(seed=seed, rank=rank, world_size=world_size)
-        self.catalog: Catalog = open_selection(dataset, config_name, split, episodes, **catalog_options)
-        self.batch_size, self.drop_last, self.shuffle = batch_size, drop_last, shuffle
-        self.preprocessing = (preprocessing or Preprocessing()).bind(self.catalog.action_names, channel_axis)
+    def __init__(self, options: BatchOptions, *, before: int, after: int, channel_axis: bool) -> None:
+        """Open the selection and lay out its blocks.
+
+        Args:
+            options: as the user gave them.
+            before: rows that a sample may need before its anchor.
+            after: rows that it may need after it.
+            channel_axis: whether pictures have an axis before their height that is a stack.
+        """
+        if options.batch_size < 1:
+            raise DatasetError(f"a batch of {options.batch_size} samples; expected 1 or more")
+        rank, world_size = options.selection.share(options.rank, options.world_size)
+        super().__init__(seed=options.seed, rank=rank, world_size=world_size)
+        self.catalog: Catalog = options.selection.open()
+        self.batch_size, self.drop_last, self.shuffle = options.batch_size, options.drop_last, options.shuffle
+        preprocessing = options.preprocessing or Preprocessing()
+        self.preprocessing = preprocessing.bind(self.catalog.action_names, channel_axis)
         self._anchors = self.place_anchors(self.catalog.episodes)
         self._blocks = cut_blocks(self.catalog, self._anchors, BLOCK_ROWS, before, after)
         self._sizes = np.array([block.samples for block in self._blocks], np.int64)
-        self._slots = self._count_slots(memory)
+        self._slots = self._count_slots(options.memory)
 
     @abstractmethod
     def place_anchors(self, episodes: np.ndarray) -> Anchors:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import datasets
 import numpy as np
@@ -13,7 +12,6 @@ import pyarrow as pa
 
 from ..builder.errors import AtariReplayError, UnknownNameError
 from ..builder.format.configs import EPISODES, parse_config_name
-from .episode_filter import EpisodeFilter
 from .errors import DatasetError, MissingFileError
 from .step_shards import ArrowShard, ParquetShard, StepShard
 
@@ -67,32 +65,6 @@ class Catalog:
     @cached_property
     def _bounds(self) -> np.ndarray:
         return np.searchsorted(self.episodes["shard"], np.arange(len(self.shards) + 1))
-
-
-def open_selection(
-    dataset: Dataset,
-    config_name: str | None,
-    split: str | None,
-    episodes: EpisodeFilter | None,
-    **options: Any,
-) -> Catalog:
-    """What `open_catalog` finds, with only the episodes that a filter chooses.
-
-    Raises:
-        DatasetError: none is left; and as `open_catalog`.
-    """
-    catalog = open_catalog(dataset, config_name, split, **options)
-    if episodes is not None:
-        catalog = catalog.select(episodes.choose(catalog.episodes))
-    if not len(catalog.episodes):
-        raise DatasetError("no episode is left to read; loosen the filter")
-    return catalog
-
-
-def share_of_stream(dataset: Dataset, rank: int, world_size: int) -> tuple[int, int]:
-    """Rank and world size, which `datasets.distributed.split_dataset_by_node` may have given a stream."""
-    given = getattr(dataset, "_distributed", None)
-    return (rank, world_size) if given is None or world_size > 1 else (given.rank, given.world_size)
 
 
 def open_catalog(

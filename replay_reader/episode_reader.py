@@ -4,15 +4,15 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
-from .catalog import Catalog, Dataset, open_selection, share_of_stream
+from .catalog import Catalog, Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
 from .preprocessing import Preprocessing
 from .reader import Item, Reader
+from .selection import Selection
 from .stacking import check_stack, stack_rows
 
 AHEAD = 2
@@ -60,7 +60,8 @@ class Episodes(Reader):
         preprocessing: what to change in an episode.
         rank: which of `world_size` processes this is.
         world_size: how many share the episodes.
-        catalog_options: `revision` and `token`, of a repo.
+        revision: a branch, tag or commit, of a repo.
+        token: for a private repo; None takes it from the usual places.
 
     Raises:
         AtariReplayError: there is no such dataset, config or split, no episode is left, or an option is
@@ -89,12 +90,14 @@ class Episodes(Reader):
         preprocessing: Preprocessing | None = None,
         rank: int = 0,
         world_size: int = 1,
-        **catalog_options: Any,
+        revision: str | None = None,
+        token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
-        rank, world_size = share_of_stream(dataset, rank, world_size)
+        selection = Selection(dataset, config_name, split, episodes, revision, token)
+        rank, world_size = selection.share(rank, world_size)
         super().__init__(seed=seed, rank=rank, world_size=world_size)
-        self.catalog: Catalog = open_selection(dataset, config_name, split, episodes, **catalog_options)
+        self.catalog: Catalog = selection.open()
         self.preprocessing = (preprocessing or Preprocessing()).bind(
             self.catalog.action_names, frame_stack > 1
         )

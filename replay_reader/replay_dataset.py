@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
-import datasets
 import numpy as np
 
 from ..builder.format.protocol import FRAME_SHAPE
 from .block_pool import FRAME_BYTES
-from .catalog import Dataset, open_selection
+from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
 from .frame_store import copy_frames
+from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
+from .selection import Selection
 from .stacking import check_stack
 from .store_cache import StoreCache
 
@@ -52,7 +52,8 @@ class ReplayDataset:
         cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
         cache_bytes: what `cache_dir` may hold before prepared frames of datasets that were opened the
             longest time ago are removed. What is being opened stays, whatever its size.
-        catalog_options: `revision` and `token`, of a repo.
+        revision: a branch, tag or commit, of a repo.
+        token: for a private repo; None takes it from the usual places.
 
     Raises:
         AtariReplayError: there is no such dataset, config or split, a file is damaged, no episode is left,
@@ -82,23 +83,19 @@ class ReplayDataset:
         preprocessing: Preprocessing | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         cache_bytes: int = 64 << 30,
-        **catalog_options: Any,
+        revision: str | None = None,
+        token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
-        if n_step < 1:
-            raise DatasetError(f"n_step={n_step}: expected 1 or more")
-        self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
-        if n_step > 1 and preprocessing is not None and preprocessing.clip_reward:
-            raise DatasetError(
-                "clip_reward with n_step above 1 would clip sums; clip the source's rewards instead"
-            )
-        catalog = open_selection(dataset, config_name, split, episodes, **catalog_options)
+        self._frame_stack, self._n_step = frame_stack, NStep(n_step, gamma)
+        self._n_step.check_preprocessing(preprocessing)
+        catalog = Selection(dataset, config_name, split, episodes, revision, token).open()
         self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
         self.episodes: np.ndarray = catalog.episodes
         """The selected episodes in order of play, of dtype EPISODE_FIELDS: `return`, `length`, … of each."""
         self._ends = np.cumsum(catalog.episodes["length"])
         used, self._store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
-        identity = dataset._fingerprint if isinstance(dataset, datasets.Dataset) else ""
+        identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
         self._stores = cache.open([catalog.shards[shard] for shard in used], identity)
         self._check_places()
@@ -148,22 +145,18 @@ class ReplayDataset:
         episode, store = self.episodes[number], self._store_of_episode[number]
         step = indices - (self._ends[number] - episode["length"])
         rows = episode["first_row"] + step
-        remaining, terminates = episode["length"] - step, episode["terminated"]
-        # As in Transitions: a truncated episode is bootstrapped from its last observation.
-        most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
-        taken = np.minimum(self._n_step, most)
-        exists, ends = taken < remaining, remaining <= self._n_step
-        action, reward = self._take_numbers(store, rows, taken)
-        observation, next_observation = self._take_stacks(store, rows, step, taken, exists)
+        ahead = self._n_step.look_ahead(episode["length"] - step, episode["terminated"])
+        action, reward = self._take_numbers(store, rows, ahead.taken)
+        observation, next_observation = self._take_stacks(store, rows, step, ahead.taken, ahead.exists)
         return self._preprocessing(
             {
                 "observation": observation,
                 "action": action,
                 "reward": reward,
                 "next_observation": next_observation,
-                "terminated": ends & terminates,
-                "truncated": ends & ~terminates,
-                "discount": np.where(exists, np.float32(self._gamma) ** taken, 0).astype(np.float32),
+                "terminated": ahead.terminated,
+                "truncated": ahead.truncated,
+                "discount": ahead.discount,
             }
         )
 
@@ -171,16 +164,13 @@ class ReplayDataset:
         self, store: np.ndarray, rows: np.ndarray, taken: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Actions, and rewards summed over the steps taken."""
-        steps = np.arange(self._n_step)
-        within = steps < taken[:, None]
-        reward_rows = np.where(within, rows[:, None] + steps, rows[:, None])
+        reward_rows, within = self._n_step.rows(rows, taken)
         action, rewards = np.empty(len(rows), np.int64), np.empty(within.shape, np.float32)
         for number in np.unique(store):
             here = np.flatnonzero(store == number)
             action[here] = self._stores[number].action[rows[here]]
             rewards[here] = self._stores[number].reward[reward_rows[here]]
-        rewards = np.where(within, rewards, 0)
-        return action, (rewards * self._gamma**steps).sum(axis=1).astype(np.float32)
+        return action, self._n_step.sum(rewards, within)
 
     def _take_stacks(
         self, store: np.ndarray, rows: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray

@@ -1,16 +1,17 @@
 """Batches of windows of consecutive steps, for sequence models and world models."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from .anchors import Anchors
-from .batches import Batches
+from .batches import Batches, BatchOptions
 from .block_pool import BlockPool
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
 from .preprocessing import Batch, Preprocessing
+from .selection import Selection
 from .stacking import BLANK, check_stack, stack_rows
 
 Padding = Literal["end", "start", "none"]
@@ -60,7 +61,8 @@ class Sequences(Batches):
         memory: bytes of frames held; more of it mixes better. Every worker of a DataLoader has its own.
         rank: which of `world_size` processes this is.
         world_size: how many share the batches.
-        catalog_options: `revision` and `token`, of a repo.
+        revision: a branch, tag or commit, of a repo.
+        token: for a private repo; None takes it from the usual places.
 
     Raises:
         AtariReplayError: there is no such dataset, config or split, no window is full, or an option is
@@ -95,7 +97,8 @@ class Sequences(Batches):
         memory: int = 768 << 20,
         rank: int = 0,
         world_size: int = 1,
-        **catalog_options: Any,
+        revision: str | None = None,
+        token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
         if length < 1 or stride < 1:
@@ -106,22 +109,20 @@ class Sequences(Batches):
         self._padding: Padding = padding
         reach = length - 1
         super().__init__(
-            dataset,
-            config_name,
-            split,
-            batch_size=batch_size,
+            BatchOptions(
+                Selection(dataset, config_name, split, episodes, revision, token),
+                batch_size=batch_size,
+                shuffle=shuffle,
+                seed=seed,
+                drop_last=drop_last,
+                preprocessing=preprocessing,
+                memory=memory,
+                rank=rank,
+                world_size=world_size,
+            ),
             before=frame_stack - 1 + (reach if padding == "start" else 0),
             after=0 if padding == "start" else reach,
             channel_axis=frame_stack > 1,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            episodes=episodes,
-            preprocessing=preprocessing,
-            memory=memory,
-            rank=rank,
-            world_size=world_size,
-            catalog_options=catalog_options,
         )
 
     def place_anchors(self, episodes: np.ndarray) -> Anchors:

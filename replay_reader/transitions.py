@@ -1,16 +1,15 @@
 """Batches of transitions: stacked observations, n-step returns, and what comes next."""
 
-from typing import Any
-
 import numpy as np
 
 from .anchors import Anchors
-from .batches import Batches
+from .batches import Batches, BatchOptions
 from .block_pool import BlockPool
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
-from .errors import DatasetError
+from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
+from .selection import Selection
 from .stacking import check_stack, stack_rows
 
 
@@ -53,7 +52,8 @@ class Transitions(Batches):
         memory: bytes of frames held; more of it mixes better. Every worker of a DataLoader has its own.
         rank: which of `world_size` processes this is.
         world_size: how many share the batches.
-        catalog_options: `revision` and `token`, of a repo.
+        revision: a branch, tag or commit, of a repo.
+        token: for a private repo; None takes it from the usual places.
 
     Raises:
         AtariReplayError: there is no such dataset, config or split, or an option is impossible.
@@ -86,33 +86,27 @@ class Transitions(Batches):
         memory: int = 768 << 20,
         rank: int = 0,
         world_size: int = 1,
-        **catalog_options: Any,
+        revision: str | None = None,
+        token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
-        if n_step < 1:
-            raise DatasetError(f"n_step={n_step}: expected 1 or more")
-        if n_step > 1 and preprocessing is not None and preprocessing.clip_reward:
-            raise DatasetError(
-                "clip_reward with n_step above 1 would clip sums; clip the source's rewards instead"
-            )
-        self._frame_stack, self._n_step, self._gamma = frame_stack, n_step, gamma
+        self._frame_stack, self._n_step = frame_stack, NStep(n_step, gamma)
+        self._n_step.check_preprocessing(preprocessing)
         super().__init__(
-            dataset,
-            config_name,
-            split,
-            batch_size=batch_size,
+            BatchOptions(
+                Selection(dataset, config_name, split, episodes, revision, token),
+                batch_size=batch_size,
+                shuffle=shuffle,
+                seed=seed,
+                drop_last=drop_last,
+                preprocessing=preprocessing,
+                memory=memory,
+                rank=rank,
+                world_size=world_size,
+            ),
             before=frame_stack - 1,
             after=n_step,
             channel_axis=True,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            episodes=episodes,
-            preprocessing=preprocessing,
-            memory=memory,
-            rank=rank,
-            world_size=world_size,
-            catalog_options=catalog_options,
         )
 
     def place_anchors(self, episodes: np.ndarray) -> Anchors:
@@ -121,25 +115,16 @@ class Transitions(Batches):
 
     def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
         """The transitions that begin in these rows."""
-        step, remaining, terminates = pool.step[rows], pool.remaining[rows], pool.terminates[rows]
-        ends = remaining <= self._n_step
-        # A truncated episode is bootstrapped from its last observation; from there itself, one step is left.
-        most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
-        taken = np.minimum(self._n_step, most)
-        exists = taken < remaining
-        next_step = np.where(exists, step + taken, -1)
+        step = pool.step[rows]
+        ahead = self._n_step.look_ahead(pool.remaining[rows], pool.terminates[rows])
+        reward_rows, within = self._n_step.rows(rows, ahead.taken)
+        next_step = np.where(ahead.exists, step + ahead.taken, -1)
         return {
             "observation": stack_rows(rows, step, self._frame_stack),
             "action": pool.action[rows],
-            "reward": self._sum_rewards(pool, rows, taken),
-            "next_observation": stack_rows(rows + taken, next_step, self._frame_stack),
-            "terminated": ends & terminates,
-            "truncated": ends & ~terminates,
-            "discount": np.where(exists, np.float32(self._gamma) ** taken, 0).astype(np.float32),
+            "reward": self._n_step.sum(pool.reward[reward_rows], within),
+            "next_observation": stack_rows(rows + ahead.taken, next_step, self._frame_stack),
+            "terminated": ahead.terminated,
+            "truncated": ahead.truncated,
+            "discount": ahead.discount,
         }
-
-    def _sum_rewards(self, pool: BlockPool, rows: np.ndarray, taken: np.ndarray) -> np.ndarray:
-        steps = np.arange(self._n_step)
-        within = steps < taken[:, None]
-        rewards = np.where(within, pool.reward[np.where(within, rows[:, None] + steps, 0)], 0)
-        return (rewards * self._gamma**steps).sum(axis=1).astype(np.float32)

@@ -1,0 +1,80 @@
+"""n-step returns: the rewards that a transition sums, what ends it, and what comes after."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import DatasetError
+from .preprocessing import Preprocessing
+
+
+class Ahead(NamedTuple):
+    """What lies before each of B transitions."""
+
+    taken: np.ndarray
+    """(B,) int64: the steps whose rewards are summed, 1 … n_step."""
+    exists: np.ndarray
+    """(B,) bool: whether there is an observation after those steps."""
+    terminated: np.ndarray
+    """(B,) bool: the game ends the episode within n_step steps."""
+    truncated: np.ndarray
+    """(B,) bool: something else ends it within n_step steps."""
+    discount: np.ndarray
+    """(B,) float32: what the value of the next observation counts: gamma^taken, or 0."""
+
+
+@dataclass(frozen=True)
+class NStep:
+    """Sums of at most `n_step` rewards, discounted by `gamma` per step.
+
+    Raises:
+        DatasetError: there is nothing to sum.
+    """
+
+    n_step: int
+    gamma: float
+
+    def __post_init__(self) -> None:
+        if self.n_step < 1:
+            raise DatasetError(f"n_step={self.n_step}: expected 1 or more")
+
+    def check_preprocessing(self, preprocessing: Preprocessing | None) -> None:
+        """Refuse to clip what are sums.
+
+        Raises:
+            DatasetError: rewards would be clipped after they are summed.
+        """
+        if self.n_step > 1 and preprocessing is not None and preprocessing.clip_reward:
+            raise DatasetError(
+                "clip_reward with n_step above 1 would clip sums; clip the source's rewards instead"
+            )
+
+    def look_ahead(self, remaining: np.ndarray, terminates: np.ndarray) -> Ahead:
+        """How far each transition goes.
+
+        Args:
+            remaining: (B,) steps to the episode's end, the transition's own counted.
+            terminates: (B,) whether the game ends the episode.
+        """
+        # A truncated episode is bootstrapped from its last observation; from there itself, one step is left.
+        most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
+        taken = np.minimum(self.n_step, most)
+        exists, ends = taken < remaining, remaining <= self.n_step
+        discount = np.where(exists, np.float32(self.gamma) ** taken, 0).astype(np.float32)
+        return Ahead(taken, exists, ends & terminates, ends & ~terminates, discount)
+
+    def rows(self, rows: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows whose rewards are summed.
+
+        Returns:
+            (B, n_step) rows, and which of them count; the others repeat the first.
+        """
+        steps = np.arange(self.n_step)
+        within = steps < taken[:, None]
+        return np.where(within, rows[:, None] + steps, rows[:, None]), within
+
+    def sum(self, rewards: np.ndarray, within: np.ndarray) -> np.ndarray:
+        """The discounted sums, (B,) float32, of the rewards of these `rows`, (B, n_step)."""
+        discounts = self.gamma ** np.arange(self.n_step)
+        return (np.where(within, rewards, 0) * discounts).sum(axis=1).astype(np.float32)
