@@ -12,7 +12,7 @@ from .block_pool import FRAME_BYTES, BlockPool, cut_blocks
 from .catalog import Catalog
 from .errors import DatasetError
 from .preprocessing import PICTURES, Batch, Preprocessing
-from .reader import Reader
+from .reader import Reader, whole_number
 from .sample_order import SampleOrder
 from .selection import Selection
 
@@ -63,18 +63,19 @@ class Batches(Reader):
             after: rows that it may need after it.
             channel_axis: whether pictures have an axis before their height that is a stack.
         """
-        if options.batch_size < 1:
-            raise DatasetError(f"a batch of {options.batch_size} samples; expected 1 or more")
+        self.batch_size = whole_number("batch_size", options.batch_size)
+        if self.batch_size < 1:
+            raise DatasetError(f"a batch of {self.batch_size} samples; expected 1 or more")
         rank, world_size = options.selection.share(options.rank, options.world_size)
         super().__init__(seed=options.seed, rank=rank, world_size=world_size)
         self.catalog: Catalog = options.selection.open()
-        self.batch_size, self.drop_last, self.shuffle = options.batch_size, options.drop_last, options.shuffle
+        self.drop_last, self.shuffle = options.drop_last, options.shuffle
         preprocessing = options.preprocessing or Preprocessing()
         self.preprocessing = preprocessing.bind(self.catalog.action_names, channel_axis)
         self._anchors = self.place_anchors(self.catalog.episodes)
         self._blocks = cut_blocks(self.catalog, self._anchors, BLOCK_ROWS, before, after)
         self._sizes = np.array([block.samples for block in self._blocks], np.int64)
-        self._slots = self._count_slots(options.memory)
+        self._slots = self._count_slots(whole_number("memory", options.memory))
 
     @abstractmethod
     def place_anchors(self, episodes: np.ndarray) -> Anchors:

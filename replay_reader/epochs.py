@@ -1,10 +1,14 @@
-"""Which epoch an iteration goes over, counted in memory that a DataLoader's workers share."""
+"""Which epoch an iteration goes over, counted in memory that a DataLoader's workers share.
 
+PyTorch is never imported here: where a DataLoader is used, it is there already.
+"""
+
+import multiprocessing.context
 import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from importlib.util import find_spec
+from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 import numpy as np
@@ -44,9 +48,15 @@ class EpochLog:
         self._iterations: Counter[int] = Counter()
         self.go_to(0, 0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is being spawned gets the shared memory itself, any other copy what stands there now.
+        spawning = multiprocessing.context.get_spawning_popen() is not None
+        return {**vars(self), "_log": self._log if spawning else self._rows.copy()}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # A spawned worker gets the shared memory itself; any other copy has to share its own.
-        vars(self).update(state, _log=_shared(state["_log"]))
+        vars(self).update(state)
+        if isinstance(self._log, np.ndarray):
+            self._log = _shared(self._log)
 
     def begin(self) -> Iteration:
         """An iteration that begins here and now."""
@@ -55,13 +65,8 @@ class EpochLog:
             epoch, first = self.upcoming()
             self.go_to(epoch + 1, 0)
             return Iteration(epoch, first)
-        key = hash((info.seed - info.id, self._iterations[info.seed])) or 1
+        row, key = self._claim(info)
         self._iterations[info.seed] += 1
-        # Other workers write meanwhile: what is there is looked at once.
-        keys = self._rows[0].copy()
-        (found,) = np.nonzero(keys == key)
-        row = int(found[0]) if len(found) else _first_unused(keys)
-        self._rows[0][row] = key
         epoch, first = self._place(row)
         return Iteration(epoch, first, row=row, key=key)
 
@@ -75,11 +80,15 @@ class EpochLog:
             raise DatasetError("two DataLoaders began on one reader at once; give each a reader of its own")
 
     def go_to(self, epoch: int, first: int) -> None:
-        """Let the next iteration begin with this item of this epoch."""
-        if self._owner != os.getpid():
-            self._log, self._owner = _shared(self._rows.copy()), os.getpid()
+        """Let the next iteration begin with this item of this epoch; in a worker, that of all workers."""
+        info = worker_info()
+        if info is not None:
+            row, _ = self._claim(info)
+        else:
+            if self._owner != os.getpid():
+                self._log, self._owner = _shared(self._rows.copy()), os.getpid()
+            row = self._unused
         _, starts, firsts = self._rows
-        row = self._unused
         firsts[row], starts[row] = first, epoch + 1
 
     def upcoming(self) -> tuple[int, int]:
@@ -94,11 +103,21 @@ class EpochLog:
     @property
     def _rows(self) -> np.ndarray:
         """Keys; epochs from which counting starts anew at a row, plus 1; first items of those."""
-        return np.asarray(self._log)
+        return np.frombuffer(self._log, np.int64).reshape(3, -1)
 
     @property
     def _unused(self) -> int:
         return _first_unused(self._rows[0])
+
+    def _claim(self, info: Any) -> tuple[int, int]:
+        """The row of the next iteration of a DataLoader whose worker this is, and its key."""
+        key = hash((info.seed - info.id, self._iterations[info.seed])) or 1
+        # Other workers write meanwhile: what is there is looked at once.
+        keys = self._rows[0].copy()
+        (found,) = np.nonzero(keys == key)
+        row = int(found[0]) if len(found) else _first_unused(keys)
+        self._rows[0][row] = key
+        return row, key
 
     def _place(self, row: int) -> tuple[int, int]:
         _, starts, firsts = self._rows
@@ -114,26 +133,20 @@ def _first_unused(keys: np.ndarray) -> int:
 
 
 def register_with_torch(cls: type) -> None:
-    """Let a DataLoader know the class as an iterable dataset, where PyTorch is installed."""
-    if find_spec("torch") is not None:
-        from torch.utils.data import IterableDataset
-
-        IterableDataset.register(cls)  # pyright: ignore[reportAttributeAccessIssue]
+    """Let a DataLoader know the class as an iterable dataset, if PyTorch has been imported."""
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and not issubclass(cls, data.IterableDataset):
+        data.IterableDataset.register(cls)
 
 
 def worker_info() -> Any:
     """PyTorch's description of the DataLoader worker that this is; None elsewhere."""
-    if "torch" in sys.modules:
-        from torch.utils.data import get_worker_info
-
-        return get_worker_info()
-    return None
+    data = sys.modules.get("torch.utils.data")
+    return None if data is None else data.get_worker_info()
 
 
-def _shared(log: Any) -> Any:
-    """An array or tensor, where PyTorch is installed as a tensor that forked and spawned workers share."""
-    if find_spec("torch") is None:
-        return log
-    import torch
-
-    return torch.as_tensor(log).share_memory_()
+def _shared(log: np.ndarray) -> Any:
+    """The numbers in memory that forked and spawned processes share."""
+    shared = RawArray("q", log.size)
+    np.frombuffer(shared, np.int64)[:] = log.ravel()
+    return shared

@@ -1,6 +1,7 @@
 """What all readers share: epochs, ranks, workers and resumption."""
 
 import contextlib
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,18 +24,24 @@ class Reader(ABC):
     """
 
     def __init__(self, *, seed: int, rank: int, world_size: int) -> None:
+        seed, rank = whole_number("seed", seed), whole_number("rank", rank)
+        world_size = whole_number("world_size", world_size)
         if not 0 <= rank < world_size:
             raise DatasetError(f"rank {rank} of {world_size}; expected 0 to {world_size - 1}")
         if seed < 0:
             raise DatasetError(f"seed {seed}: expected 0 or more")
-        register_with_torch(type(self))
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self._epochs = EpochLog()
         self._iteration: Iteration | None = None
+        self._skip = 0
+        """Items that a resumed worker has given before."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+    @property
+    def __class__(self) -> "type[Reader]":  # pyright: ignore[reportIncompatibleMethodOverride]
+        # A DataLoader asks whether this is an `IterableDataset`, for which Python looks here. So PyTorch may
+        # be imported before or after a reader is made, and a reader need not import it.
         register_with_torch(type(self))
+        return type(self)
 
     @property
     @abstractmethod
@@ -61,7 +68,8 @@ class Reader(ABC):
         """Where the iteration that began last stands, or the next one would begin.
 
         Give it to `load_state_dict` of a reader with any number of ranks and workers. All ranks stand at the
-        same place if they have used the same number of items.
+        same place if they have used the same number of items. torchdata's `StatefulDataLoader` asks each of
+        its workers, whose states are for the same worker of as many.
 
         Args:
             consumed: items that this rank has used of that iteration. To be given with a DataLoader's
@@ -70,6 +78,9 @@ class Reader(ABC):
         Raises:
             DatasetError: workers read, and `consumed` is not given.
         """
+        info = worker_info()
+        if info is not None:
+            return self._state_of_worker(info)
         begun = self._epochs.begun_by_workers()
         if begun is not None:
             if consumed is None:
@@ -85,26 +96,45 @@ class Reader(ABC):
             epoch, item = epoch + 1, 0
         return {"epoch": epoch, "item": item, **self.identity()}
 
+    def _state_of_worker(self, info: Any) -> dict[str, int]:
+        """Where this worker's own share of the iteration stands."""
+        if self._iteration is None or self._iteration.row is None:
+            epoch, first, given = *self._epochs.upcoming(), self._skip
+        else:
+            epoch, first, given = self._iteration.epoch, self._iteration.first, self._iteration.given
+        place = {"epoch": epoch, "item": first, "given": given}
+        return {**place, "worker": info.id, "workers": info.num_workers, **self.identity()}
+
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Let the next iteration go on where another reader stood.
 
         Raises:
-            DatasetError: that one had another order: of other data, seed, batch size or memory.
+            DatasetError: that one had another order: of other data, seed, batch size or memory; or the state
+                is of a worker, and this is not the same one of as many.
         """
         for name, own in self.identity().items():
             if state.get(name) != own:
                 raise DatasetError(
                     f"the state was saved with {name}={state.get(name)}, this reader has {own}"
                 )
-        self._go_to(state["epoch"], state["item"])
+        if "worker" in state:
+            info = worker_info()
+            own = None if info is None else (info.id, info.num_workers)
+            if own != (state["worker"], state["workers"]):
+                raise DatasetError(
+                    f"the state is of worker {state['worker']} of {state['workers']} of a "
+                    f"StatefulDataLoader; let one with as many workers load it"
+                )
+        self._go_to(state["epoch"], state["item"], state.get("given", 0))
 
     def __iter__(self) -> Iterator[Item]:
         """What is left of an epoch for this rank, or in a DataLoader's worker for the worker."""
         self._iteration = self._epochs.begin()
+        self._iteration.given, self._skip = self._skip, 0
         info = worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        start = self._iteration.first + self.rank + self.world_size * worker
         turns = self.world_size * workers
+        start = self._iteration.first + self.rank + self.world_size * worker + turns * self._iteration.given
         return self._give(self._iteration, range(start, self.items_in_epoch, turns))
 
     def _give(self, iteration: Iteration, numbers: range) -> Iterator[Item]:
@@ -114,6 +144,18 @@ class Reader(ABC):
                 iteration.given += 1
                 yield item
 
-    def _go_to(self, epoch: int, first: int) -> None:
+    def _go_to(self, epoch: int, first: int, skip: int = 0) -> None:
         self._epochs.go_to(epoch, first)
-        self._iteration = None
+        self._iteration, self._skip = None, skip
+
+
+def whole_number(name: str, value: Any) -> int:
+    """The argument as an int, also if it is one of NumPy's.
+
+    Raises:
+        DatasetError: it is no whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise DatasetError(f"{name}={value!r}: expected a whole number") from None

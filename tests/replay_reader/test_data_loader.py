@@ -231,3 +231,25 @@ def test_a_worker_that_dies_is_reported(loop: subprocess.Popen[str]) -> None:
     # torch tells that it was killed, unless it stumbles over the broken connection first.
     assert "is killed by signal: Killed" in errors or "ConnectionResetError" in errors
     assert_gone(started)
+
+
+LATE_TORCH = """
+import sys
+from atari_dqn_replay import Transitions
+reader = Transitions(sys.argv[1], "breakout-full", "run_1", batch_size=50)
+first = next(iter(reader))
+assert "torch" not in sys.modules
+from torch.utils.data import DataLoader
+for method in ("fork", "spawn"):
+    reader.set_epoch(0)
+    loader = DataLoader(reader, batch_size=None, num_workers=2, multiprocessing_context=method)
+    assert (next(iter(loader))["observation"].numpy() == first["observation"]).all()
+    assert reader.state_dict(consumed=1)["item"] == 1
+print("done")
+"""
+
+
+def test_a_reader_never_imports_torch_and_a_data_loader_takes_it_all_the_same(folder: Path) -> None:
+    command = [sys.executable, "-c", LATE_TORCH, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr
