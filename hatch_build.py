@@ -14,6 +14,7 @@ PLACES = {
     "commands": "atari_dqn_replay/commands",
     "replay_reader": "atari_dqn_replay/replay_reader",
     "cards": "atari_dqn_replay/cards",
+    "py.typed": "atari_dqn_replay/py.typed",
 }
 
 
