@@ -17,9 +17,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("dataset", help="folder or Hub repo")
 parser.add_argument("config", help="e.g. pong-expert")
 parser.add_argument("--split", default="run_1", help="the agent: run_1 … run_5 (default: run_1)")
-parser.add_argument(
-    "--updates", type=int, default=1000, help="number of batches to learn from (default: 1000)"
-)
+parser.add_argument("--updates", type=int, default=1000, help="batches to learn from (default: 1000)")
 arguments = parser.parse_args()
 
 torch.manual_seed(0)
@@ -33,9 +31,7 @@ network = nn.Sequential(
 )
 optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-batches = Transitions(
-    arguments.dataset, arguments.config, split=arguments.split, batch_size=32, frame_stack=4
-)
+batches = Transitions(arguments.dataset, arguments.config, arguments.split, batch_size=32, frame_stack=4)
 epochs = itertools.chain.from_iterable(itertools.repeat(batches))
 for update, batch in enumerate(itertools.islice(epochs, arguments.updates), start=1):
     observation = torch.as_tensor(batch["observation"]).float() / 255
@@ -47,6 +43,4 @@ for update, batch in enumerate(itertools.islice(epochs, arguments.updates), star
     optimizer.step()
     if update % 100 == 0 or update == arguments.updates:
         agreement = (logits.argmax(1) == action).float().mean().item()
-        print(
-            f"update {update}: loss {loss.item():.3f}, agrees with the agent in {agreement:.0%} of the steps"
-        )
+        print(f"update {update}: loss {loss.item():.3f}, the same action in {agreement:.0%} of the steps")
