@@ -107,7 +107,7 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
     rows = {run: view.rows(run) for run in view.runs}
     return {
         "config_name": str(view.config),
-        "features": features._to_yaml_list(),
+        "features": features.card_entry,
         "splits": [
             {"name": split_name(run), "num_bytes": rows[run] * row_bytes, "num_examples": rows[run]}
             for run in view.runs

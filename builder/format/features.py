@@ -1,43 +1,117 @@
-"""The columns of the two tables, as `datasets.Features` and as an Arrow schema."""
+"""The columns of the two tables, in the forms that Arrow, `datasets` and the card's YAML know them by.
 
-from datasets import ClassLabel, Features, Image, Value
+Made without `datasets`, whose import takes longer than a small build; it reads the same features back from
+the Arrow schema: `datasets.Features.from_arrow_schema(steps_features(game).arrow_schema)`.
+"""
 
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from .frames import IMAGE_TYPE
 from .games import Game
 
+Feature = Mapping[str, Any]
+"""A column's type as `datasets` writes it into a schema's metadata: `{"dtype": "int8", "_type": "Value"}`."""
 
-def steps_features(game: Game, *, unclipped_reward: bool = False) -> Features:
-    """Columns of the steps tables, one row per step; `unclipped_reward` only where the source has it."""
-    return Features(
+IMAGE: Feature = {"_type": "Image"}
+
+
+def value(dtype: str) -> Feature:
+    """Returns the feature of a column of plain values, by Arrow's name of their type."""
+    return {"dtype": dtype, "_type": "Value"}
+
+
+def class_label(names: tuple[str, ...]) -> Feature:
+    """Returns the feature of a column of numbers that stand for names."""
+    return {"names": list(names), "_type": "ClassLabel"}
+
+
+class TableFeatures(Mapping[str, Feature]):
+    """The columns of a table, by name and in order."""
+
+    def __init__(self, features: Mapping[str, Feature]) -> None:
+        self._features = dict(features)
+
+    def __getitem__(self, name: str) -> Feature:
+        return self._features[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow schema, with the metadata from which `datasets` knows images and names of classes."""
+        metadata = {"huggingface": json.dumps({"info": {"features": self._features}})}
+        return pa.schema({name: _arrow_type(feature) for name, feature in self.items()}, metadata)
+
+    @property
+    def card_entry(self) -> list[dict[str, Any]]:
+        """The `features` of a card's `dataset_info`."""
+        return [{"name": name, "dtype": _card_type(feature)} for name, feature in self.items()]
+
+
+def _arrow_type(feature: Feature) -> pa.DataType:
+    if feature["_type"] == "Image":
+        return IMAGE_TYPE
+    return pa.int64() if feature["_type"] == "ClassLabel" else pa.type_for_alias(feature["dtype"])
+
+
+def _card_type(feature: Feature) -> Any:
+    if feature["_type"] == "Image":
+        return "image"
+    if feature["_type"] == "ClassLabel":
+        return {"class_label": {"names": {str(place): name for place, name in enumerate(feature["names"])}}}
+    return feature["dtype"]
+
+
+def steps_features(game: Game, *, unclipped_reward: bool = False) -> TableFeatures:
+    """Returns the columns of the steps tables, one row per step.
+
+    Args:
+        game: whose minimal action set names the actions.
+        unclipped_reward: whether the source has unclipped rewards as well.
+    """
+    return TableFeatures(
         {
-            "observation": Image(),
-            "action": ClassLabel(names=list(game.actions)),
-            "reward": Value("float32"),
-            **({"unclipped_reward": Value("float32")} if unclipped_reward else {}),
-            "terminated": Value("bool"),
-            "truncated": Value("bool"),
-            "return_to_go": Value("float32"),
-            "checkpoint": Value("int16"),
-            "episode": Value("int32"),
-            "step": Value("int32"),
+            "observation": IMAGE,
+            "action": class_label(tuple(game.actions)),
+            "reward": value("float32"),
+            **({"unclipped_reward": value("float32")} if unclipped_reward else {}),
+            "terminated": value("bool"),
+            "truncated": value("bool"),
+            "return_to_go": value("float32"),
+            "checkpoint": value("int16"),
+            "episode": value("int32"),
+            "step": value("int32"),
         }
     )
 
 
-def episodes_features() -> Features:
-    """Columns of the episodes tables, one row per episode; `file` and `first_row` say where its steps lie."""
-    return Features(
+def episodes_features() -> TableFeatures:
+    """Returns the columns of the episodes tables, one row per episode.
+
+    `file` and `first_row` say where the episode's steps lie.
+    """
+    return TableFeatures(
         {
-            "game": Value("string"),
-            "run": Value("int8"),
-            "checkpoint": Value("int16"),
-            "episode": Value("int32"),
-            "length": Value("int32"),
-            "return": Value("float32"),
-            "terminated": Value("bool"),
-            "truncated": Value("bool"),
-            "complete": Value("bool"),
-            "final_observation": Image(),
-            "file": Value("string"),
-            "first_row": Value("int64"),
+            "game": value("string"),
+            "run": value("int8"),
+            "checkpoint": value("int16"),
+            "episode": value("int32"),
+            "length": value("int32"),
+            "return": value("float32"),
+            "terminated": value("bool"),
+            "truncated": value("bool"),
+            "complete": value("bool"),
+            "final_observation": IMAGE,
+            "file": value("string"),
+            "first_row": value("int64"),
         }
     )

@@ -11,7 +11,7 @@ from datasets import Features
 
 from ..errors import AtariReplayError
 from ..files import sha256_of
-from ..format.features import episodes_features, steps_features
+from ..format.features import TableFeatures, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
@@ -144,8 +144,8 @@ class _ContentCheck:
         self._differences.append(Difference(record.path, f"{message}; {redo(self._manifest)}"))
 
 
-def _check_features(schema: pa.Schema, expected: Features) -> None:
-    found = Features.from_arrow_schema(schema)
+def _check_features(schema: pa.Schema, table: TableFeatures) -> None:
+    found, expected = Features.from_arrow_schema(schema), Features.from_arrow_schema(table.arrow_schema)
     if list(found) != list(expected):
         raise ValueError(f"found the columns {', '.join(found)}, expected {', '.join(expected)}")
     for name in expected:
@@ -164,7 +164,7 @@ def _values(column: pa.Array, name: str) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def _dtypes(features: Features) -> dict[str, np.dtype]:
+def _dtypes(features: TableFeatures) -> dict[str, np.dtype]:
     """Of all columns but the frames."""
     schema = features.arrow_schema
     return {name: np.dtype(schema.field(name).type.to_pandas_dtype()) for name in features if name != FRAMES}
