@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..files import sha256_of
@@ -17,6 +16,7 @@ from ..format.layout import manifest_file, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
 from ..repos.built_folder import BuiltCheckpoint, RepoFile
+from ..shards.arrow_columns import array_of_column
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_steps
 from ..sources.run import Episode
@@ -57,7 +57,7 @@ def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoi
     """
     folder.mkdir()
     draft = pieces[0].manifest
-    table = pq.read_table(io.BytesIO(read(pieces[0], EPISODES)))
+    table = pq.ParquetFile(io.BytesIO(read(pieces[0], EPISODES))).read()
     files = [RepoFile(file.path, file.size, file.sha256, None) for file in draft.shards]
     shards = draft.shards
     if pieces[0].tail is not None:
@@ -85,7 +85,7 @@ def _manifest(
     if last is not pieces[0] and last.head is not None and not last.head.ended:
         others += last.manifest.sources  # the final dump's, too, which did not go on with it
     heads = [piece.head.rows for piece in pieces[1:] if piece.head is not None]
-    returns = table.filter(pc.field("complete"))["return"].to_numpy().astype(np.float64)
+    returns = array_of_column(table["return"].filter(table["complete"])).astype(np.float64)
     summary = ReturnSummary(None, None, None)
     if len(returns):
         summary = ReturnSummary(float(returns.mean()), float(returns.min()), float(returns.max()))
@@ -147,8 +147,8 @@ class _Crossing:
         return Episode(
             checkpoint=self._manifest.checkpoint,
             number=self._number,
-            action=numbers["action"].to_numpy().astype(np.int32),
-            reward=numbers["reward"].to_numpy(),
+            action=array_of_column(numbers["action"]).astype(np.int32),
+            reward=array_of_column(numbers["reward"]),
             terminated=self._ended and not out_of_time,
             truncated=out_of_time,
             complete=self._ended and self._began_at_reset,

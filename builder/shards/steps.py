@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from ..format.frames import encode_frames
+from ..format.frames import IMAGE_TYPE, encode_frames
 from ..format.games import Game
 from ..format.layout import steps_shard
 from ..sources.run import Episode
+from .arrow_columns import column_of_array, column_of_list
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: for each column an array of shape (n, …)."""
@@ -82,7 +83,7 @@ def table_of(held: list[Columns], observations: pa.StructArray, schema: pa.Schem
     arrays = [
         observations
         if field.name == "observation"
-        else pa.array(np.concatenate([columns[field.name] for columns in held]), field.type)
+        else column_of_array(np.concatenate([columns[field.name] for columns in held]), field.type)
         for field in schema
     ]
     held.clear()
@@ -149,7 +150,8 @@ class EpisodeRows:
             {**row, "file": steps_shard(*self._place, shard, shards or self.shards)}
             for row, shard in zip(self._rows, self._shards, strict=True)
         ]
-        return pa.Table.from_pylist(rows, schema=schema)
+        columns = [column_of_list([row[field.name] for row in rows], field.type) for field in schema]
+        return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _episode_row(place: tuple[Game, int, int], episode: Episode) -> dict[str, Any]:
@@ -168,5 +170,5 @@ def _episode_row(place: tuple[Game, int, int], episode: Episode) -> dict[str, An
     }
 
 
-def _image(frame: np.ndarray | None) -> dict[str, Any] | None:
-    return None if frame is None else encode_frames(frame[None])[0].as_py()
+def _image(frame: np.ndarray | None) -> pa.StructArray:
+    return pa.nulls(1, IMAGE_TYPE) if frame is None else encode_frames(frame[None])

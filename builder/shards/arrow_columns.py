@@ -1,0 +1,48 @@
+"""Arrow columns from arrays and lists and back, without pandas.
+
+`pa.array` imports it to ask whether it was given a Series, and `to_numpy` does, too: half a second of
+processor time in each process that builds.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..format.frames import IMAGE_TYPE
+
+
+def column_of_array(values: np.ndarray, of_type: pa.DataType) -> pa.Array:
+    """Returns numbers or booleans as a column.
+
+    Raises:
+        ValueError: they have another dtype than the column.
+    """
+    if values.dtype != of_type.to_pandas_dtype():
+        raise ValueError(f"a column of {of_type} was given values of {values.dtype}")
+    bits_or_values = np.packbits(values, bitorder="little") if values.dtype == bool else values
+    return pa.Array.from_buffers(
+        of_type, len(values), [None, pa.py_buffer(np.ascontiguousarray(bits_or_values))]
+    )
+
+
+def column_of_list(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:
+    """Returns a list as a column: numbers, booleans, strings, or images, each a column of one image."""
+    if of_type == IMAGE_TYPE:
+        return pa.concat_arrays([pa.nulls(0, IMAGE_TYPE), *values])
+    if of_type == pa.string():
+        return _column_of_strings(values)
+    return column_of_array(np.array(values, of_type.to_pandas_dtype()), of_type)
+
+
+def _column_of_strings(values: Sequence[str]) -> pa.StringArray:
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    data = pa.py_buffer(b"".join(encoded))
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), data)
+
+
+def array_of_column(column: pa.ChunkedArray) -> np.ndarray:
+    """Returns a column of numbers, none of them missing, as an array."""
+    return np.concatenate([np.empty(0, column.type.to_pandas_dtype()), *map(np.from_dlpack, column.chunks)])
