@@ -1,4 +1,4 @@
-"""Where the command `atari-dqn-replay` begins: outside the package, whose import takes most of a second."""
+"""The entry of the command `atari-dqn-replay`: Ctrl-C is one line from the first moment on."""
 
 import os
 import signal
@@ -6,8 +6,9 @@ import sys
 
 
 def main() -> int:
-    """Run the command, of which Ctrl-C leaves one line even while the package is still being imported."""
-    # `datasets` imports torch where it is installed: of no use here, and Ctrl-C meanwhile would be an abort.
+    """Run the command; returns its exit code, 130 after Ctrl-C, even while modules are being imported."""
+    # `load_dataset`, which `verify` and `demo` call, imports torch where it is installed: of no use there,
+    # and Ctrl-C meanwhile would be an abort.
     os.environ.setdefault("USE_TORCH", "0")
     try:
         from atari_dqn_replay.commands.main import main as run

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from ..builder.errors import AtariReplayError
 
@@ -75,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="atari-dqn-replay",
         description="Turns replay logs of Atari agents into an exact, small, streaming Hugging Face dataset.",
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:
         command = _command(name)
@@ -96,11 +95,17 @@ def _command(name: str) -> Command:
     return cast(Command, import_module(f".{name.replace('-', '_')}", __package__))
 
 
-def _version() -> str:
-    try:
-        return version("atari-dqn-replay")
-    except PackageNotFoundError:
-        return "not installed"
+class _ShowVersion(argparse.Action):
+    """As argparse's own, but the version is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(version("atari-dqn-replay"))
+        except PackageNotFoundError:
+            print("not installed")
+        parser.exit()
 
 
 def _print(result: object) -> None:

@@ -1,9 +1,12 @@
 """What users rely on wherever they work: importing is light, and clashes with nothing of theirs."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from atari_dqn_replay.commands.main import COMMANDS
 from command import COMMAND
 from paths import THREE_LAPS
 
@@ -34,6 +37,58 @@ def test_importing_brings_in_nothing_heavy(tmp_path: Path) -> None:
     heavy = "torch", "tensorflow", "jax", "ray", "ale_py", "cv2", "gcsfs", "jinja2", "matplotlib"
     code = f"import sys, atari_dqn_replay; print([name for name in {heavy} if name in sys.modules])"
     assert python(code, tmp_path).stdout == "[]\n"
+
+
+def loaded_by(code: str, folder: Path) -> set[str]:
+    """The packages beyond Python's own that this code imports."""
+    script = (
+        "import sys\nbefore = set(sys.modules)\n"
+        f"try:\n    {code}\nexcept SystemExit:\n    pass\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print('loaded:', *sorted(new - sys.stdlib_module_names))"
+    )
+    done = python(script, folder)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split("loaded:")[1].split())
+
+
+def test_importing_the_package_loads_nothing_else(tmp_path: Path) -> None:
+    assert loaded_by("import atari_dqn_replay", tmp_path) == {"atari_dqn_replay"}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], *([command, "--help"] for command in COMMANDS), ["x"]])
+def test_help_and_mistakes_load_nothing_else(arguments: list[str], tmp_path: Path) -> None:
+    code = f"sys.argv[1:] = {arguments}; import atari_dqn_replay_command; atari_dqn_replay_command.main()"
+    assert loaded_by(code, tmp_path) == {"atari_dqn_replay", "atari_dqn_replay_command"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"'build', 'breakout', '--source', {str(THREE_LAPS)!r}, '--out', 'out'",
+        f"'inspect', {str(THREE_LAPS)!r}",
+    ],
+)
+def test_a_build_and_an_inspection_need_no_datasets(command: str, tmp_path: Path) -> None:
+    code = f"sys.argv[1:] = [{command}]; import atari_dqn_replay_command; atari_dqn_replay_command.main()"
+    assert not loaded_by(code, tmp_path) & {"datasets", "pandas", "torch"}
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    import atari_dqn_replay
+
+    for name in atari_dqn_replay.__all__:
+        assert name in dir(atari_dqn_replay)
+        assert getattr(atari_dqn_replay, name).__class__
+    with pytest.raises(AttributeError, match="no attribute 'Transition'"):
+        _ = atari_dqn_replay.Transition  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_is_pickled_is_found_under_its_public_name() -> None:
+    import atari_dqn_replay
+
+    assert atari_dqn_replay.AtariDQNReplay.__module__ == "atari_dqn_replay"
+    assert pickle.loads(pickle.dumps(atari_dqn_replay.AtariDQNReplay)) is atari_dqn_replay.AtariDQNReplay
 
 
 def test_the_code_of_the_package_is_one_top_level_name() -> None:
