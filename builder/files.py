@@ -11,7 +11,7 @@ from pathlib import Path
 from .errors import OutputError
 
 TEMPORARY_SUFFIX = ".incomplete"
-"""Of files and folders that are being written; a rerun replaces them."""
+"""The suffix of files and folders that are being written; a rerun replaces them."""
 
 
 @contextlib.contextmanager
@@ -22,7 +22,7 @@ def replacing(path: Path, *, hidden: bool = False) -> Iterator[Path]:
 
     Args:
         path: what is to appear.
-        hidden: let the temporary name begin with a dot, so that a dataset's globs pass over it.
+        hidden: let the temporary name begin with a dot, so that a dataset's globs skip it.
     """
     temporary = path.with_name("." * hidden + path.name + TEMPORARY_SUFFIX)
     remove(temporary)
@@ -39,14 +39,14 @@ def replacing(path: Path, *, hidden: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing_alone(folder: Path, otherwise: str = "") -> Iterator[None]:
-    """Keep other processes that ask for the same from writing into a folder, on this machine.
+    """Lock a folder on this machine against other processes that would write into it.
 
     Args:
-        folder: made if it is not there.
-        otherwise: what one can do instead of waiting.
+        folder: created if it is missing.
+        otherwise: what the user can do instead of waiting, to end the message with.
 
     Raises:
-        OutputError: another one is at it.
+        OutputError: another process has locked it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -71,6 +71,6 @@ def remove(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

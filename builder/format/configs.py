@@ -1,4 +1,4 @@
-"""Configs: named views (`pong-expert`) on checkpoints that are stored once."""
+"""Configs: named views, such as `pong-expert`, of checkpoints that are stored once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from ..errors import UnknownNameError
 from .games import GAMES, Game, find_game
 
 MEDIUM_CHECKPOINT = 9
-"""The tenth million of an original run, as in d4rl-atari."""
+"""The tenth million of an original run: what d4rl-atari's README calls medium (its files are one later)."""
 
 QUALITIES: dict[str, str] = {
     "mixed": "checkpoint 0, the agent's first transitions",
@@ -18,12 +18,12 @@ QUALITIES: dict[str, str] = {
 EPISODES = "episodes"
 
 LARGEST_NUMBER = 9_999
-"""Of a run or checkpoint that can be asked for: names of log files have at most four digits."""
+"""The largest number of a run or checkpoint: names of log files have at most four digits."""
 
 
 @dataclass(frozen=True)
 class ConfigName:
-    """A config's name taken apart: `pong-expert` is Pong and `expert`."""
+    """The two parts of a config's name: `pong-expert` is Pong and `expert`."""
 
     game: Game
     view: str
@@ -34,12 +34,12 @@ class ConfigName:
 
 
 def all_config_names() -> list[str]:
-    """Every config of the dataset: five for each of the 60 games."""
+    """Return the name of every config of the dataset: five for each of the 60 games."""
     return [f"{game.slug}-{view}" for game in GAMES for view in (*QUALITIES, EPISODES)]
 
 
 def parse_config_name(name: str) -> ConfigName:
-    """Take `<game>-<view>` apart.
+    """Split `<game>-<view>` into its parts.
 
     Raises:
         UnknownNameError: there is no such game or no such view.
@@ -54,11 +54,11 @@ def parse_config_name(name: str) -> ConfigName:
 
 
 def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int]) -> list[int]:
-    """The checkpoints of a run that a view shows, in order; empty where the run has none such.
+    """Return the checkpoints of a run that a view shows, in order; empty if the run has none of them.
 
     Args:
         view: one of QUALITIES, or EPISODES.
-        complete: numbers of the checkpoints that were dumped with a full ring.
+        complete: numbers of the checkpoints that were dumped from a full ring.
         partial: numbers of those dumped at the end of training, mostly a repeat.
     """
     complete = sorted(complete)
@@ -74,10 +74,10 @@ def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int
 
 
 def parse_numbers(text: str, what: str) -> list[int]:
-    """Numbers and ranges as users write them: `0,9,40-49`.
+    """Read numbers and ranges as users write them: `0,9,40-49`.
 
     Raises:
-        UnknownNameError: `text` is something else, or names a number above LARGEST_NUMBER.
+        UnknownNameError: `text` is not of this form, or has a number above LARGEST_NUMBER.
     """
     numbers: set[int] = set()
     for part in text.split(","):

@@ -34,22 +34,22 @@ _ADLER = _PIXELS + _RAW
 _CRC = _ADLER + 4
 _CRC_OF_HEAD = isal_zlib.crc32(b"IDAT" + _STORED)
 BLANK_PNG = _HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b"")
-"""What all stored PNGs have in common; pixels and checksums are wanting."""
+"""What all stored PNGs have in common, with zeros for the pixels and their checksums."""
 PNG_BYTES = len(BLANK_PNG)
 """Length of every stored PNG: 7,208."""
 
 IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-"""How `datasets.Image` is stored."""
+"""The Arrow type in which `datasets.Image` is stored."""
 
 
 def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
-    """Frames as an Arrow column of images, as `datasets.Image` stores them.
+    """Encode frames as an Arrow column of images, as `datasets.Image` stores them.
 
     Args:
-        blocks: one after another; each of shape (n, 84, 84), uint8.
+        blocks: arrays to be encoded one after another, each of shape (n, 84, 84), uint8.
 
     Raises:
-        ValueError: another shape or dtype, or more frames than one Arrow column of 2 GiB holds (297,000).
+        ValueError: they have another shape or dtype, or are more than the 297,000 that fit into a column.
     """
     rows = sum(map(len, blocks))
     if rows * PNG_BYTES >= 1 << 31:
@@ -61,14 +61,14 @@ def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
 
 
 def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
-    """Put frames into PNGs: into copies of BLANK_PNG, or in the place of other frames.
+    """Write frames into PNGs: into copies of BLANK_PNG, or over other frames.
 
     Args:
         pngs: shape (n, PNG_BYTES), uint8.
-        blocks: one after another, n frames in all; each of shape (n, 84, 84), uint8.
+        blocks: arrays of n frames in all, each of shape (m, 84, 84), uint8.
 
     Raises:
-        ValueError: frames of another shape or dtype.
+        ValueError: the frames have another shape or dtype.
     """
     raw = pngs[:, _PIXELS:_ADLER]
     start = 0
@@ -88,13 +88,13 @@ def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
 
 
 def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """The frames of an Arrow column of observations, shape (n, 84, 84), uint8.
+    """Decode an Arrow column of observations to an array of shape (n, 84, 84), uint8.
 
-    Takes what `with_format("arrow")` gives: `batch["observation"]`. Stored PNGs are sliced, without an
-    image library; images that were written again by another tool are decoded with Pillow.
+    The column is what `with_format("arrow")` returns: `batch["observation"]`. Stored PNGs are sliced without
+    an image library; images that another tool has rewritten are decoded with Pillow.
 
     Raises:
-        AtariReplayError: `column` is no column of images, or a row is null, or no 84×84 greyscale PNG.
+        AtariReplayError: `column` is not a column of images, or a row is null or not an 84×84 greyscale PNG.
     """
     if not isinstance(column, (pa.Array, pa.ChunkedArray)):
         raise AtariReplayError(
@@ -110,7 +110,7 @@ def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def empty_images(rows: int) -> pa.StructArray:
-    """A column like one of frames, but that each is of no bytes."""
+    """Return a column of images of zero bytes each, of the type of a column of frames."""
     return _image_column(np.empty((rows, 0), np.uint8))
 
 

@@ -19,7 +19,7 @@ StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor Y
 
 @dataclass(frozen=True)
 class Game:
-    """A game, by the name that the bucket's folders carry (`MsPacman`)."""
+    """A game, known by the name of its folder in the bucket: `MsPacman`."""
 
     name: str
 
@@ -53,10 +53,10 @@ _BY_KEY = {_key(game.name): game for game in GAMES}
 
 
 def find_game(name: str) -> Game:
-    """The game of this name in any convention: `MsPacman`, `ms-pacman`, `MsPacmanNoFrameskip-v4`.
+    """Return the game of this name in any convention: `MsPacman`, `ms-pacman`, `MsPacmanNoFrameskip-v4`.
 
     Raises:
-        UnknownNameError: no game has this name; the message suggests the nearest ones.
+        UnknownNameError: no game has this name; the message suggests the most similar ones.
     """
     key = _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.removeprefix("ALE/")))
     if key in _BY_KEY:
@@ -76,6 +76,6 @@ def _minimal_actions(rom_id: str) -> tuple[str, ...]:
     ale = ALEInterface()
     rom = roms.get_rom_path(rom_id)
     if rom is None:
-        raise UnknownNameError(f"ale-py ships no ROM for {rom_id!r}; install ale-py 0.11 or newer")
+        raise UnknownNameError(f"ale-py ships no ROM for {rom_id!r}; install ale-py 0.12 or newer")
     ale.loadROM(rom)
     return tuple(action.name for action in ale.getMinimalActionSet())
