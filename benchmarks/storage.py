@@ -26,8 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.shards.settings import WHOLE_ROW_GROUP
 from atari_dqn_replay.builder.shards.steps import TABLE_ROWS
-from atari_dqn_replay.builder.shards.writer import WHOLE_ROW_GROUP, write_steps
+from atari_dqn_replay.builder.shards.writer import write_steps
 from common import GZIP_LEVEL, argument_parser, load_play, measure, print_table, scratch_folder
 
 PAGE_BYTES = (1 << 17, 1 << 20, WHOLE_ROW_GROUP)

@@ -1,25 +1,24 @@
-"""Writes Parquet files, all with the same settings; of steps, several row groups at once."""
+"""Writes Parquet files; of steps, several row groups at once.
 
+A file is opened again when it is finished, so what is renamed into its place has been read once.
+"""
+
+import functools
 import itertools
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..format.frames import empty_images
-from .parquet.filling import fill_first_column
-from .parquet.frames_compression import Compress, frames_compressor
-from .parquet.frames_page import FramesPage
+from .parquet.checking import check_parquet
+from .parquet.compression import SMALL, Compression
 from .parquet.stitching import RowGroup, StitchedFile
-from .steps import TABLE_ROWS, Columns, even_blocks, frames_of, table_of
-
-ZSTD_LEVEL = 9
-"""Of all columns but that of the frames; see `frames_compression`."""
-WHOLE_ROW_GROUP = 1 << 30
-"""Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
+from .row_groups import RowGroupMaker, is_layout_known
+from .settings import Options, file_of, parquet_writer, writer_options
+from .steps import Columns, even_blocks, steps_tables
 
 MOST_THREADS = 2
 """That compress at once: each takes some 30 MB, and more cores are better used by more workers."""
@@ -29,24 +28,37 @@ def write_steps(
     path: Path,
     blocks: Iterable[Columns],
     schema: pa.Schema,
-    compressor: Callable[[], Compress] = frames_compressor,
+    compression: Compression = SMALL,
+    options: Options | None = None,
 ) -> int:
-    """Write steps in row groups of TABLE_ROWS, several of them made at once; gives the number of rows.
+    """Write steps in row groups of TABLE_ROWS, several of them made at once; returns the number of rows.
 
     The bytes are those of `write_shard` but for how frames are compressed, however many threads there are. In
-    hand are no more row groups than threads, the one whose steps are being read among them.
+    memory are no more row groups than threads, the one whose steps are being read among them. Where pyarrow
+    lays files out otherwise than `parquet` expects, `write_shard` writes the file, with a warning.
 
     Args:
         path: of the file.
         blocks: consecutive steps, cut in any way.
         schema: of the file; its first column is that of the frames.
-        compressor: makes what compresses the frames on one of the threads.
+        compression: of the frames.
+        options: settings that differ from those of all shards.
+
+    Raises:
+        OutputError: the finished file cannot be read.
     """
+    settings = {**writer_options(schema), **(options or {})}
+    if not is_layout_known(schema, settings):
+        _warn_of_layout(pa.__version__)
+        level = {"compression_level": compression.level}
+        return write_shard(path, steps_tables(blocks, schema), schema, {**(options or {}), **level})
     threads = min(pa.cpu_count(), MOST_THREADS)
     with path.open("wb") as file, ThreadPoolExecutor(threads, "write-parquet") as executor:
-        shard = StitchedFile(file, file_of(schema))
+        shard = StitchedFile(file, file_of(schema, options=options))
         pending: deque[Future[RowGroup]] = deque()
-        makers = itertools.cycle([_RowGroupMaker(schema, compressor()) for _ in range(threads)])
+        makers = itertools.cycle(
+            [RowGroupMaker(schema, compression.compressor(), options) for _ in range(threads)]
+        )
         for held in even_blocks(blocks):
             # The maker whose turn it is made the row group that was taken last.
             pending.append(executor.submit(next(makers).make, held))
@@ -54,62 +66,33 @@ def write_steps(
                 shard.append(pending.popleft().result())
         for future in pending:
             shard.append(future.result())
-        return shard.finish()
-
-
-def write_shard(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
-    """Write each table as a row group; gives the number of rows."""
-    rows = 0
-    with parquet_writer(path, schema) as writer:
-        for table in tables:
-            writer.write_table(table)
-            rows += len(table)
+        rows = shard.finish()
+    check_parquet(path, schema, rows)
     return rows
 
 
-def file_of(schema: pa.Schema, *tables: pa.Table) -> bytes:
-    """A Parquet file of some tables, each a row group."""
-    file = pa.BufferOutputStream()
-    with parquet_writer(file, schema) as writer:
+def write_shard(
+    path: Path, tables: Iterable[pa.Table], schema: pa.Schema, options: Options | None = None
+) -> int:
+    """Write each table as a row group; returns the number of rows.
+
+    Raises:
+        OutputError: the finished file cannot be read.
+    """
+    rows = 0
+    with parquet_writer(path, schema, options) as writer:
         for table in tables:
             writer.write_table(table)
-    return file.getvalue().to_pybytes()
+            rows += len(table)
+    check_parquet(path, schema, rows)
+    return rows
 
 
-def parquet_writer(file: Path | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer with the settings of all shards; each table that it is given becomes a row group."""
-    numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
-    counters = [name for name in numbers if name == "step"]
-    return pq.ParquetWriter(
-        file,
-        schema,
-        compression="zstd",
-        compression_level=ZSTD_LEVEL,
-        use_dictionary=[name for name in numbers if name not in counters],  # pyright: ignore[reportArgumentType]
-        column_encoding=dict.fromkeys(counters, "DELTA_BINARY_PACKED"),
-        write_statistics=numbers,  # pyright: ignore[reportArgumentType]
-        write_page_index=True,
-        write_page_checksum=True,
-        data_page_size=WHOLE_ROW_GROUP,
-        # A page's values are then taken at once: the room for them does not grow by copies.
-        write_batch_size=TABLE_ROWS,
+@functools.cache
+def _warn_of_layout(version: str) -> None:
+    """Once in a process."""
+    warnings.warn(
+        f"pyarrow {version} lays Parquet files out otherwise than this version of atari-dqn-replay expects; "
+        f"they are written by pyarrow alone, which is as exact, but slower and a few percent larger",
+        stacklevel=3,
     )
-
-
-class _RowGroupMaker:
-    """Makes row groups, one after another in the same memory.
-
-    pyarrow writes them with empty frames, and what it would make of the frames is put in their place.
-    """
-
-    def __init__(self, schema: pa.Schema, compress: Compress) -> None:
-        self._schema = schema
-        self._compress = compress
-        self._page = FramesPage()
-
-    def make(self, held: list[Columns]) -> RowGroup:
-        """A row group of these steps, which are let go."""
-        frames = frames_of(held)
-        table = table_of(held, empty_images(sum(map(len, frames))), self._schema)
-        group = RowGroup.of(file_of(self._schema, table))
-        return fill_first_column(group, lambda levels: self._page.lay_out(levels, frames), self._compress)

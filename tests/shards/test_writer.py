@@ -14,25 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.format.features import steps_features
 from atari_dqn_replay.builder.format.frames import decode_frames
-from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.shards.parquet.frames_compression import Compress
+from atari_dqn_replay.builder.shards.parquet.compression import Compress, Compression
 from atari_dqn_replay.builder.shards.parquet.stitching import RowGroup, StitchedFile
+from atari_dqn_replay.builder.shards.settings import ZSTD_LEVEL, file_of
 from atari_dqn_replay.builder.shards.steps import TABLE_ROWS, Columns, steps_table, steps_tables
-from atari_dqn_replay.builder.shards.writer import (
-    MOST_THREADS,
-    ZSTD_LEVEL,
-    file_of,
-    write_shard,
-    write_steps,
-)
+from atari_dqn_replay.builder.shards.writer import MOST_THREADS, write_shard, write_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs import real_frames
+from steps import EPISODE_ROWS, SCHEMA, episodes, steps
 
-EPISODE_ROWS = 300
-SCHEMA = steps_features(find_game("breakout")).arrow_schema
 SCHEMA_OF_PARTS = pa.schema([SCHEMA.field(name) for name in ("observation", "action", "reward")])
 """That of an episode's parts in different checkpoints."""
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
@@ -84,7 +75,7 @@ def test_steps_cut_in_any_way_are_written_as_one_table(
     columns = steps(rows, data.draw(st.integers(0, 1000)))
     blocks = [cut(columns, start, stop) for start, stop in zip([0, *cuts], [*cuts, rows], strict=True)]
     path = tmp_path_factory.getbasetemp() / "any.parquet"
-    assert write_steps(path, blocks, schema, as_pyarrow) == rows
+    assert write_steps(path, blocks, schema, AS_PYARROW) == rows
     assert path.read_bytes() == file_of(schema, *([steps_table(columns, schema)] if rows else []))
 
 
@@ -94,7 +85,7 @@ def test_steps_are_written_as_by_one_writer(tmp_path: Path, rows: int, cores: in
     path, expected, usual = tmp_path / "steps.parquet", tmp_path / "expected.parquet", pa.cpu_count()
     pa.set_cpu_count(cores)
     try:
-        write_steps(path, episodes(rows), SCHEMA, as_pyarrow)
+        write_steps(path, episodes(rows), SCHEMA, AS_PYARROW)
     finally:
         pa.set_cpu_count(usual)
     assert write_shard(expected, steps_tables(episodes(rows), SCHEMA), SCHEMA) == rows
@@ -105,7 +96,7 @@ def test_steps_are_written_as_by_one_writer(tmp_path: Path, rows: int, cores: in
 def test_frames_take_less_than_at_pyarrows_levels(tmp_path: Path, rows: int) -> None:
     ours, theirs = tmp_path / "ours.parquet", tmp_path / "theirs.parquet"
     write_steps(ours, episodes(rows), SCHEMA)
-    write_steps(theirs, episodes(rows), SCHEMA, as_pyarrow)
+    write_steps(theirs, episodes(rows), SCHEMA, AS_PYARROW)
     assert pq.read_table(ours, page_checksum_verification=True).equals(pq.read_table(theirs))
     assert ours.stat().st_size <= theirs.stat().st_size + 100
 
@@ -200,27 +191,7 @@ def as_pyarrow() -> Compress:
     return partial(pa.Codec("zstd", ZSTD_LEVEL).compress, asbytes=True)
 
 
-def episodes(rows: int) -> Iterator[Columns]:
-    """Steps of real frames, episode by episode."""
-    for number, start in enumerate(range(0, rows, EPISODE_ROWS)):
-        yield steps(min(EPISODE_ROWS, rows - start), number)
-
-
-def steps(rows: int, episode: int = 0) -> Columns:
-    """An episode of real frames; neighbours have others."""
-    first = episode % 8 * EPISODE_ROWS
-    step = np.arange(rows, dtype=np.int32)
-    return {
-        "observation": real_frames("breakout", 8 * EPISODE_ROWS + TABLE_ROWS)[first : first + rows],
-        "action": step % np.int64(4),
-        "reward": (step % 11 == 0).astype(np.float32),
-        "terminated": step == rows - 1,
-        "truncated": np.zeros(rows, bool),
-        "return_to_go": (step[::-1] // 11).astype(np.float32),
-        "checkpoint": np.full(rows, 3, np.int16),
-        "episode": np.full(rows, episode, np.int32),
-        "step": step,
-    }
+AS_PYARROW = Compression("as pyarrow", ZSTD_LEVEL, as_pyarrow)
 
 
 def cut(columns: Columns, start: int, stop: int) -> Columns:

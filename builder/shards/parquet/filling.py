@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from isal import isal_zlib
 
-from .frames_compression import Compress
+from .compression import Compress
 from .stitching import CHUNK, CHUNK_OFFSET, COLUMNS, MAGIC, PAGE_OFFSET, PAGE_OFFSETS, PAGES, RowGroup
 from .thrift_compact import Seen, rewrite
 

@@ -7,6 +7,7 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 """
 
 from collections.abc import Iterable
+from mmap import mmap
 from typing import BinaryIO, NamedTuple
 
 from .thrift_compact import Seen, encode_structs, field_span, one_by_one, rewrite
@@ -18,9 +19,9 @@ PAGE_OFFSETS = (9, 10, 11)
 """In a chunk: of its data, index and dictionary pages."""
 PAGES, PAGE_OFFSET = 1, 1
 _LENGTH_BYTES = 4
-_FILE_ROWS, _ROW_GROUPS = 3, 4
+_FILE_ROWS, ROW_GROUPS = 3, 4
 _GROUP_ROWS, _GROUP_OFFSET, _ORDINAL = 3, 5, 7
-_OFFSET_INDEX_OFFSET, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX_OFFSET = 4, 5, 6
+OFFSET_INDEX_OFFSET, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX_OFFSET = 4, 5, 6
 
 
 class RowGroup(NamedTuple):
@@ -39,9 +40,9 @@ class RowGroup(NamedTuple):
     def of(cls, file: bytes) -> "RowGroup":
         """The row group of a Parquet file with page index."""
         rows, column_indexes, offset_indexes = Seen(), Seen(), Seen()
-        column = {_OFFSET_INDEX_OFFSET: offset_indexes, _COLUMN_INDEX_OFFSET: column_indexes}
-        footer = _footer(file)
-        start, _ = field_span(footer, _ROW_GROUPS)
+        column = {OFFSET_INDEX_OFFSET: offset_indexes, _COLUMN_INDEX_OFFSET: column_indexes}
+        footer = footer_of(file)
+        start, _ = field_span(footer, ROW_GROUPS)
         # The list's first byte says that it has one.
         metadata, _ = rewrite(footer, {COLUMNS: column, _GROUP_ROWS: rows}, start + 1)
         indexes_start = min(column_indexes + offset_indexes)
@@ -65,7 +66,7 @@ class StitchedFile:
 
     def __init__(self, file: BinaryIO, empty: bytes) -> None:
         self._file = file
-        self._empty_footer = _footer(empty)
+        self._empty_footer = footer_of(empty)
         self._groups: list[RowGroup] = []
         self._position = 0
         self._write(MAGIC)
@@ -97,7 +98,7 @@ class StitchedFile:
         groups = list(map(_placed, self._groups, column_indexes, offset_indexes))
         rows = sum(group.rows for group in self._groups)
         footer, _ = rewrite(self._empty_footer, {_FILE_ROWS: lambda _: rows})
-        start, stop = field_span(footer, _ROW_GROUPS)
+        start, stop = field_span(footer, ROW_GROUPS)
         footer = footer[:start] + encode_structs(groups) + footer[stop:]
         self._write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + MAGIC)
         return rows
@@ -112,13 +113,14 @@ class StitchedFile:
 def _placed(group: RowGroup, column_indexes: int, offset_indexes: Iterable[int]) -> bytes:
     """The metadata of a row group whose indexes lie there."""
     column = {
-        _OFFSET_INDEX_OFFSET: one_by_one(offset_indexes),
+        OFFSET_INDEX_OFFSET: one_by_one(offset_indexes),
         _OFFSET_INDEX_LENGTH: one_by_one(map(len, group.offset_indexes)),
         _COLUMN_INDEX_OFFSET: lambda offset: offset - group.indexes_start + column_indexes,
     }
     return rewrite(group.metadata, {COLUMNS: column})[0]
 
 
-def _footer(file: bytes) -> bytes:
+def footer_of(file: bytes | mmap) -> bytes:
+    """The footer of a Parquet file: a struct of Thrift's, FileMetaData."""
     end = len(file) - len(MAGIC) - _LENGTH_BYTES
     return file[end - int.from_bytes(file[end : end + _LENGTH_BYTES], "little") : end]

@@ -5,6 +5,7 @@ https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.m
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from mmap import mmap
 from typing import Any
 
 Changes = Mapping[int, Any]
@@ -31,7 +32,7 @@ def one_by_one(numbers: Iterable[int]) -> Callable[[int], int]:
     return lambda _: next(iterator)
 
 
-def rewrite(data: bytes, changes: Changes, start: int = 0) -> tuple[bytes, int]:
+def rewrite(data: bytes | mmap, changes: Changes, start: int = 0) -> tuple[bytes, int]:
     """The struct at `start`, changed, and where it ended. Fields are taken in the order of the bytes."""
     rewriter = _Rewriter(data, start)
     rewriter.struct(changes)
@@ -78,7 +79,7 @@ def _varint(value: int) -> bytes:
 class _Walker:
     """A position that goes forwards over values."""
 
-    def __init__(self, data: bytes, start: int) -> None:
+    def __init__(self, data: bytes | mmap, start: int) -> None:
         self.data = data
         self.position = start
 
@@ -136,7 +137,7 @@ class _Walker:
 class _Rewriter(_Walker):
     """Copies what it goes over."""
 
-    def __init__(self, data: bytes, start: int) -> None:
+    def __init__(self, data: bytes | mmap, start: int) -> None:
         super().__init__(data, start)
         self._parts: list[bytes] = []
         self._copied = start

@@ -7,6 +7,8 @@ benchmarks/storage.py for what that is worth.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import zstandard
@@ -26,7 +28,20 @@ Compress = Callable[[np.ndarray], bytes]
 """Compresses a page; for one thread at a time."""
 
 
-def frames_compressor() -> Compress:
-    """Compresses pages of frames."""
-    compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS)
+@dataclass(frozen=True)
+class Compression:
+    """A way to compress frames."""
+
+    name: str
+    level: int
+    """The nearest of pyarrow's levels of zstd, for a file that pyarrow writes alone."""
+    compressor: Callable[[], Compress]
+    """Makes what compresses pages on one thread."""
+
+
+def _compressor(parameters: zstandard.ZstdCompressionParameters) -> Compress:
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
     return lambda page: compressor.compress(page.data)
+
+
+SMALL = Compression("small", 9, partial(_compressor, PARAMETERS))

@@ -1,0 +1,79 @@
+"""Makes row groups of steps, and finds out whether they fit what this version of pyarrow writes."""
+
+import functools
+import io
+
+import numpy as np
+import pyarrow as pa
+
+from ..format.frames import FRAME_SHAPE, empty_images
+from .parquet.compression import Compress
+from .parquet.filling import fill_first_column
+from .parquet.frames_page import FramesPage
+from .parquet.stitching import RowGroup, StitchedFile
+from .settings import Options, file_of
+from .steps import TABLE_ROWS, Columns, frames_of, steps_tables, table_of
+
+
+class RowGroupMaker:
+    """Makes row groups, one after another in the same memory.
+
+    pyarrow writes them with empty frames, and what it would make of the frames is put in their place.
+    """
+
+    def __init__(self, schema: pa.Schema, compress: Compress, options: Options | None) -> None:
+        self._schema = schema
+        self._compress = compress
+        self._options = options
+        self._page = FramesPage()
+
+    def make(self, held: list[Columns]) -> RowGroup:
+        """A row group of these steps, which are let go."""
+        frames = frames_of(held)
+        table = table_of(held, empty_images(sum(map(len, frames))), self._schema)
+        group = RowGroup.of(file_of(self._schema, table, options=self._options))
+        return fill_first_column(group, lambda levels: self._page.lay_out(levels, frames), self._compress)
+
+
+_known_layouts: dict[str, bool] = {}
+
+
+def is_layout_known(schema: pa.Schema, options: Options) -> bool:
+    """Whether a file that is put together by `parquet` is, to the byte, the one that pyarrow writes.
+
+    It is tried once in a process for each schema, on a whole row group and a short one of blank frames.
+
+    Args:
+        schema: of the file; its first column is that of the frames.
+        options: all settings of pyarrow's writer.
+    """
+    key = f"{schema.to_string(show_schema_metadata=True)} {sorted(options.items())}"
+    if key not in _known_layouts:
+        _known_layouts[key] = _is_layout_known(schema, {**options, "compression_level": 1})
+    return _known_layouts[key]
+
+
+def _is_layout_known(schema: pa.Schema, options: Options) -> bool:
+    compress = functools.partial(pa.Codec("zstd", 1).compress, asbytes=True)
+    maker = RowGroupMaker(schema, compress, options)
+    file = io.BytesIO()
+    try:
+        shard = StitchedFile(file, file_of(schema, options=options))
+        for rows in (TABLE_ROWS, 1):
+            shard.append(maker.make([_blank_steps(rows, schema)]))
+        shard.finish()
+    except Exception:  # what is taken for something else may end in any
+        return False
+    tables = [
+        table for rows in (TABLE_ROWS, 1) for table in steps_tables([_blank_steps(rows, schema)], schema)
+    ]
+    return file.getvalue() == file_of(schema, *tables, options=options)
+
+
+def _blank_steps(rows: int, schema: pa.Schema) -> Columns:
+    numbers = {
+        field.name: (np.arange(rows) % 2).astype(field.type.to_pandas_dtype())
+        for field in schema
+        if field.name != "observation"
+    }
+    return {"observation": np.zeros((rows, *FRAME_SHAPE), np.uint8), "step": np.arange(rows), **numbers}
