@@ -217,7 +217,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         assert self.info.features is not None
         schema = self.info.features.arrow_schema
         if parse_config_name(self.config.name).view == EPISODES:
-            rows = EpisodeRows(checkpoint.run.game, checkpoint.run.number, checkpoint.number)
+            rows = EpisodeRows(checkpoint.id)
             for episode in checkpoint.episodes():
                 rows.add(episode)
             yield rows.table(schema)

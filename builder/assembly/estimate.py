@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SourceError
+from ..format.checkpoint_id import CheckpointId
 from ..format.features import steps_features
 from ..shards.steps import Columns, episode_columns, even_blocks
 from ..shards.writer import write_steps
 from ..sources.run import Checkpoint, Run
 from ..terminal.sizes import size_text
-from .plan import Plan, Unit
+from .plan import Plan
 
 TRIALS = 10
 """Checkpoints that are tried until one can be read."""
@@ -35,7 +36,7 @@ POLITE_BYTES = 300e9
 class Estimate:
     """What a plan is going to take; its text is what `--dry-run` prints."""
 
-    unit: Unit
+    checkpoint: CheckpointId
     """Whose first steps were made to measure the rates."""
     trial_rows: int
     rows: int
@@ -65,9 +66,9 @@ class Estimate:
                 f"about {size_text(self.bytes)} to publish, {_duration(self.seconds)} of building with "
                 f"{workers}, {size_text(self.worker_disk * self.workers)} of disk and "
                 f"{size_text(WORKER_MEMORY * self.workers)} of memory at a time",
-                f"(measured on {self.trial_rows:,} steps of {self.unit}: {self.rows_per_second:,.0f} rows/s, "
-                f"{self.bytes_per_row:.0f} bytes each; games and checkpoints differ, and the network may be "
-                f"slower)",
+                f"(measured on {self.trial_rows:,} steps of {self.checkpoint}: {self.rows_per_second:,.0f} "
+                f"rows/s, {self.bytes_per_row:.0f} bytes each; games and checkpoints differ, and the network "
+                f"may be slower)",
                 *(f"warning: {warning}" for warning in self.warnings),
             ]
         )
@@ -78,19 +79,19 @@ def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
 
     None if there is nothing to make, or nothing that can be read.
     """
-    for unit in plan.to_build[:TRIALS]:
+    for checkpoint in plan.to_build[:TRIALS]:
         with contextlib.suppress(SourceError):
-            return _estimate(plan, workers, unit)
+            return _estimate(plan, workers, checkpoint)
     return None
 
 
-def _estimate(plan: Plan, workers: int, unit: Unit) -> Estimate:
-    rows, seconds, size = _try(unit)
-    total = sum(unit.rows for unit in plan.to_build)
-    runs = dict.fromkeys(unit.run for unit in plan.to_build)
+def _estimate(plan: Plan, workers: int, checkpoint: CheckpointId) -> Estimate:
+    rows, seconds, size = _try(plan.run_of(checkpoint), checkpoint.number)
+    total = sum(map(plan.rows, plan.to_build))
+    runs = dict.fromkeys(map(plan.run_of, plan.to_build))
     bytes_per_row = size / max(rows, 1)
     return Estimate(
-        unit=unit,
+        checkpoint=checkpoint,
         trial_rows=rows,
         rows=total,
         rows_per_second=max(rows, 1) / seconds,
@@ -102,7 +103,7 @@ def _estimate(plan: Plan, workers: int, unit: Unit) -> Estimate:
 
 
 def _worker_disk(plan: Plan, run: Run, bytes_per_row: float) -> float:
-    rows = max(unit.rows for unit in plan.to_build if unit.run is run)
+    rows = max(plan.rows(each) for each in plan.to_build if plan.run_of(each) is run)
     sizes = run.file_sizes().values()
     source = sum(size or 0 for size in sizes) / len(run.checkpoints)
     is_remote = "://" in plan.source.url and not plan.source.url.startswith("file://")
@@ -111,13 +112,13 @@ def _worker_disk(plan: Plan, run: Run, bytes_per_row: float) -> float:
     return max(rows * bytes_per_row, source) + (2 * source if is_remote else 0)
 
 
-def _try(unit: Unit) -> tuple[int, float, int]:
+def _try(run: Run, number: int) -> tuple[int, float, int]:
     """Rows, seconds and bytes of a trial."""
-    reader = unit.run.reader()
+    reader = run.reader()
     try:
-        reader.expect([unit.checkpoint])
-        part = reader.part(unit.checkpoint)
-        schema = steps_features(unit.run.game, unclipped_reward=unit.run.has_unclipped_reward).arrow_schema
+        reader.expect([number])
+        part = reader.part(number)
+        schema = steps_features(run.game, unclipped_reward=run.has_unclipped_reward).arrow_schema
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trial.parquet"
             blocks = itertools.islice(even_blocks(_steps(part)), TRIAL_BLOCKS)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import OutputError
+from ..format.checkpoint_id import CheckpointId
+from ..format.games import find_game
 from ..network.errors import without_credentials
 from ..repos.place import Place
 from .work_folder import WorkFolder
@@ -26,6 +28,11 @@ class Task:
     checkpoints: tuple[int, ...]
     head: int | None = None
     """A checkpoint after them of which no more is needed than the end of an episode that began earlier."""
+
+    def ids(self) -> list[CheckpointId]:
+        """Returns its checkpoints in order, the one of which only the head is needed last."""
+        numbers = self.checkpoints if self.head is None else (*self.checkpoints, self.head)
+        return [CheckpointId(find_game(self.game), self.run, number) for number in numbers]
 
 
 @dataclass(frozen=True)

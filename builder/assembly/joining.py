@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
 from ..format.frames import decode_frames
-from ..format.layout import manifest_file, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
 from ..repos.built_folder import BuiltCheckpoint, RepoFile
@@ -26,32 +25,11 @@ ReadBlob = Callable[[Piece, str], bytes]
 """Gives the content of one of a piece's files."""
 
 
-def pieces_needed(first: int, find: Callable[[int], Piece | None]) -> list[Piece] | None:
-    """A checkpoint's piece and those whose heads complete it; None while one is not there.
-
-    Args:
-        first: the checkpoint's number.
-        find: the piece of a checkpoint of the same run, if it is there.
-    """
-    piece = find(first)
-    if piece is None:
-        return None
-    pieces, fragment = [piece], piece.tail
-    while fragment is not None and fragment.joined:
-        later = pieces[-1].manifest.later
-        piece = None if later is None else find(later)
-        if piece is None:
-            return None
-        pieces.append(piece)
-        fragment = piece.head
-    return pieces
-
-
 def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoint:
     """Make a checkpoint whole.
 
     Args:
-        pieces: what `pieces_needed` gives.
+        pieces: its own, and those that complete it, in order of play.
         read: gives their files' contents.
         folder: made here; the shard of the episode that goes on is written there.
     """
@@ -70,8 +48,7 @@ def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoi
     content = (folder / EPISODES).read_bytes()
     episodes = RepoFile.of_bytes(draft.episodes_table.path, content)
     manifest = _manifest(pieces, shards, episodes, table)
-    place = (manifest.find_game(), manifest.run, manifest.checkpoint)
-    record = RepoFile.of_bytes(manifest_file(*place), manifest.to_json().encode())
+    record = RepoFile.of_bytes(manifest.id.manifest, manifest.to_json().encode())
     return BuiltCheckpoint(manifest, record, (*files, episodes))
 
 
@@ -123,8 +100,8 @@ class _Crossing:
 
     def write(self, path: Path) -> tuple[ShardRecord, pa.Table]:
         """Its shard, and its row of the episodes table."""
-        game, run, checkpoint = self._manifest.find_game(), self._manifest.run, self._manifest.checkpoint
-        schema = steps_features(game).arrow_schema
+        checkpoint = self._manifest.id
+        schema = steps_features(checkpoint.game).arrow_schema
         episode, digests = self._episode(), Digests(schema.names)
 
         def blocks() -> Iterator[Columns]:
@@ -134,9 +111,9 @@ class _Crossing:
 
         rows = write_steps(path, blocks(), schema)
         place = len(self._manifest.shards)
-        name = steps_shard(game, run, checkpoint, place, place + 1)
+        name = checkpoint.shard(place, place + 1)
         record = ShardRecord(name, path.stat().st_size, sha256_of(path), rows, digests.hexdigests())
-        row = EpisodeRows(game, run, checkpoint, first_shard=place)
+        row = EpisodeRows(checkpoint, first_shard=place)
         row.add(episode)
         return record, row.table(episodes_features().arrow_schema)
 

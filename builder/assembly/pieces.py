@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
-from ..format.layout import episodes_table, steps_shard
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_shard, write_steps
@@ -52,6 +51,16 @@ class Piece:
     """SHA-256 of each file that lies with the record."""
     uploaded_to: str | None
     """The address of the destination that holds the body; None if only the head was made."""
+
+    @property
+    def tail_goes_on_in(self) -> int | None:
+        """The checkpoint that holds the rest of the tail's episode; None if there is none."""
+        return self.manifest.later if self.tail is not None and self.tail.joined else None
+
+    @property
+    def head_goes_on_in(self) -> int | None:
+        """The checkpoint that holds the rest of the head's episode; None if that ends in this checkpoint."""
+        return self.manifest.later if self.head is not None and self.head.joined else None
 
     def to_json(self) -> str:
         """The record's text."""
@@ -116,13 +125,12 @@ def write_episodes(path: Path, table: pa.Table) -> None:
 class _PieceWriter:
     def __init__(self, part: Checkpoint, folder: Path, progress: Callable[[int], object]) -> None:
         self._part, self._folder, self._progress = part, folder, progress
-        self._place = (part.run.game, part.run.number, part.number)
         self._schema = steps_features(
             part.run.game, unclipped_reward=part.run.has_unclipped_reward
         ).arrow_schema
         self._episodes = part.episodes()
         self._next = next(self._episodes, None)
-        self._rows = EpisodeRows(*self._place)
+        self._rows = EpisodeRows(part.id)
         self._digests = Digests(self._schema.names)
         self._complete = 0
 
@@ -177,13 +185,13 @@ class _PieceWriter:
             yield columns
 
     def _shard(self, path: Path, rows: int, shards: int) -> ShardRecord:
-        name = steps_shard(*self._place, 0, shards)
+        name = self._part.id.shard(0, shards)
         return ShardRecord(name, path.stat().st_size, sha256_of(path), rows, self._digests.hexdigests())
 
     def _manifest(self, shards: tuple[ShardRecord, ...], head: Fragment | None, steps: int) -> Manifest:
         part, run, number = self._part, self._part.run, self._part.number
         earlier, later = run.neighbours(number)
-        table, path = episodes_table(*self._place), self._folder / EPISODES
+        table, path = part.id.episodes_table, self._folder / EPISODES
         return Manifest(
             game=run.game.name,
             run=run.number,

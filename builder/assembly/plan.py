@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..errors import AtariReplayError, OutputError, SourceError, UnknownNameError
+from ..errors import OutputError, SourceError, UnknownNameError
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
@@ -14,28 +15,7 @@ from ..sources.run import Run, describe_numbers
 from ..sources.source import Source
 from .job import Place
 from .pieces import Piece
-from .work_folder import Key, WorkFolder
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One checkpoint of a run."""
-
-    run: Run
-    checkpoint: int
-
-    @property
-    def key(self) -> Key:
-        """What it is called in the work folder."""
-        return self.run.game.slug, self.run.number, self.checkpoint
-
-    @property
-    def rows(self) -> int:
-        """About what is to be read."""
-        return self.run.rows(self.checkpoint)
-
-    def __str__(self) -> str:
-        return f"{self.run.game} run {self.run.number} checkpoint {self.checkpoint}"
+from .work_folder import WorkFolder
 
 
 @dataclass
@@ -47,28 +27,46 @@ class Plan:
     work: WorkFolder
     destinations: Mapping[Game, Destination]
     """Of each game that was asked for; it may be the same for all."""
-    to_build: list[Unit] = field(default_factory=list)
-    prepared: list[Unit] = field(default_factory=list)
+    runs: dict[tuple[Game, int], Run] = field(default_factory=dict)
+    """Those that the checkpoints are of."""
+    to_build: list[CheckpointId] = field(default_factory=list)
+    prepared: list[CheckpointId] = field(default_factory=list)
     """Their pieces are made, but not yet published."""
-    done: list[Unit] = field(default_factory=list)
+    done: list[CheckpointId] = field(default_factory=list)
     published: list[Manifest] = field(default_factory=list)
     """Of all that is there of these games, whether it is asked for or not."""
-    failures: dict[Key, AtariReplayError] = field(default_factory=dict)
-    """Runs that cannot be read at all; their checkpoint is -1."""
+    unreadable: list[SourceError] = field(default_factory=list)
+    """Why runs cannot be read at all."""
 
     @property
-    def units(self) -> list[Unit]:
-        """Those to be published."""
-        return sorted([*self.to_build, *self.prepared], key=lambda unit: unit.key)
+    def unpublished(self) -> list[CheckpointId]:
+        """Those to be published, in order."""
+        return sorted([*self.to_build, *self.prepared])
+
+    def run_of(self, checkpoint: CheckpointId) -> Run:
+        """Returns the run of a checkpoint."""
+        return self.runs[checkpoint.game, checkpoint.run]
+
+    def rows(self, checkpoint: CheckpointId) -> int:
+        """Returns about how many rows are to be read for a checkpoint."""
+        return self.run_of(checkpoint).rows(checkpoint.number)
 
     def __str__(self) -> str:
-        lines = [f"would build {line}" for line in _by_run(self.to_build)]
-        rows = sum(unit.rows for unit in self.to_build)
+        lines = [f"would build {line}" for line in self._lines()]
+        rows = sum(map(self.rows, self.to_build))
         prepared = f"{len(self.prepared)} are prepared, " if self.prepared else ""
         total = (
             f"{len(self.to_build)} checkpoints to build, {rows:,} rows; {prepared}{len(self.done)} are done"
         )
-        return "\n".join([*lines, *(f"cannot read: {each}" for each in self.failures.values()), total])
+        return "\n".join([*lines, *(f"cannot read: {each}" for each in self.unreadable), total])
+
+    def _lines(self) -> Iterable[str]:
+        """A line for each run of which something is to be built."""
+        for (game, run), of_run in groupby(self.to_build, key=lambda each: (each.game, each.run)):
+            listed = list(of_run)
+            numbers = describe_numbers([each.number for each in listed])
+            rows = sum(map(self.rows, listed))
+            yield f"{game} run {run} checkpoint{'s' * (len(listed) > 1)} {numbers}: {rows:,} rows"
 
 
 def make_plan(
@@ -117,9 +115,9 @@ def make_plan(
                     run = source.open_run(game, number)
                     _Comparison(plan, run, of_run, snapshot, destination, made).add(checkpoints)
                 except SourceError as error:
-                    plan.failures[game.slug, number, -1] = error
+                    plan.unreadable.append(error)
     if not (plan.to_build or plan.prepared or plan.done):
-        for error in plan.failures.values():
+        for error in plan.unreadable:
             raise error
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
@@ -134,7 +132,7 @@ class _Comparison:
     published: Mapping[int, Manifest]
     snapshot: Snapshot
     destination: Destination
-    made: Collection[Key]
+    made: Collection[CheckpointId]
     """Pieces that lie in the work folder."""
 
     def add(self, checkpoints: Sequence[int] | None) -> None:
@@ -148,19 +146,21 @@ class _Comparison:
                     f"a dataset holds those up to {MOST_CHECKPOINT}"
                 )
         sizes = self.run.file_sizes()
-        units = [(self._list_for(checkpoint, sizes), Unit(self.run, checkpoint)) for checkpoint in asked]
-        self._check_others({unit.checkpoint for found, unit in units if found is not self.plan.done})
-        for found, unit in units:
-            found.append(unit)
+        self.plan.runs[self.run.game, self.run.number] = self.run
+        ids = [CheckpointId(self.run.game, self.run.number, number) for number in asked]
+        found = {checkpoint: self._list_for(checkpoint, sizes) for checkpoint in ids}
+        self._check_others({each.number for each in ids if found[each] is not self.plan.done})
+        for checkpoint in ids:
+            found[checkpoint].append(checkpoint)
 
-    def _list_for(self, checkpoint: int, sizes: Mapping[str, int | None]) -> list[Unit]:
+    def _list_for(self, checkpoint: CheckpointId, sizes: Mapping[str, int | None]) -> list[CheckpointId]:
         run, plan = self.run, self.plan
-        manifest = self.published.get(checkpoint)
+        manifest = self.published.get(checkpoint.number)
         if manifest is not None and is_current(manifest, run, sizes) and self._is_whole(manifest):
             return plan.done
-        if (run.game.slug, run.number, checkpoint) not in self.made:
+        if checkpoint not in self.made:
             return plan.to_build
-        piece = plan.work.find_piece(run.game, run.number, checkpoint)
+        piece = plan.work.find_piece(checkpoint)
         is_made = piece is not None and is_usable(piece, run, sizes, self.destination)
         return plan.prepared if is_made else plan.to_build
 
@@ -170,7 +170,7 @@ class _Comparison:
     def _check_others(self, rebuilt: Collection[int]) -> None:
         """See to it that what is published of this run, and will stay, is of the same log."""
         for checkpoint, manifest in self.published.items():
-            if checkpoint not in rebuilt and manifest.log != (self.run.capacity(), self.run.provenance):
+            if checkpoint not in rebuilt and not is_same_log(manifest, self.run):
                 raise OutputError(
                     f"{self.destination.address}: holds checkpoint {checkpoint} of {self.run.game} run "
                     f"{self.run.number}, of another log than {self.run.where}; name another place, or "
@@ -186,6 +186,11 @@ def is_usable(piece: Piece, run: Run, sizes: Mapping[str, int | None], destinati
     return is_current(piece.manifest, run, sizes) and piece.uploaded_to in (None, destination.address)
 
 
+def is_same_log(manifest: Manifest, run: Run) -> bool:
+    """Whether a manifest is of this run's log, as far as the log says whose it is."""
+    return manifest.log == (run.capacity(), run.provenance)
+
+
 def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) -> bool:
     """Whether a manifest is of what the source holds now.
 
@@ -196,15 +201,7 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
     """
     return (
         (manifest.earlier, manifest.later) == run.neighbours(manifest.checkpoint)
-        and manifest.log == (run.capacity(), run.provenance)
+        and is_same_log(manifest, run)
         and manifest.last_complete == run.is_last_complete(manifest.checkpoint)
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
     )
-
-
-def _by_run(units: Sequence[Unit]) -> Iterable[str]:
-    for run, of_run in groupby(units, key=lambda unit: unit.run):
-        listed = list(of_run)
-        numbers = describe_numbers([unit.checkpoint for unit in listed])
-        rows = sum(unit.rows for unit in listed)
-        yield f"{run.game} run {run.number} checkpoint{'s' * (len(listed) > 1)} {numbers}: {rows:,} rows"

@@ -11,9 +11,10 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import OutputError
+from ..format.checkpoint_id import CheckpointId
 from ..terminal.progress import no_bars
-from .plan import Plan, Unit
-from .work_folder import Key, WorkFolder
+from .plan import Plan
+from .work_folder import WorkFolder
 from .worker import PROGRESS
 
 _SECONDS, _REMOTE_SECONDS = 1.0, 15.0
@@ -32,8 +33,8 @@ class ProgressBoard:
     def __init__(self, plan: Plan) -> None:
         self._work = plan.work
         self._job: WorkFolder | None = None
-        self._rows = {unit.key: unit.rows for unit in plan.units}
-        self._made = {unit.key for unit in plan.prepared}
+        self._rows = {checkpoint: plan.rows(checkpoint) for checkpoint in plan.unpublished}
+        self._made = set(plan.prepared)
         self._published = 0
         self._began = time.monotonic()
         self._bar: tqdm | None = None
@@ -66,11 +67,11 @@ class ProgressBoard:
         """Show what the workers of this job do."""
         self._job = job
 
-    def published(self, units: Sequence[Unit]) -> None:
+    def published(self, checkpoints: Collection[CheckpointId]) -> None:
         """Tell of checkpoints that were published."""
         with self._lock:
-            self._tell_of({unit.key for unit in units})
-            self._published += len(units)
+            self._tell_of(checkpoints)
+            self._published += len(checkpoints)
             minutes = (time.monotonic() - self._began) / 60
             rate = self._rows_made() / max(minutes, 0.01)
             if self._bar is None:
@@ -84,16 +85,16 @@ class ProgressBoard:
         """A line on stderr that does not disturb the bars."""
         tqdm.write(text, file=sys.stderr)
 
-    def _tell_of(self, made: Collection[Key]) -> None:
-        for key in sorted(set(made) & self._rows.keys() - self._made):
-            self._made.add(key)
+    def _tell_of(self, made: Collection[CheckpointId]) -> None:
+        for checkpoint in sorted(set(made) & self._rows.keys() - self._made):
+            self._made.add(checkpoint)
             if self._bar is None:
-                slug, run, checkpoint = key
                 place = f"{len(self._made)} of {len(self._rows)}"
-                self.log(f"built {slug} run {run} checkpoint {checkpoint} ({place})")
+                name = f"{checkpoint.game.slug} run {checkpoint.run} checkpoint {checkpoint.number}"
+                self.log(f"built {name} ({place})")
 
     def _rows_made(self) -> int:
-        return sum(self._rows[key] for key in self._made)
+        return sum(self._rows[checkpoint] for checkpoint in self._made)
 
     def _watch(self) -> None:
         while not self._stop.wait(_SECONDS if self._work.path else _REMOTE_SECONDS):

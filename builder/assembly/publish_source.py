@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from ..engines.engine import Engine
 from ..errors import OutputError
 from ..terminal.sizes import DISK, size_text
-from .coordinator import Outcome, publish_plan
+from .coordinator import publish_plan
 from .estimate import Estimate, estimate
+from .outcome import Outcome
 from .plan import Plan
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sources.run import describe_numbers
 from ..terminal.text_table import text_table
-from .plan import Plan, Unit
+from .plan import Plan
 
 RECENT_SECONDS = 60
 """Workers that have told nothing for so long have ended, or were killed."""
@@ -25,7 +25,7 @@ class Status:
 
     def __str__(self) -> str:
         plan = self.plan
-        total = len(plan.done) + len(plan.units)
+        total = len(plan.done) + len(plan.unpublished)
         return "\n".join(
             [
                 text_table(HEADINGS, self._rows()),
@@ -39,10 +39,9 @@ class Status:
 
     def _rows(self) -> list[tuple[object, ...]]:
         runs: dict[tuple[str, int], list[list[int]]] = defaultdict(lambda: [[], [], []])
-        columns: Sequence[Sequence[Unit]] = (self.plan.done, self.plan.prepared, self.plan.to_build)
-        for column, units in enumerate(columns):
-            for unit in units:
-                runs[unit.run.game.name, unit.run.number][column].append(unit.checkpoint)
+        for column, checkpoints in enumerate((self.plan.done, self.plan.prepared, self.plan.to_build)):
+            for each in checkpoints:
+                runs[each.game.name, each.run][column].append(each.number)
         return [(game, run, *map(describe_numbers, of_run)) for (game, run), of_run in sorted(runs.items())]
 
 

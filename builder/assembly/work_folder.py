@@ -15,8 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import AtariReplayError, OutputError
 from ..files import remove, replacing
-from ..format.games import Game
-from ..format.layout import checkpoint_folder
+from ..format.checkpoint_id import CheckpointId
 from ..network.retrying import RequestFailedError, Result, RetryPolicy
 from .pieces import Piece
 
@@ -24,9 +23,6 @@ _PIECE = "piece.json"
 
 PIECES, HEADS = "pieces", "heads"
 """Folders of pieces, and of those of which only the head was made."""
-
-Key = tuple[str, int, int]
-"""The game's slug, the run and the checkpoint."""
 
 
 class WorkFolder:
@@ -113,17 +109,15 @@ class WorkFolder:
             self.write(f"{place}/{name}", (made / name).read_bytes())
         self.write(f"{place}/{_PIECE}", piece.to_json().encode())
 
-    def pieces(self, kind: str = PIECES) -> set[Key]:
-        """The pieces that are there, or the heads that were made alone."""
-        found = [name.split("/") for name in self.find(kind, f"/{_PIECE}")]
-        return {
-            (slug, int(run.removeprefix("run_")), int(checkpoint.removeprefix("checkpoint_")))
-            for _, slug, run, checkpoint, _ in found
-        }
+    def pieces(self, kind: str = PIECES) -> set[CheckpointId]:
+        """The checkpoints whose pieces are there, or whose heads were made alone."""
+        ending = f"/{_PIECE}"
+        places = [name[len(kind) + 1 : -len(ending)] for name in self.find(kind, ending)]
+        return {checkpoint for place in places if (checkpoint := CheckpointId.at(place)) is not None}
 
-    def find_piece(self, game: Game, run: int, checkpoint: int, kind: str = PIECES) -> Piece | None:
+    def find_piece(self, checkpoint: CheckpointId, kind: str = PIECES) -> Piece | None:
         """A piece's record, if it is there and can be read."""
-        name = f"{_place(game, run, checkpoint, kind)}/{_PIECE}"
+        name = f"{kind}/{checkpoint.place}/{_PIECE}"
         content = self.read(name)
         try:
             piece = None if content is None else Piece.from_json(content, f"{self.url}/{name}")
@@ -143,9 +137,9 @@ class WorkFolder:
             raise OutputError(f"{self.url}/{path}: is gone or damaged; remove {self.url} and publish again")
         return content
 
-    def remove_piece(self, game: Game, run: int, checkpoint: int, kind: str = PIECES) -> None:
+    def remove_piece(self, checkpoint: CheckpointId, kind: str = PIECES) -> None:
         """Remove a piece; its record goes first."""
-        place = _place(game, run, checkpoint, kind)
+        place = f"{kind}/{checkpoint.place}"
         self.remove(f"{place}/{_PIECE}")
         self.remove(place)
 
@@ -174,11 +168,5 @@ class WorkFolder:
             raise OutputError(f"{self.url}: {text}") from None
 
 
-def _place(game: Game, run: int, checkpoint: int, kind: str) -> str:
-    return checkpoint_folder(game, run, checkpoint).replace("data/", f"{kind}/", 1)
-
-
 def _place_of(piece: Piece) -> str:
-    manifest = piece.manifest
-    kind = HEADS if piece.uploaded_to is None else PIECES
-    return _place(manifest.find_game(), manifest.run, manifest.checkpoint, kind)
+    return f"{HEADS if piece.uploaded_to is None else PIECES}/{piece.manifest.id.place}"

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ...builder import errors
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game, find_game
 from ..repos.built_folder import RepoFile
 from ..sources.open import open_source
@@ -19,7 +20,7 @@ from ..sources.run import Run, RunReader
 from ..sources.source import Source
 from .job import Job, Task
 from .pieces import BODY, Piece, write_head, write_piece
-from .work_folder import HEADS, PIECES, Key, WorkFolder
+from .work_folder import HEADS, PIECES, WorkFolder
 
 FAILURES, PROGRESS = "failures", "progress"
 PROGRESS_SECONDS = 1.0
@@ -32,7 +33,7 @@ _FATAL = (OutputError, OSError, UnreachableError)
 class Failure:
     """Why a checkpoint could not be made."""
 
-    key: Key
+    checkpoint: CheckpointId
     error: AtariReplayError
 
     @property
@@ -45,9 +46,10 @@ def failures_of(job: WorkFolder) -> list[Failure]:
     """What the workers of a job have noted of failures."""
     failures = []
     for record in job.notes(FAILURES):
-        slug, run, checkpoint = record["key"]
+        game, run, number = record["checkpoint"]
         kind = getattr(errors, record["kind"], SourceError)
-        failures.append(Failure((slug, run, checkpoint), kind(record["message"])))
+        checkpoint = CheckpointId(find_game(game), run, number)
+        failures.append(Failure(checkpoint, kind(record["message"])))
     return failures
 
 
@@ -93,13 +95,16 @@ class _Worker:
             self._reader.close()
             self._reader = None
 
+    def _id(self, number: int) -> CheckpointId:
+        return CheckpointId(self._game, self._task.run, number)
+
     def _expected(self) -> list[int]:
         head = self._task.head
         return [*self._task.checkpoints, *([] if head is None else [head])]
 
     def _is_made(self, checkpoint: int) -> bool:
         kind = HEADS if checkpoint == self._task.head else PIECES
-        return self._work.find_piece(self._game, self._task.run, checkpoint, kind) is not None
+        return self._work.find_piece(self._id(checkpoint), kind) is not None
 
     def _make_piece(self, checkpoint: int) -> None:
         if self._reader is None:
@@ -107,7 +112,7 @@ class _Worker:
             self._reader = run.reader()
             self._reader.expect(self._expected())
         run = self._reader.run
-        progress = _Progress(self._folder, f"{run.game} run {run.number} checkpoint {checkpoint}")
+        progress = _Progress(self._folder, str(self._id(checkpoint)))
         progress.total = run.rows(checkpoint)
         try:
             with self._folder.scratch() as scratch:
@@ -127,7 +132,7 @@ class _Worker:
         self._folder.note(
             f"{FAILURES}/{self._game.slug}-{self._task.run}-{checkpoint}.json",
             {
-                "key": [self._game.slug, self._task.run, checkpoint],
+                "checkpoint": [self._game.slug, self._task.run, checkpoint],
                 "kind": kind,
                 "message": str(error),
             },

@@ -9,7 +9,7 @@ from ..format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, 
 from ..format.features import episodes_features, steps_features
 from ..format.frames import PNG_BYTES
 from ..format.games import Game
-from ..format.layout import checkpoint_folder, episodes_table, split_name
+from ..format.layout import split_name
 from ..format.manifest import Manifest, ParquetRecord
 from ..format.provenance import COLLECTED
 from .front_matter import FrontMatter
@@ -50,11 +50,11 @@ class View:
 
     def patterns(self, run: int) -> list[str]:
         """Globs that match these files alone, though a repo may hold data before its card tells of it."""
-        game, number = self.config.game, self.runs[run][0].checkpoint
-        path = episodes_table(game, run, number)
+        checkpoint = self.runs[run][0].id
+        path = checkpoint.episodes_table
         if self.config.view != EPISODES:
-            path = f"{checkpoint_folder(game, run, number)}/*.parquet"
-        before, _, after = path.rpartition(f"{number:02d}")
+            path = f"{checkpoint.folder}/*.parquet"
+        before, _, after = path.rpartition(f"{checkpoint.number:02d}")
         return [f"{before}{glob}{after}" for glob in number_globs({m.checkpoint for m in self.runs[run]})]
 
 

@@ -17,9 +17,9 @@ StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor Y
 """.split()  # noqa: SIM905
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Game:
-    """A game, known by the name of its folder in the bucket: `MsPacman`."""
+    """A game, known by the name of its folder in the bucket: `MsPacman`. Games sort by it."""
 
     name: str
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import OutputError
+from .checkpoint_id import CheckpointId
 from .games import Game, find_game
 from .provenance import Provenance
 
@@ -109,9 +110,9 @@ class Manifest:
         return find_game(self.game)
 
     @property
-    def key(self) -> tuple[str, int, int]:
-        """The game's slug, the run and the checkpoint: what it is sorted and found by."""
-        return self.find_game().slug, self.run, self.checkpoint
+    def id(self) -> CheckpointId:
+        """The checkpoint that it describes."""
+        return CheckpointId(self.find_game(), self.run, self.checkpoint)
 
     @property
     def log(self) -> tuple[int | None, Provenance]:

@@ -138,7 +138,7 @@ def plan_change(
     changes = [_change_of(each, snapshot, there) for each in checkpoints]
     replaced = {each.manifest_file.path for each in pending}.union(following)
     others = published_manifests(snapshot, destination, without=replaced)
-    manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=lambda manifest: manifest.key)
+    manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=lambda manifest: manifest.id)
     check_one_log(manifests, destination.address)
     present = snapshot.read(CARD)
     name = destination.name_on_hub
@@ -161,7 +161,7 @@ def plan_change(
 
 
 def _games(checkpoints: Sequence[BuiltCheckpoint]) -> list[Game]:
-    return list(dict.fromkeys(each.game for each in checkpoints))
+    return list(dict.fromkeys(each.id.game for each in checkpoints))
 
 
 def _by_folder(paths: Collection[str]) -> dict[str, list[str]]:
@@ -177,7 +177,7 @@ def _change_of(
     named = {file.path for file in checkpoint.files}
     return CheckpointChange(
         data=tuple(file for file in checkpoint.data if not snapshot.holds(file)),
-        deletions=tuple(sorted(set(there.get(checkpoint.folder, ())) - named)),
+        deletions=tuple(sorted(set(there.get(checkpoint.id.folder, ())) - named)),
         manifest=None if snapshot.holds(checkpoint.manifest_file) else checkpoint.manifest_file,
     )
 

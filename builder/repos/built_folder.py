@@ -12,8 +12,8 @@ from typing import BinaryIO
 from ..card.front_matter import decode_readme
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, sha256_of
-from ..format.games import Game
-from ..format.layout import CARD, MANIFEST, checkpoint_folder
+from ..format.checkpoint_id import CheckpointId
+from ..format.layout import CARD, MANIFEST
 from ..format.manifest import FileRecord, Manifest
 from ..terminal.progress import progress_bar
 from .repo_folder import DATA_FOLDERS, read_manifest
@@ -67,19 +67,9 @@ class BuiltCheckpoint:
         return (*self.data, self.manifest_file)
 
     @cached_property
-    def game(self) -> Game:
-        """The game of the checkpoint."""
-        return self.manifest.find_game()
-
-    @property
-    def folder(self) -> str:
-        """Where the shards and the manifest lie in the repo."""
-        return checkpoint_folder(self.game, self.manifest.run, self.manifest.checkpoint)
-
-    @property
-    def order(self) -> tuple[str, int, int]:
-        """Sorts by game, run and checkpoint."""
-        return self.manifest.key
+    def id(self) -> CheckpointId:
+        """Which checkpoint it is."""
+        return self.manifest.id
 
 
 def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
@@ -110,7 +100,7 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
             f"{folder}: no manifest names {_some(stray)}; build those checkpoints again, or remove the files"
         )
     _check_content(folder, checkpoints)
-    return sorted(checkpoints, key=lambda each: each.order)
+    return sorted(checkpoints, key=lambda each: each.id)
 
 
 def _files(folder: Path) -> Iterator[str]:

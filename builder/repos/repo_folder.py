@@ -6,7 +6,7 @@ from ..card.front_matter import decode_readme
 from ..errors import AtariReplayError, OutputError
 from ..files import TEMPORARY_SUFFIX
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, MANIFEST, episodes_table, manifest_file, steps_shard
+from ..format.layout import CARD, MANIFEST
 from ..format.manifest import Manifest
 
 DATA_FOLDERS = ("data", "episodes")
@@ -75,17 +75,16 @@ def read_manifest(content: bytes, path: str, where: str) -> Manifest:
     """
     manifest = Manifest.from_json(content, f"{where}/{path}")
     try:
-        game, run, checkpoint = manifest.find_game(), manifest.run, manifest.checkpoint
-        shards = len(manifest.shards)
+        checkpoint, shards = manifest.id, len(manifest.shards)
         named = [path, *(file.path for file in manifest.files())]
         expected = [
-            manifest_file(game, run, checkpoint),
-            *(steps_shard(game, run, checkpoint, shard, shards) for shard in range(shards)),
-            episodes_table(game, run, checkpoint),
+            checkpoint.manifest,
+            *(checkpoint.shard(shard, shards) for shard in range(shards)),
+            checkpoint.episodes_table,
         ]
     except (AtariReplayError, TypeError, ValueError) as error:
         raise OutputError(f"{where}/{path}: not a manifest of this dataset ({error})") from None
-    if named != expected or not (type(run) is type(checkpoint) is int):
+    if named != expected or not (type(checkpoint.run) is type(checkpoint.number) is int):
         raise OutputError(
             f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and build "
             f"it again"

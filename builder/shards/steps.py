@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from ..format.checkpoint_id import CheckpointId
 from ..format.frames import IMAGE_TYPE, encode_frames
-from ..format.games import Game
-from ..format.layout import steps_shard
 from ..sources.run import Episode
 from .arrow_columns import column_of_array, column_of_list
 
@@ -113,8 +112,8 @@ class EpisodeRows:
     be made apart from the others.
     """
 
-    def __init__(self, game: Game, run: int, checkpoint: int, *, first_shard: int = 0) -> None:
-        self._place = (game, run, checkpoint)
+    def __init__(self, checkpoint: CheckpointId, *, first_shard: int = 0) -> None:
+        self._checkpoint = checkpoint
         self._first_shard = first_shard
         self._rows: list[dict[str, Any]] = []
         self._shards: list[int] = []
@@ -134,7 +133,7 @@ class EpisodeRows:
         if episode.joined and self._shards:
             shard += 1
             self._first_row = 0
-        self._rows.append({**_episode_row(self._place, episode), "first_row": self._first_row})
+        self._rows.append({**_episode_row(self._checkpoint, episode), "first_row": self._first_row})
         self._shards.append(shard)
         self._first_row += len(episode)
         return shard
@@ -147,19 +146,18 @@ class EpisodeRows:
             shards: how many there will be, where it is not these episodes alone that say so.
         """
         rows = [
-            {**row, "file": steps_shard(*self._place, shard, shards or self.shards)}
+            {**row, "file": self._checkpoint.shard(shard, shards or self.shards)}
             for row, shard in zip(self._rows, self._shards, strict=True)
         ]
         columns = [column_of_list([row[field.name] for row in rows], field.type) for field in schema]
         return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _episode_row(place: tuple[Game, int, int], episode: Episode) -> dict[str, Any]:
-    game, run, checkpoint = place
+def _episode_row(checkpoint: CheckpointId, episode: Episode) -> dict[str, Any]:
     return {
-        "game": game.name,
-        "run": run,
-        "checkpoint": checkpoint,
+        "game": checkpoint.game.name,
+        "run": checkpoint.run,
+        "checkpoint": checkpoint.number,
         "episode": episode.number,
         "length": len(episode),
         "return": float(episode.reward.sum(dtype=np.float64)),

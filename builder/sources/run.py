@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UnknownNameError
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.manifest import FileRecord, RowCounts, StepCounts
 from ..format.provenance import Provenance
@@ -62,6 +63,11 @@ class Checkpoint(ABC):
 
     run: "Run"
     number: int
+
+    @property
+    def id(self) -> CheckpointId:
+        """Which checkpoint it is."""
+        return CheckpointId(self.run.game, self.run.number, self.number)
 
     @abstractmethod
     def episodes(self) -> Iterator[Episode]:

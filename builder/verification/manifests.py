@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX
-from ..format.layout import MANIFEST, checkpoint_folder, manifest_file
+from ..format.layout import MANIFEST
 from ..format.manifest import Manifest
 from ..network.at_once import at_once
 from ..repos.repo_folder import read_manifest
@@ -32,13 +32,12 @@ def is_manifest(path: str) -> bool:
 
 def place_of(manifest: Manifest) -> str:
     """Where the manifest lies."""
-    return manifest_file(manifest.find_game(), manifest.run, manifest.checkpoint)
+    return manifest.id.manifest
 
 
 def redo(manifest: Manifest) -> str:
     """What to do about a checkpoint that is damaged."""
-    folder = checkpoint_folder(manifest.find_game(), manifest.run, manifest.checkpoint)
-    return f"remove {folder} and publish this checkpoint again"
+    return f"remove {manifest.id.folder} and publish this checkpoint again"
 
 
 def check_manifest(manifest: Manifest) -> Iterator[Difference]:

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from ..errors import AtariReplayError, SourceError, UnknownNameError
+from ..format.checkpoint_id import CheckpointId
 from ..format.features import episodes_features, steps_features
 from ..format.games import Game
-from ..format.layout import checkpoint_folder
 from ..format.manifest import Manifest
 from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..shards.steps import Digests, EpisodeRows, episode_columns
@@ -42,7 +42,7 @@ class SourceCheck:
             read: compare every row; else only what the source tells without being read.
         """
         game, number = manifests[0].find_game(), manifests[0].run
-        folder = checkpoint_folder(game, number, 0).rpartition("/")[0]
+        folder = manifests[0].id.folder.rpartition("/")[0]
         try:
             run = self._source.open_run(game, number)
             facts = [_check_facts(run, manifest) for manifest in manifests]
@@ -57,13 +57,13 @@ class SourceCheck:
 
     def unpublished(self, games: Sequence[Game], manifests: Sequence[Manifest]) -> Iterator[str]:
         """What the source has of these games, and the repo lacks."""
-        published = {(each.find_game(), each.run, each.checkpoint) for each in manifests}
+        published = {manifest.id for manifest in manifests}
         for game in games:
             # A game or run that cannot be read has been told of where it is published.
             with contextlib.suppress(AtariReplayError):
                 for number in self._source.runs(game):
                     checkpoints = self._source.open_run(game, number).checkpoints
-                    left = [each for each in checkpoints if (game, number, each) not in published]
+                    left = [each for each in checkpoints if CheckpointId(game, number, each) not in published]
                     if left:
                         yield f"not published yet: {game} run {number}, checkpoints {describe_numbers(left)}"
 
@@ -85,7 +85,7 @@ class SourceCheck:
                 reader.close()
 
     def _check_checkpoint(self, checkpoint: Checkpoint, manifest: Manifest) -> Iterator[Difference]:
-        rows = EpisodeRows(manifest.find_game(), manifest.run, manifest.checkpoint)
+        rows = EpisodeRows(manifest.id)
         found = [(shard.rows, shard.digests) for shard in manifest.shards]
         yield from _compare_shards(manifest, found, self._read(checkpoint, rows))
         yield from _compare_counts(manifest, checkpoint)

@@ -118,7 +118,7 @@ class _Verifier:
                 yield found
             else:
                 self._manifests.append(found)
-        self._manifests.sort(key=lambda each: each.key)
+        self._manifests.sort(key=lambda each: each.id)
         self._half_known = {game for game in GAMES if any(is_of(path, [game]) for path in unusable)}
         yield from find_strays(self._files if self._games is None else files, self._manifests, unusable)
         if self._home is not None:

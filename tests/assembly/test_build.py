@@ -212,7 +212,7 @@ def test_a_changed_or_grown_source_is_built_again(tmp_path: Path) -> None:
     for path, content in later:
         path.write_bytes(content)
     plan = plan_build(open_source(str(source)), [BREAKOUT], out)
-    assert [unit.checkpoint for unit in plan.to_build] == [2, 3], "the last episode of 2 goes on in 3"
+    assert [each.number for each in plan.to_build] == [2, 3], "the last episode of 2 goes on in 3"
     build(plan, out)
     build_folder(tmp_path / "at-once", source)
     assert digest_of_tree(out) == digest_of_tree(tmp_path / "at-once")

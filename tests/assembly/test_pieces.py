@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atari_dqn_replay.builder.assembly.joining import join, pieces_needed
+from atari_dqn_replay.builder.assembly.joining import join
 from atari_dqn_replay.builder.assembly.pieces import BODY, Piece, write_head, write_piece
+from atari_dqn_replay.builder.assembly.schedule import parts_of
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.repos.built_folder import BuiltCheckpoint
 from atari_dqn_replay.builder.shards.steps import EpisodeRows, episode_columns, steps_tables
@@ -39,8 +40,8 @@ def make_pieces(log: Played, folder: Path, tasks: list[list[int]]) -> dict[int, 
 
 
 def join_one(number: int, pieces: dict[int, Piece], folder: Path) -> BuiltCheckpoint:
-    needed = pieces_needed(number, pieces.get)
-    assert needed is not None
+    needed, missing = parts_of(number, pieces.get)
+    assert missing is None
     return join(
         needed,
         lambda piece, name: (folder / str(piece.manifest.checkpoint) / name).read_bytes(),
@@ -59,7 +60,7 @@ def tables(built: BuiltCheckpoint, folder: Path) -> tuple[pa.Table, pa.Table]:
 
 def read_in_order(checkpoint: Checkpoint) -> tuple[pa.Table, pa.Table]:
     """The same of a checkpoint that is read in one go, on into the files of those after it."""
-    game, rows = checkpoint.run.game, EpisodeRows(checkpoint.run.game, 1, checkpoint.number)
+    game, rows = checkpoint.run.game, EpisodeRows(checkpoint.id)
     blocks = []
     for episode in checkpoint.episodes():
         rows.add(episode)
@@ -158,7 +159,7 @@ def test_what_is_still_missing_is_waited_for(tmp_path: Path) -> None:
     """An episode that goes on through all of checkpoint 1 needs the piece of checkpoint 2."""
     log = write_log(tmp_path / "logs", [10, 90, 30], capacity=40)
     pieces = make_pieces(log, tmp_path, [[0], [1], [2]])
-    wanted = pieces_needed(0, pieces.get)
-    assert wanted is not None
+    wanted, missing = parts_of(0, pieces.get)
+    assert missing is None
     assert [piece.manifest.checkpoint for piece in wanted] == [0, 1, 2]
-    assert pieces_needed(0, {0: pieces[0], 1: pieces[1]}.get) is None
+    assert parts_of(0, {0: pieces[0], 1: pieces[1]}.get) == ([pieces[0], pieces[1]], 2)

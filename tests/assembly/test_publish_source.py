@@ -17,6 +17,7 @@ from atari_dqn_replay.builder.assembly.plan import Plan, make_plan
 from atari_dqn_replay.builder.assembly.publish_source import forecast, publish_source
 from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.errors import OutputError, SourceError
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.folder_destination import UPLOADS
 from atari_dqn_replay.builder.sources.open import named_games, open_source
@@ -114,7 +115,7 @@ def test_a_grown_source_is_noticed(source: Path, whole: Path, tmp_path: Path) ->
         path.unlink()
     publish(younger, out)
     grown = plan(source, out)
-    assert [unit.checkpoint for unit in grown.to_build] == [5, 6, 7]
+    assert [each.number for each in grown.to_build] == [5, 6, 7]
     publish_source(grown, ProcessEngine())
     assert contents(out) == contents(whole)
 
@@ -185,15 +186,18 @@ def test_a_worker_that_is_lost_costs_no_more_than_its_checkpoint(source: Path, t
     class Losing(ProcessEngine):
         """Loses the worker of the first task, which was at its first checkpoint."""
 
+        has_lost = False
+
         def run(self, work: str, tasks: Any) -> Any:
-            if not self.failures:
+            if not self.has_lost:
+                self.has_lost = True
                 self.failures[0] = "its process was killed"
                 tasks = tasks[1:]
             yield from super().run(work, tasks)
 
     made = plan(source, tmp_path / "out", ("pong",))
     outcome = coordinator.publish_plan(made, Losing())
-    assert list(outcome.failures) == [("pong", 1, 0)]
+    assert list(outcome.failures) == [CheckpointId(PONG, 1, 0)]
     assert {manifest.checkpoint for manifest in outcome.published} == set(range(1, 8))
     publish(source, tmp_path / "out", ("pong",))
     assert len(manifests(tmp_path / "out")) == 8
@@ -223,10 +227,10 @@ def test_a_piece_of_the_source_as_it_was_is_not_published(source: Path, whole: P
 
 
 def piece_of(made: Plan, folder: Path) -> Piece:
-    (unit,) = made.to_build
+    (checkpoint,) = made.to_build
     folder.mkdir()
-    reader = unit.run.reader()
-    piece = write_piece(reader.part(unit.checkpoint), folder, made.destinations[PONG].address)
+    reader = made.run_of(checkpoint).reader()
+    piece = write_piece(reader.part(checkpoint.number), folder, made.destinations[PONG].address)
     reader.close()
     return piece
 

@@ -14,10 +14,10 @@ import pytest
 from atari_dqn_replay.builder.card.card import merge_card, remove_game
 from atari_dqn_replay.builder.card.metadata import size_category
 from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.frames import encode_frames
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
 from atari_dqn_replay.builder.format.manifest import (
     Manifest,
     ParquetRecord,
@@ -52,10 +52,10 @@ def manifest(
     mean: float | None = -20.5,
 ) -> Manifest:
     """A checkpoint's manifest; its last episode is cut, its others have 10 steps each."""
-    where = (find_game(game), run, checkpoint)
+    where = CheckpointId(find_game(game), run, checkpoint)
     steps = episodes * EPISODE_STEPS
     return Manifest(
-        game=where[0].name,
+        game=where.game.name,
         run=run,
         checkpoint=checkpoint,
         partial=partial,
@@ -66,10 +66,8 @@ def manifest(
         step_counts=StepCounts(steps, 0, 0, episodes, episodes - 1),
         returns=ReturnSummary(mean, mean, mean),
         sources=(),
-        shards=(
-            ShardRecord(steps_shard(*where, 0, 1), 1000, "0" * 64, steps, dict.fromkeys(columns, "0" * 32)),
-        ),
-        episodes_table=ParquetRecord(episodes_table(*where), 100, "0" * 64, episodes),
+        shards=(ShardRecord(where.shard(0, 1), 1000, "0" * 64, steps, dict.fromkeys(columns, "0" * 32)),),
+        episodes_table=ParquetRecord(where.episodes_table, 100, "0" * 64, episodes),
         earlier=None,
         later=None,
     )

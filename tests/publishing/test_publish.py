@@ -16,6 +16,7 @@ import pytest
 import yaml
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing.editing import render_cards
 from atari_dqn_replay.builder.publishing.publish import plan_change, publish
@@ -628,8 +629,8 @@ def test_what_a_killed_publication_left_is_replaced(pong: Path, tmp_path: Path) 
 
 def test_checking_reads_each_checkpoint_in_order(tmp_path: Path) -> None:
     built = build_dataset(tmp_path / "built", runs=(2, 1), checkpoints=(10, 9), shards=1)
-    assert [each.order for each in read_built_folder(built)] == [
-        ("pong", run, checkpoint) for run in (1, 2) for checkpoint in (9, 10)
+    assert [each.id for each in read_built_folder(built)] == [
+        CheckpointId(find_game("pong"), run, number) for run in (1, 2) for number in (9, 10)
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.format.layout import steps_shard
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reader_datasets import (
@@ -112,7 +112,7 @@ def test_the_best_tenth(folder: Path, played: list[Batch]) -> None:
 def test_row_groups_without_a_chosen_episode_are_not_read(tmp_path: Path) -> None:
     lengths = [60, 1500, 3000, 30, 2500]
     folder = write_dataset(tmp_path, [[Ending(length) for length in lengths]], rows_in_group=2048)
-    shard = folder / steps_shard(BREAKOUT, 1, 0, 0, 1)
+    shard = folder / CheckpointId(BREAKOUT, 1, 0).shard(0, 1)
     groups = pq.read_metadata(shard)
     pages = [groups.row_group(1).column(number) for number in range(groups.num_columns)]
     content = bytearray(shard.read_bytes())
@@ -189,6 +189,7 @@ def test_a_shard_of_another_build_is_refused(folder: Path, tmp_path: Path) -> No
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     other = write_dataset(tmp_path / "other", [[Ending(length) for length in (3, 1, 40, 130)]])
-    shutil.copy(other / steps_shard(BREAKOUT, 1, 0, 0, 1), copy / steps_shard(BREAKOUT, 1, 0, 0, 1))
+    shard = CheckpointId(BREAKOUT, 1, 0).shard(0, 1)
+    shutil.copy(other / shard, copy / shard)
     with pytest.raises(AtariReplayError, match="episodes lie elsewhere"):
         list(Episodes(copy, *CONFIG))

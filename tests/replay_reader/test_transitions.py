@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
-from atari_dqn_replay.builder.format.layout import steps_shard
 from datasets.distributed import split_dataset_by_node
 from hub_server import HubServer, Request, Response
 from huggingface_hub import HfApi
@@ -366,7 +366,7 @@ class TestBadInput:
         return to / "copy"
 
     def shard(self, folder: Path, checkpoint: int = 4) -> Path:
-        return folder / steps_shard(BREAKOUT, 1, checkpoint, 0, 1)
+        return folder / CheckpointId(BREAKOUT, 1, checkpoint).shard(0, 1)
 
     def rewrite(self, path: Path, name: str, column: Any) -> None:
         table = pq.read_table(path)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.games import Game, find_game
-from atari_dqn_replay.builder.format.layout import episodes_table, manifest_file, steps_shard
 from atari_dqn_replay.builder.format.manifest import (
     FileRecord,
     Manifest,
@@ -113,7 +113,7 @@ def _write_checkpoint(
     records = tuple(
         _write_steps(
             folder,
-            steps_shard(game, run, checkpoint, shard, shards),
+            CheckpointId(game, run, checkpoint).shard(shard, shards),
             table.slice(bounds[shard], bounds[shard + 1] - bounds[shard]),
         )
         for shard in range(shards)
@@ -147,11 +147,11 @@ def _write_checkpoint(
         returns=ReturnSummary(returns, returns, returns),
         sources=(FileRecord("none", 0, hashlib.sha256().hexdigest()),),
         shards=records,
-        episodes_table=_write(folder, episodes_table(game, run, checkpoint), episodes),
+        episodes_table=_write(folder, CheckpointId(game, run, checkpoint).episodes_table, episodes),
         earlier=None,
         later=None,
     )
-    (folder / manifest_file(game, run, checkpoint)).write_text(manifest.to_json())
+    (folder / CheckpointId(game, run, checkpoint).manifest).write_text(manifest.to_json())
 
 
 def _write_steps(folder: Path, path: str, table: pa.Table) -> ShardRecord:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.frames import decode_frames
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.format.layout import episodes_table, steps_shard
 from atari_dqn_replay.builder.shards.steps import steps_table
 from paths import THREE_LAPS
 
@@ -56,7 +56,7 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
     frames = np.load(PLAYED)["observation"]
     random = np.random.default_rng(0)
     for checkpoint, endings in enumerate(shards):
-        file = steps_shard(BREAKOUT, 1, checkpoint, 0, 1)
+        file = CheckpointId(BREAKOUT, 1, checkpoint).shard(0, 1)
         steps, episodes, first = [], [], 0
         for number, (length, by) in enumerate(endings):
             reward = random.integers(-3, 4, length).astype(np.float32)
@@ -95,7 +95,7 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
         columns = {name: np.concatenate([part[name] for part in steps]) for name in steps[0]}
         write(folder / file, steps_table(columns, steps_features(BREAKOUT).arrow_schema), rows_in_group)
         table = pa.Table.from_pylist(episodes, schema=episodes_features().arrow_schema)
-        write(folder / episodes_table(BREAKOUT, 1, checkpoint), table)
+        write(folder / CheckpointId(BREAKOUT, 1, checkpoint).episodes_table, table)
     (folder / "README.md").write_text(
         "---\nconfigs:\n- config_name: breakout-full\n  data_files:\n  - split: run_1\n"
         "    path: data/breakout/run_1/*/*.parquet\n---\n"
