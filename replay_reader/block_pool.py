@@ -11,13 +11,13 @@ import numpy as np
 from ..builder.format.protocol import FRAME_SHAPE
 from .anchors import Anchors
 from .catalog import Catalog
-from .errors import DatasetError
+from .step_checks import CHECKED, check_steps, place_rows
 
 FRAME_BYTES = math.prod(FRAME_SHAPE)
 LARGE_BLOCK = 31 << 20
 """Bytes. glibc sets its limits by the largest block that was freed, if below 32 MiB."""
 
-_READ = ("observation", "action", "reward", "return_to_go", "step")
+_READ = ("observation", "reward", "return_to_go", *CHECKED)
 
 
 @dataclass(frozen=True)
@@ -130,22 +130,18 @@ class BlockPool:
 
     def _load(self, block: Block, slot: int) -> None:
         start = at = self._first_row(slot)
-        for piece in self._catalog.shards[block.shard].read_pieces(block.first, block.last, _READ):
+        shard = self._catalog.shards[block.shard]
+        checked: dict[str, list[np.ndarray]] = {name: [] for name in CHECKED}
+        for piece in shard.read_pieces(block.first, block.last, _READ):
             rows = slice(at, at + len(piece["step"]))
             self._frames[rows] = piece["observation"].reshape(-1, FRAME_BYTES)
             self.action[rows], self.reward[rows] = piece["action"], piece["reward"]
             self.return_to_go[rows], self.step[rows] = piece["return_to_go"], piece["step"]
+            for name, values in checked.items():
+                values.append(piece[name])
             at = rows.stop
-        self._place(block, slice(start, at))
-
-    def _place(self, block: Block, rows: slice) -> None:
-        """Say where in its episode each row lies."""
-        episodes = self._catalog.episodes_of_shard(block.shard)
-        numbers = np.arange(block.first, block.last)
-        of_row = episodes[np.maximum(0, np.searchsorted(episodes["first_row"], numbers, "right") - 1)]
-        step = numbers - of_row["first_row"]
-        remaining = of_row["length"] - step
-        if (self.step[rows] != step)[(step >= 0) & (remaining > 0)].any():
-            name = self._catalog.shards[block.shard].name
-            raise DatasetError(f"{name}: episodes lie elsewhere than the episodes table says; build it again")
-        self.remaining[rows], self.terminates[rows] = remaining, of_row["terminated"]
+        places = place_rows(self._catalog.episodes_of_shard(block.shard), block.first, block.last)
+        columns = {name: np.concatenate(values) for name, values in checked.items()}
+        check_steps(shard, columns, places, block.first)
+        self.remaining[start:at] = places.remaining
+        self.terminates[start:at] = places.episodes["terminated"]

@@ -9,11 +9,11 @@ import numpy as np
 
 from .catalog import Catalog, Dataset
 from .episode_filter import EpisodeFilter
-from .errors import DatasetError
 from .preprocessing import Preprocessing
 from .reader import Item, Reader
 from .selection import Selection
 from .stacking import check_stack, stack_rows
+from .step_checks import CHECKED, check_steps, place_rows
 
 AHEAD = 2
 """Episodes, or stretches of short ones, that are read before they are asked for."""
@@ -22,7 +22,7 @@ STRETCH_ROWS = 4096
 GAP_ROWS = 2048
 """A row group of a built dataset: with less between two episodes, nothing is read that neither needs."""
 
-_READ = ("observation", "action", "reward", "return_to_go", "step")
+_READ = ("observation", "reward", "return_to_go", *CHECKED)
 
 
 class Episodes(Reader):
@@ -153,14 +153,11 @@ class Episodes(Reader):
         first = int(stretch["first_row"][0])
         last = int(stretch["first_row"][-1] + stretch["length"][-1])
         columns = shard.read(first, last, _READ)
+        check_steps(shard, columns, place_rows(stretch, first, last), first)
         items = []
         for episode in stretch:
             start = int(episode["first_row"]) - first
             steps = {name: column[start : start + episode["length"]] for name, column in columns.items()}
-            if (steps["step"] != np.arange(episode["length"])).any():
-                raise DatasetError(
-                    f"{shard.name}: episodes lie elsewhere than the episodes table says; build it again"
-                )
             items.append(self.preprocessing(self._item(episode, steps)))
         return items
 

@@ -1,9 +1,12 @@
 """Steps of a shard in one mapped file, frames compressed eight at a time, so that any step is near.
 
 The file holds, one after another: the chunks of frames, each compressed by itself with LZ4; where each chunk
-begins (int64), the rewards (float32), the steps' numbers in their episodes (int32), the actions (uint8);
-and a footer of a mark and the number of rows. Nothing is unpacked to open it, and all processes that map it
-share its memory.
+begins (int64) and its checksum (uint64), the rewards (float32), the steps' numbers in their episodes (int32),
+the actions and the ends (uint8); and a footer of a mark, the number of rows and the checksum of all that is
+no chunk. Nothing is unpacked to open it, and all processes that map it share its memory.
+
+Checksums are XXH3 of 64 bits. That of the numbers is checked whenever the file is opened; that of a chunk
+when a process reads the chunk for the first time. What changes on disk after that is not noticed.
 
 pyarrow's LZ4 takes 4 to 6 µs for the five frames of a transition. zstd would take half the space and twice
 the time, and pyarrow's, which sets up a context for every chunk, five times.
@@ -16,12 +19,14 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from ..builder.files import replacing
 from ..builder.format.protocol import FRAME_SHAPE
 from .block_pool import FRAME_BYTES
 from .errors import DatasetError
-from .step_shards import StepShard
+from .step_checks import check_actions
+from .step_shards import Columns, StepShard
 
 CHUNK = 8
 """Frames that are compressed together."""
@@ -30,10 +35,20 @@ BLOCK_ROWS = 2048
 SUFFIX = ".frames"
 
 _CODEC = pa.Codec("lz4_raw")
-_FOOTER = np.dtype([("mark", "S8"), ("rows", "<i8")])
-_MARK = b"frames 1"
-_NUMBERS = {"reward": np.dtype("<f4"), "step": np.dtype("<i4"), "action": np.dtype("u1")}
+_FOOTER = np.dtype([("mark", "S8"), ("rows", "<i8"), ("checksum", "<u8")])
+_MARK = b"frames 2"
+_NUMBERS = {
+    "reward": np.dtype("<f4"),
+    "step": np.dtype("<i4"),
+    "action": np.dtype("u1"),
+    "end": np.dtype("u1"),
+}
 """In the order of the file, the widest first, so that each is aligned."""
+
+_READ = ("observation", "reward", "step", "action", "terminated", "truncated")
+
+TERMINATED, TRUNCATED = 1, 2
+"""What `end` says of an episode's last step; 0 elsewhere."""
 
 
 class FrameStore:
@@ -42,7 +57,7 @@ class FrameStore:
     Pickled, it is its path: a worker maps the file again.
 
     Raises:
-        DatasetError: the file is gone or cut short.
+        DatasetError: the file is gone, cut short or damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +71,7 @@ class FrameStore:
 
     def _map(self) -> None:
         footer = self._section(_FOOTER, 1, self.size)[0]
-        if footer["mark"] != _MARK:
+        if footer["mark"] != _MARK or footer["rows"] < 0:
             raise ValueError("it is cut short")
         self.rows = int(footer["rows"])
         end = self.size - _FOOTER.itemsize
@@ -70,9 +85,20 @@ class FrameStore:
         """(rows,) int32: 0, 1, … within the episode."""
         self.action: np.ndarray = numbers["action"]
         """(rows,) uint8."""
-        self._bounds = self._section(np.dtype(np.int64), -(-self.rows // CHUNK) + 1, end)
-        if not 0 <= end - self._bounds.nbytes - self._bounds[-1] < 8:
+        self.end: np.ndarray = numbers["end"]
+        """(rows,) uint8: TERMINATED or TRUNCATED at an episode's last step, else 0."""
+        chunks = -(-self.rows // CHUNK)
+        self._checksums = self._section(np.dtype("<u8"), chunks, end)
+        end -= self._checksums.nbytes
+        self._bounds = self._section(np.dtype("<i8"), chunks + 1, end)
+        end -= self._bounds.nbytes
+        checked = self._buffer.slice(end, self.size - _FOOTER.itemsize - end)
+        if xxhash.xxh3_64_intdigest(checked) != footer["checksum"]:
+            raise ValueError("its numbers are damaged")
+        if not 0 <= end - self._bounds[-1] < 8:
             raise ValueError("its parts do not fit together")
+        self._checked = np.zeros(chunks, bool)
+        """Which chunks this process has found whole."""
 
     def _section(self, dtype: np.dtype, count: int, end: int) -> np.ndarray:
         """So many numbers, the last of which lies before byte `end`."""
@@ -91,8 +117,13 @@ class FrameStore:
             DatasetError: the file is damaged.
         """
         start, stop = int(self._bounds[number]), int(self._bounds[number + 1])
+        data = self._buffer.slice(start, stop - start)
         try:
-            frames = _CODEC.decompress(self._buffer.slice(start, stop - start), CHUNK * FRAME_BYTES)
+            if not self._checked[number]:
+                if xxhash.xxh3_64_intdigest(data) != self._checksums[number]:
+                    raise ValueError(f"frames {CHUNK * number:,} to {CHUNK * (number + 1) - 1:,} changed")
+                self._checked[number] = True
+            frames = _CODEC.decompress(data, CHUNK * FRAME_BYTES)
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.path}: is damaged ({error}); delete it and open it again") from None
         return np.frombuffer(frames, np.uint8).reshape(CHUNK, FRAME_BYTES)
@@ -115,11 +146,12 @@ def write_store(
         progress: called with the number of steps done since the last call.
 
     Raises:
-        DatasetError: the shard is damaged, or its frames are not 84×84.
+        DatasetError: the shard is damaged, its frames are not 84×84, its steps are not in order of play, or
+            an action is none of the game's.
         OSError: the file cannot be written.
     """
     numbers = {name: np.empty(shard.rows, dtype) for name, dtype in _NUMBERS.items()}
-    lengths = [0]
+    lengths, checksums = [0], []
     # Not a `with`: leaving one waits for all that was submitted, even at Ctrl-C.
     executor = ThreadPoolExecutor(threads, thread_name_prefix="frame-store")
     try:
@@ -128,9 +160,11 @@ def write_store(
             blocks = executor.map(lambda start: _compress_block(shard, start, numbers), starts)
             for start, chunks in zip(starts, blocks, strict=True):
                 lengths += [chunk.size for chunk in chunks]
+                checksums += [xxhash.xxh3_64_intdigest(chunk) for chunk in chunks]
                 file.writelines(chunks)
                 progress(min(BLOCK_ROWS, shard.rows - start))
-            _write_rest(file, np.cumsum(lengths, dtype=np.int64), numbers)
+            _check_order(shard, numbers)
+            _write_rest(file, np.cumsum(lengths, dtype="<i8"), np.array(checksums, "<u8"), numbers)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -168,7 +202,9 @@ def copy_frames(
 def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]) -> list[pa.Buffer]:
     """Chunks of the rows from `start` on; their numbers are put where they belong."""
     stop = min(start + BLOCK_ROWS, shard.rows)
-    columns = shard.read(start, stop, ["observation", *numbers])
+    columns = shard.read(start, stop, _READ)
+    check_actions(shard, columns["action"], start)
+    columns["end"] = _ends(shard, columns, start)
     for name, array in numbers.items():
         array[start:stop] = columns[name]
     frames = columns["observation"]
@@ -180,10 +216,40 @@ def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]
     ]
 
 
-def _write_rest(file: BinaryIO, bounds: np.ndarray, numbers: dict[str, np.ndarray]) -> None:
+def _ends(shard: StepShard, columns: Columns, first: int) -> np.ndarray:
+    """TERMINATED, TRUNCATED or 0 for each row."""
+    both = np.flatnonzero(columns["terminated"] & columns["truncated"])
+    if len(both):
+        raise DatasetError(
+            f"{shard.name}: row {first + both[0]:,}: is terminated and truncated; build it again"
+        )
+    return np.where(columns["terminated"], TERMINATED, np.where(columns["truncated"], TRUNCATED, 0))
+
+
+def _check_order(shard: StepShard, numbers: dict[str, np.ndarray]) -> None:
+    """Refuse steps that do not count up from 0, and ends elsewhere than at an episode's last step."""
+    step, end = numbers["step"], numbers["end"]
+    expected = np.zeros(len(step), np.int64)
+    expected[1:] = step[:-1].astype(np.int64) + 1
+    wrong = np.flatnonzero((step != expected) & (step != 0))
+    if len(wrong):
+        raise DatasetError(
+            f"{shard.name}: row {wrong[0]:,}: step is {step[wrong[0]]}, expected {expected[wrong[0]]} or 0: "
+            f"episodes lie elsewhere than the episodes table says; build it again"
+        )
+    wrong = np.flatnonzero(end[:-1].astype(bool) & (step[1:] != 0))
+    if len(wrong):
+        raise DatasetError(
+            f"{shard.name}: row {wrong[0]:,}: is an episode's end, expected its last step; build it again"
+        )
+
+
+def _write_rest(
+    file: BinaryIO, bounds: np.ndarray, checksums: np.ndarray, numbers: dict[str, np.ndarray]
+) -> None:
     file.write(bytes(-int(bounds[-1]) % 8))
-    file.write(bounds.tobytes())
-    for array in numbers.values():
+    checksum = xxhash.xxh3_64()
+    for array in (bounds, checksums, *numbers.values()):
+        checksum.update(array.tobytes())
         file.write(array.tobytes())
-    rows = len(numbers["step"])
-    file.write(np.array([(_MARK, rows)], _FOOTER).tobytes())
+    file.write(np.array([(_MARK, len(numbers["step"]), checksum.intdigest())], _FOOTER).tobytes())

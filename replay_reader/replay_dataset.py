@@ -10,7 +10,7 @@ from .block_pool import FRAME_BYTES
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
-from .frame_store import copy_frames
+from .frame_store import TERMINATED, TRUNCATED, copy_frames
 from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
 from .selection import Selection
@@ -97,7 +97,9 @@ class ReplayDataset:
         used, self._store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
         identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
-        self._stores = cache.open([catalog.shards[shard] for shard in used], identity)
+        shards = [catalog.shards[shard] for shard in used]
+        self._names = [shard.name for shard in shards]
+        self._stores = cache.open(shards, identity)
         self._check_places()
 
     def __len__(self) -> int:
@@ -198,10 +200,24 @@ class ReplayDataset:
         return np.where(given < 0, given + len(self), given)
 
     def _check_places(self) -> None:
-        """Refuse an episodes table that tells of other steps than the shards hold."""
+        """Refuse an episodes table that says other than the steps; that these count up is known."""
         for number, store in enumerate(self._stores):
             episodes = self.episodes[self._store_of_episode == number]
-            first, length = episodes["first_row"], episodes["length"]
-            last = first + length - 1
-            if last.max() >= store.rows or store.step[first].any() or (store.step[last] != length - 1).any():
-                raise DatasetError("episodes lie elsewhere than the episodes table says; build it again")
+            first, last = episodes["first_row"], episodes["first_row"] + episodes["length"] - 1
+            after = np.minimum(last + 1, store.rows - 1)
+            ends = np.where(episodes["terminated"], TERMINATED, np.where(episodes["truncated"], TRUNCATED, 0))
+            wrong = (store.step[first] != 0) | (store.step[last] != episodes["length"] - 1)
+            wrong |= ((last + 1 < store.rows) & (store.step[after] != 0)) | (store.end[last] != ends)
+            if wrong.any():
+                episode = episodes[wrong][0]
+                last = episode["first_row"] + episode["length"] - 1
+                raise DatasetError(
+                    f"{self._names[number]}: episode {episode['episode']:,} of checkpoint "
+                    f"{episode['checkpoint']} should lie in rows {episode['first_row']:,} to {last:,} and be "
+                    f"{_END_NAMES[int(ends[wrong][0])]}: found steps {store.step[episode['first_row']]} to "
+                    f"{store.step[last]}, {_END_NAMES[int(store.end[last])]}: episodes lie elsewhere than "
+                    f"the episodes table says; build it again"
+                )
+
+
+_END_NAMES = {0: "cut off", TERMINATED: "terminated", TRUNCATED: "truncated"}

@@ -1,11 +1,14 @@
 """Tables of steps that can be read from any row on: Parquet files, local or not, and prepared datasets."""
 
+import json
+import os
+import stat
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
-import datasets
 import fsspec
 import numpy as np
 import pyarrow as pa
@@ -25,6 +28,27 @@ PIECE_ROWS = 128
 WAITS = (0.25, 0.5, 1, 2)
 """Seconds before each further attempt to read from elsewhere."""
 
+STEP_COLUMNS = {
+    "observation": "image", "action": "integer", "reward": "floating", "terminated": "boolean",
+    "truncated": "boolean", "return_to_go": "floating", "checkpoint": "integer", "episode": "integer",
+    "step": "integer",
+}  # fmt: skip
+"""The columns of steps that are read, each with its kind of values."""
+
+
+def is_kind(found: pa.DataType, kind: str) -> bool:
+    """Whether values of an Arrow type are `integer`, `floating`, `boolean`, `string` or an `image`."""
+    if kind == "image":
+        return pa.types.is_struct(found) or pa.types.is_binary(found) or pa.types.is_large_binary(found)
+    if kind == "string":
+        return pa.types.is_string(found) or pa.types.is_large_string(found)
+    checks = {
+        "integer": pa.types.is_integer,
+        "floating": pa.types.is_floating,
+        "boolean": pa.types.is_boolean,
+    }
+    return checks[kind](found)
+
 
 class StepShard(ABC):
     """Steps in order of play, by row."""
@@ -33,6 +57,29 @@ class StepShard(ABC):
     """For messages."""
     rows: int
     schema: pa.Schema
+
+    @cached_property
+    def action_names(self) -> tuple[str, ...]:
+        """The game's actions, of a schema that is that of steps.
+
+        Raises:
+            DatasetError: the schema is another.
+        """
+        names = _class_names(self.schema, "action")
+        missing = [column for column in STEP_COLUMNS if self.schema.get_field_index(column) < 0]
+        if missing or names is None:
+            found = ", ".join(self.schema.names)
+            lacks = ", ".join(missing) or "the names of the actions"
+            raise DatasetError(
+                f"{self.name}: lacks {lacks}; it has {found}. Expected the steps of a built dataset"
+            )
+        for column, kind in STEP_COLUMNS.items():
+            found = self.schema.field(column).type
+            if not is_kind(found, kind):
+                raise DatasetError(
+                    f"{self.name}: {column} holds {found}; expected {kind} values, as of a built dataset"
+                )
+        return names
 
     @abstractmethod
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -83,12 +130,16 @@ class ParquetShard(StepShard):
     def __init__(self, url: str, *, token: str | bool | None = None) -> None:
         self.name = url
         options = {"token": token} if url.startswith("hf://") and token is not None else {}
-        self._fs, self._path = fsspec.url_to_fs(url, **options)
-        self._metadata = self._try(lambda file: pq.read_metadata(file))
-        self.schema = self._metadata.schema.to_arrow_schema()
-        counts = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
+        # A path is no chain of file systems, whatever its name.
+        self._fs, self._path = fsspec.url_to_fs(url, **options) if "://" in url else (LocalFileSystem(), url)
+        self._metadata, self.schema, counts = self._try(self._read_footer)
         self._bounds = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.rows = int(self._bounds[-1])
+        if min(counts, default=0) < 0 or self.rows != self._metadata.num_rows:
+            raise DatasetError(
+                f"{self.name}: its footer counts {self._metadata.num_rows:,} rows, its row groups "
+                f"{self.rows:,}; fetch or build it again"
+            )
 
     def read_table(self, columns: Sequence[str]) -> pa.Table:
         """All rows of some columns."""
@@ -107,10 +158,28 @@ class ParquetShard(StepShard):
 
     def _read_groups(self, groups: range, columns: Sequence[str]) -> pa.Table:
         def read(file: Any) -> pa.Table:
-            parquet = pq.ParquetFile(file, metadata=self._metadata, pre_buffer=not self._is_local)
+            parquet = pq.ParquetFile(
+                file,
+                metadata=self._metadata,
+                pre_buffer=not self._is_local,
+                page_checksum_verification=True,
+            )
             return parquet.read_row_groups(list(groups), columns=list(columns), use_threads=False)
 
-        return self._try(read)
+        table = self._try(read)
+        rows = int(self._bounds[groups.stop] - self._bounds[groups.start])
+        if len(table) != rows or not set(columns) <= set(table.column_names):
+            raise DatasetError(
+                f"{self.name}: is damaged (found {len(table):,} rows of {', '.join(table.column_names)} in "
+                f"row groups {groups.start} to {groups.stop - 1}, expected {rows:,}); fetch or build it again"
+            )
+        return table
+
+    @staticmethod
+    def _read_footer(file: Any) -> tuple[pq.FileMetaData, pa.Schema, list[int]]:
+        metadata = pq.read_metadata(file)
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        return metadata, metadata.schema.to_arrow_schema(), counts
 
     @property
     def _is_local(self) -> bool:
@@ -118,7 +187,11 @@ class ParquetShard(StepShard):
 
     def _open(self) -> Any:
         # The cache that fsspec would put in between copies what pyarrow asks for in the right pieces already.
-        return pa.OSFile(self._path) if self._is_local else self._fs.open(self._path, cache_type="none")
+        if not self._is_local:
+            return self._fs.open(self._path, cache_type="none")
+        if not stat.S_ISREG(os.stat(self._path).st_mode):  # noqa: PTH116
+            raise DatasetError(f"{self.name}: expected a regular file")
+        return pa.OSFile(self._path)
 
     def _try(self, use: Callable[[Any], T]) -> T:
         """Open the file and use it; where a network lies between, again if that fails."""
@@ -126,26 +199,28 @@ class ParquetShard(StepShard):
             try:
                 with self._open() as file:
                     return use(file)
-            except FileNotFoundError:
+            except (FileNotFoundError, pa.ArrowInvalid):
                 break
             except Exception:  # Each network library has its own.
                 time.sleep(wait)
         try:
             with self._open() as file:
                 return use(file)
+        except DatasetError:
+            raise
         except FileNotFoundError:
             raise MissingFileError(f"{self.name}: no such file") from None
-        except pa.ArrowInvalid as error:
-            text = f"{self.name}: is damaged or cut short ({error}); fetch or build it again"
-            raise DatasetError(text) from None
         except Exception as error:
-            raise DatasetError(f"{self.name}: cannot be read ({error})") from None
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            is_damage = isinstance(error, pa.ArrowException) or "verification failed" in reason
+            state = "is damaged or cut short" if is_damage else "cannot be read"
+            raise DatasetError(f"{self.name}: {state} ({reason}); fetch or build it again") from None
 
 
 class ArrowShard(StepShard):
     """A prepared `Dataset`, whose Arrow table is mapped from disk."""
 
-    def __init__(self, dataset: datasets.Dataset) -> None:
+    def __init__(self, dataset: Any) -> None:
         if dataset._indices is not None:
             raise DatasetError(
                 "this Dataset was shuffled, filtered or selected from; give one as load_dataset made it, "
@@ -165,3 +240,16 @@ def _to_numpy(name: str, column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise AtariReplayError(f"{name} is missing in {column.null_count:,} of them")
     return column.to_numpy()
+
+
+def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
+    """The names of a ClassLabel, which `datasets` keeps in the schema; None if there are none."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        feature = features[column]
+        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names) if names and len(set(names)) == len(names) else None

@@ -7,9 +7,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import cached_assets_path
-from huggingface_hub.utils import WeakFileLock
-
 from ..builder.files import TEMPORARY_SUFFIX
 from ..builder.terminal.progress import progress_bar
 from .errors import DatasetError
@@ -33,7 +30,7 @@ class StoreCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, limit: int) -> None:
-        self._folder = cached_assets_path("atari-dqn-replay", "frames") if folder is None else Path(folder)
+        self._folder = _default_folder() if folder is None else Path(folder).expanduser()
         self._limit = limit
 
     def open(self, shards: list[StepShard], identity: str) -> list[FrameStore]:
@@ -54,16 +51,24 @@ class StoreCache:
                 for shard, path in zip(shards, paths, strict=True):
                     if _open(path) is None:
                         self._write(shard, path, paths, bar.update)
-            return [FrameStore(path) for path in paths]
+            stores = [FrameStore(path) for path in paths]
         except OSError as error:
             raise DatasetError(
                 f"{self._folder}: frames cannot be kept there ({error}); give another cache_dir"
             ) from None
+        for shard, store in zip(shards, stores, strict=True):
+            if shard.rows != store.rows:
+                raise DatasetError(
+                    f"{store.path}: has {store.rows:,} steps, expected {shard.rows:,}, as {shard.name}"
+                )
+        return stores
 
     def _write(
         self, shard: StepShard, path: Path, in_use: list[Path], progress: Callable[[int], object]
     ) -> None:
         """Write a store, if nobody else has meanwhile."""
+        from huggingface_hub.utils import WeakFileLock  # imported late: it loads an HTTP library
+
         with WeakFileLock(self._folder / ".lock"):
             if _open(path) is None:
                 write_store(shard, path, THREADS, progress)
@@ -80,6 +85,17 @@ class StoreCache:
                 break
             path.unlink(missing_ok=True)
             total -= stores[path].st_size
+
+
+def _default_folder() -> Path:
+    from huggingface_hub import cached_assets_path  # imported late: it loads an HTTP library
+
+    try:
+        return cached_assets_path("atari-dqn-replay", "frames")
+    except OSError as error:
+        raise DatasetError(
+            f"frames cannot be kept in the Hugging Face cache ({error}); give a cache_dir"
+        ) from None
 
 
 def _fingerprint(shard: StepShard, identity: str) -> str:

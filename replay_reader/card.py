@@ -1,0 +1,105 @@
+"""What a dataset card says of a config: which files each split has, and how many steps.
+
+The card's YAML is read as `datasets` reads it, but that only the config that is asked for is looked at. So a
+part of a repo can be opened by a card that lists more.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ..builder.errors import UnknownNameError
+from .errors import DatasetError
+
+_FRONT_MATTER = re.compile(rb"\A\s*---[\r\n]+(.*?)[\r\n]+---(?:\r?\n|\Z)", re.DOTALL)
+"""The block that `huggingface_hub` takes for a card's YAML."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """A config of a card."""
+
+    patterns: dict[str, list[str]]
+    """Globs of each split's files, relative to the repo."""
+    steps: dict[str, int]
+    """How many steps each split has, where the card says so."""
+
+
+def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
+    """Find a config in a card.
+
+    Raises:
+        DatasetError: the card cannot be read, has no such config, or names files outside of its repo.
+    """
+    entries = _parse(card, where)
+    configs = {entry.get("config_name"): entry for entry in _mappings(entries.get("configs"))}
+    if config_name not in configs:
+        names = [str(name) for name in configs]
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise DatasetError(
+            f"{where}: BuilderConfig {config_name!r} not found; the card lists {listed or 'no configs'}"
+        )
+    patterns = _patterns(configs[config_name].get("data_files"))
+    if not patterns:
+        raise DatasetError(f"{where}: the card names no files of {config_name}; render it again")
+    for pattern in (pattern for of_split in patterns.values() for pattern in of_split):
+        if pattern.startswith("/") or "://" in pattern or "::" in pattern or ".." in pattern.split("/"):
+            raise DatasetError(f"{where}: {config_name} has files outside of its repo: {pattern!r}")
+    infos = {info.get("config_name"): info for info in _mappings(entries.get("dataset_info"))}
+    splits = _mappings(infos.get(config_name, {}).get("splits"))
+    counts = {str(split.get("name")): split.get("num_examples") for split in splits}
+    return CardConfig(patterns, {name: count for name, count in counts.items() if isinstance(count, int)})
+
+
+def _parse(card: bytes, where: str) -> dict[str, Any]:
+    block = _FRONT_MATTER.match(card)
+    try:
+        entries = yaml.load(block[1].decode(), _Loader) if block else {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{where}: the card's YAML cannot be read ({reason}); render it again") from None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _mappings(value: Any) -> list[dict[Any, Any]]:
+    """A list of mappings, or one by itself, whatever else it may hold."""
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, dict)]
+
+
+def _patterns(data_files: Any) -> dict[str, list[str]]:
+    """The forms that YAML may have: a glob, several, or a mapping for each split."""
+    if isinstance(data_files, str):
+        return {"train": [data_files]}
+    patterns: dict[str, list[str]] = {}
+    for entry in data_files if isinstance(data_files, list) else []:
+        if isinstance(entry, str):
+            patterns.setdefault("train", []).append(entry)
+        elif isinstance(entry, dict):
+            path = entry.get("path")
+            globs = path if isinstance(path, list) else [path]
+            patterns.setdefault(str(entry.get("split")), []).extend(map(str, globs))
+    return patterns
+
+
+def choose_splits(split: str, known: Sequence[str], where: str) -> list[str]:
+    """The splits that `run_1`, `run_1+run_2` or `all` names.
+
+    Raises:
+        UnknownNameError: there is no such split.
+        DatasetError: one is named twice, or only in part.
+    """
+    names = list(known) if split == "all" else [name.strip() for name in split.split("+")]
+    for name in names:
+        if "[" in name:
+            raise DatasetError(f"{where}: {name!r} is a slice of a split; choose episodes by EpisodeFilter")
+        if name not in known:
+            raise UnknownNameError(f"{where} has no split {name!r}; it has {', '.join(known) or 'none'}")
+    if len(set(names)) < len(names):
+        raise DatasetError(f"{where}: {split!r} names a split twice")
+    return names

@@ -1,0 +1,194 @@
+"""The files of one checkpoint: its shards, episodes table and manifest, by where a repo keeps them."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from ..builder.errors import AtariReplayError
+from ..builder.format.layout import MANIFEST
+from ..builder.format.manifest import Manifest
+from .errors import DatasetError, MissingFileError
+from .step_shards import ParquetShard, is_kind
+
+_SHARD = re.compile(r"steps-(\d{5})-of-(\d{5})\.parquet")
+
+TABLE_COLUMNS = {
+    "game": "string", "run": "integer", "checkpoint": "integer", "episode": "integer", "length": "integer",
+    "return": "floating", "terminated": "boolean", "truncated": "boolean", "complete": "boolean",
+    "file": "string", "first_row": "integer",
+}  # fmt: skip
+"""The columns of an episodes table that are read, each with its kind of values."""
+
+MANIFEST_BYTES = 16 << 20
+"""No manifest is larger."""
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """Where one checkpoint's files lie, and which of its shards are in a selection."""
+
+    root: str
+    """Of the repo: a path or URL."""
+    place: str
+    """`pong/run_1/checkpoint_00`."""
+    shards: dict[str, int] = field(default_factory=dict, compare=False)
+    """The number within the selection of each shard, by its name."""
+
+    @property
+    def folder(self) -> str:
+        """Of the shards, relative to the root, as the episodes table writes it."""
+        return f"data/{self.place}"
+
+    @property
+    def table(self) -> str:
+        """Where the episodes table lies."""
+        return f"{self.root}/episodes/{self.place}.parquet"
+
+    @property
+    def number(self) -> int | None:
+        """The checkpoint's number, if its folder has one."""
+        number = re.fullmatch(r"checkpoint_(\d+)", self.place.rsplit("/", 1)[1])
+        return None if number is None else int(number[1])
+
+    def check_names(self, token: str | bool | None) -> None:
+        """Compare the shards' names with each other: all `of-00002` are two.
+
+        Raises:
+            DatasetError: one is missing, or they are of different builds.
+        """
+        names = {name: _SHARD.fullmatch(name) for name in self.shards}
+        counts = {int(name[2]) for name in names.values() if name is not None}
+        if not counts:
+            return
+        if len(counts) > 1 or None in names.values():
+            raise DatasetError(
+                f"{self.root}/{self.folder}: has shards of different builds ({', '.join(sorted(names))}); "
+                f"fetch or build this checkpoint again"
+            )
+        (count,) = counts
+        if count > 99_999 or max(int(name[1]) for name in names.values() if name is not None) >= count:
+            raise DatasetError(f"{self.root}/{self.folder}: {max(names)}: its number is not below {count}")
+        for number in range(count):
+            name = f"steps-{number:05d}-of-{count:05d}.parquet"
+            if name not in names and not self._exists(name, token):
+                raise DatasetError(
+                    f"{self.root}/{self.folder}/{name}: is missing, but {min(names)} is there; "
+                    f"fetch or build this checkpoint again"
+                )
+
+    def _exists(self, name: str, token: str | bool | None) -> bool:
+        """Whether a shard is there that whoever chose the files left out."""
+        try:
+            ParquetShard(f"{self.root}/{self.folder}/{name}", token=token)
+        except MissingFileError:
+            return False
+        return True
+
+    def read_table(self, token: str | bool | None) -> pa.Table | None:
+        """The episodes table; None if there is none.
+
+        Raises:
+            DatasetError: it is damaged, or its columns are of another kind.
+        """
+        try:
+            file = ParquetShard(self.table, token=token)
+        except MissingFileError:
+            return None
+        for name, kind in TABLE_COLUMNS.items():
+            if file.schema.get_field_index(name) < 0:
+                raise DatasetError(
+                    f"{self.table}: lacks {name}; it has {', '.join(file.schema.names)}; "
+                    f"fetch or build this checkpoint again"
+                )
+            found = file.schema.field(name).type
+            if not is_kind(found, kind):
+                raise DatasetError(f"{self.table}: {name} holds {found}; expected {kind} values")
+        table = file.read_table(list(TABLE_COLUMNS))
+        for name in TABLE_COLUMNS:
+            if table[name].null_count:
+                raise DatasetError(f"{self.table}: {name} is missing in {table[name].null_count:,} rows")
+        return table
+
+    def check_manifest(self, shards: Mapping[str, ParquetShard], episodes: int | None) -> None:
+        """Compare the manifest with the shards and the episodes table, where it lies in a folder.
+
+        On the Hub, where this would be one more request for each checkpoint, it is left to `verify`.
+
+        Args:
+            shards: by name.
+            episodes: rows of the episodes table, if there is one.
+
+        Raises:
+            DatasetError: they do not fit together.
+        """
+        path = f"{self.root}/{self.folder}/{MANIFEST}"
+        manifest = _read_manifest(path)
+        if manifest is None:
+            return
+        game, run, _ = self.place.split("/")
+        found = (*manifest.key[:1], f"run_{manifest.run}", manifest.checkpoint)
+        expected = (game, run, self.number)
+        if found != expected:
+            raise DatasetError(f"{path}: is of {_text(found)}; expected that of {_text(expected)}")
+        records = {record.path.rsplit("/", 1)[-1]: record for record in manifest.shards}
+        for name, shard in shards.items():
+            record = records.get(name)
+            if record is None:
+                listed = ", ".join(sorted(records)) or "none"
+                raise DatasetError(f"{path}: lists the shards {listed}; {name} is there too")
+            if record.rows != shard.rows:
+                raise DatasetError(
+                    f"{shard.name}: has {shard.rows:,} rows; its manifest lists {record.rows:,}; "
+                    f"fetch or build this checkpoint again"
+                )
+        for name in records:
+            if name not in shards and not os.path.exists(f"{self.root}/{self.folder}/{name}"):  # noqa: PTH110
+                raise DatasetError(f"{self.root}/{self.folder}/{name}: is missing; the manifest lists it")
+        if episodes is not None and manifest.episodes_table.rows != episodes:
+            raise DatasetError(
+                f"{self.table}: has {episodes:,} rows; the manifest lists {manifest.episodes_table.rows:,}; "
+                f"fetch or build this checkpoint again"
+            )
+
+
+def group_by_checkpoint(files: Sequence[str]) -> tuple[list[CheckpointFiles], list[int]]:
+    """The checkpoints that files are of, and the numbers of files that lie elsewhere than a repo's."""
+    checkpoints: dict[CheckpointFiles, CheckpointFiles] = {}
+    others = []
+    for number, file in enumerate(files):
+        parts = file.rsplit("/", 5)
+        if len(parts) < 6 or parts[1] != "data":
+            others.append(number)
+            continue
+        checkpoint = CheckpointFiles(parts[0], "/".join(parts[2:5]))
+        checkpoints.setdefault(checkpoint, checkpoint).shards[parts[5]] = number
+    return list(checkpoints), others
+
+
+def _read_manifest(path: str) -> Manifest | None:
+    if "://" in path or not os.path.exists(path):  # noqa: PTH110  Not of a URL.
+        return None
+    try:
+        if not os.path.isfile(path):  # noqa: PTH113
+            raise DatasetError(f"{path}: expected a regular file")
+        with open(path, "rb") as file:  # noqa: PTH123
+            text = file.read(MANIFEST_BYTES + 1)
+        if len(text) > MANIFEST_BYTES:
+            raise DatasetError(f"{path}: is larger than {MANIFEST_BYTES:,} bytes")
+        manifest = Manifest.from_json(text, path)
+        manifest.find_game()
+        return manifest
+    except DatasetError:
+        raise
+    except AtariReplayError as error:
+        raise DatasetError(str(error)) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}); build this checkpoint again") from None
+
+
+def _text(place: tuple[object, ...]) -> str:
+    game, run, checkpoint = place
+    return f"{game}, {run}, checkpoint {checkpoint}"
