@@ -2,8 +2,10 @@
 
 import argparse
 
+from ..builder.format.compression import SMALL
 from .arguments import (
     GAMES_HELP,
+    add_compression,
     add_dry_run,
     add_license,
     add_selection,
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=to_path, required=True, metavar="FOLDER", help="folder to write the dataset to"
     )
     add_selection(parser)
+    add_compression(parser)
     add_license(parser)
     add_dry_run(parser)
 
@@ -45,6 +48,7 @@ def run(options: argparse.Namespace) -> object:
         options.out,
         runs=options.runs,
         checkpoints=options.checkpoints,
+        compression=options.compression or SMALL,
     )
     if options.dry_run:
         return forecast(plan, 1)

@@ -5,6 +5,7 @@ import sys
 
 from ..builder.terminal.sizes import DISK
 from .arguments import (
+    add_compression,
     add_destination,
     add_dry_run,
     add_license,
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     straight = parser.add_argument_group("straight from a source, checkpoint by checkpoint")
     add_source(straight)
     add_selection(straight)
+    add_compression(straight)
     straight.add_argument(
         "--workers", type=to_positive, default=1, metavar="N", help="number of parallel workers (default: 1)"
     )
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> object:
     """Publish what is not published yet."""
     if options.source is not None:
         return _publish_source(options)
-    given = (options.runs, options.checkpoints, options.engine, options.work)
+    given = (options.runs, options.checkpoints, options.engine, options.work, options.compression)
     listed = (*options.engine_option, *options.storage_option)
     if len(options.what) > 1 or any(each is not None for each in given) or listed or options.workers > 1:
         options.refuse("publishing games needs --source; without it, name one built folder")

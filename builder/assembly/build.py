@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..engines.engine import ProcessEngine
 from ..errors import OutputError
+from ..format.compression import SMALL
 from ..format.games import Game
 from ..format.manifest import Manifest
 from ..repos.repo_folder import read_manifests
@@ -23,6 +24,7 @@ def plan_build(
     *,
     runs: Sequence[int] | None = None,
     checkpoints: Sequence[int] | None = None,
+    compression: str = SMALL,
 ) -> Plan:
     """What building into a folder would make; see `make_plan`.
 
@@ -32,7 +34,7 @@ def plan_build(
     place = Place(folder=str(out))
     if place.for_each_game:
         raise OutputError(f"{out}: one folder is built; for one of each game, publish from the source")
-    return make_plan(source, games, place, runs=runs, checkpoints=checkpoints)
+    return make_plan(source, games, place, runs=runs, checkpoints=checkpoints, compression=compression)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ class _Coordinator:
     def _is_usable(self, piece: Piece, run: Run) -> bool:
         if run not in self._sizes:
             self._sizes[run] = run.file_sizes()
-        return is_usable(piece, run, self._sizes[run], self._plan.destinations[run.game])
+        destination = self._plan.destinations[run.game]
+        return is_usable(piece, run, self._sizes[run], destination, self._plan.compression)
 
     def _tasks(self) -> list[Task]:
         """What is still to be made: pieces, then heads that complete the last one of a stretch."""

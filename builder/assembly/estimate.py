@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ..errors import SourceError
 from ..format.checkpoint_id import CheckpointId
+from ..format.compression import SMALL
 from ..format.features import steps_features
+from ..shards.parquet.compression import COMPRESSIONS, Compression
 from ..shards.steps import Columns, episode_columns, even_blocks
 from ..shards.writer import write_steps
 from ..sources.run import Checkpoint, Run
@@ -86,7 +88,9 @@ def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
 
 
 def _estimate(plan: Plan, workers: int, checkpoint: CheckpointId) -> Estimate:
-    rows, seconds, size = _try(plan.run_of(checkpoint), checkpoint.number)
+    rows, seconds, size = _try(
+        plan.run_of(checkpoint), checkpoint.number, COMPRESSIONS[plan.compression or SMALL]
+    )
     total = sum(map(plan.rows, plan.to_build))
     runs = dict.fromkeys(map(plan.run_of, plan.to_build))
     bytes_per_row = size / max(rows, 1)
@@ -112,7 +116,7 @@ def _worker_disk(plan: Plan, run: Run, bytes_per_row: float) -> float:
     return max(rows * bytes_per_row, source) + (2 * source if is_remote else 0)
 
 
-def _try(run: Run, number: int) -> tuple[int, float, int]:
+def _try(run: Run, number: int, compression: Compression) -> tuple[int, float, int]:
     """Rows, seconds and bytes of a trial."""
     reader = run.reader()
     try:
@@ -124,7 +128,9 @@ def _try(run: Run, number: int) -> tuple[int, float, int]:
             blocks = itertools.islice(even_blocks(_steps(part)), TRIAL_BLOCKS)
             first = next(blocks, [])
             began = time.perf_counter()
-            rows = write_steps(path, itertools.chain(first, itertools.chain.from_iterable(blocks)), schema)
+            rows = write_steps(
+                path, itertools.chain(first, itertools.chain.from_iterable(blocks)), schema, compression
+            )
             return rows, time.perf_counter() - began, path.stat().st_size
     finally:
         reader.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..format.checkpoint_id import CheckpointId
+from ..format.compression import SMALL
 from ..format.games import find_game
 from ..network.errors import without_credentials
 from ..repos.place import Place
@@ -48,6 +49,8 @@ class Job:
     """The work folder, where pieces go."""
     threads: int | None = None
     """On which a worker compresses; None lets it use what its machine has."""
+    compression: str = SMALL
+    """Of frames."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Tells it from others that one process works on."""
 
@@ -92,6 +95,7 @@ class Job:
             storage_options=record["storage_options"],
             work=record["work"],
             threads=record["threads"],
+            compression=record["compression"],
             id=record["id"],
         )
 

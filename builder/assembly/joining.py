@@ -16,6 +16,7 @@ from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary
 from ..format.protocol import TIME_LIMIT
 from ..repos.built_folder import BuiltCheckpoint, RepoFile
 from ..shards.arrow_columns import array_of_column
+from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_steps
 from ..sources.run import Episode
@@ -109,7 +110,7 @@ class _Crossing:
                 digests.update(columns)
                 yield columns
 
-        rows = write_steps(path, blocks(), schema)
+        rows = write_steps(path, blocks(), schema, COMPRESSIONS[self._manifest.compression])
         place = len(self._manifest.shards)
         name = checkpoint.shard(place, place + 1)
         record = ShardRecord(name, path.stat().st_size, sha256_of(path), rows, digests.hexdigests())

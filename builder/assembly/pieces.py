@@ -12,8 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..files import sha256_of
+from ..format.compression import SMALL
 from ..format.features import episodes_features, steps_features
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_shard, write_steps
 from ..sources.run import Checkpoint, Episode
@@ -91,6 +93,7 @@ def write_piece(
     folder: Path,
     uploaded_to: str,
     progress: Callable[[int], object] = lambda steps: None,
+    compression: str = SMALL,
 ) -> Piece:
     """Write a piece's files into an empty folder.
 
@@ -99,20 +102,21 @@ def write_piece(
         folder: where the files go.
         uploaded_to: the address of the destination that the body goes to.
         progress: called with the number of steps done since the last call.
+        compression: of the frames, one of COMPRESSIONS.
 
     Raises:
         SourceError: a file of the source is damaged.
     """
-    return _PieceWriter(part, folder, progress).write(uploaded_to)
+    return _PieceWriter(part, folder, progress, compression).write(uploaded_to)
 
 
-def write_head(part: Checkpoint, folder: Path) -> Piece:
+def write_head(part: Checkpoint, folder: Path, compression: str = SMALL) -> Piece:
     """Write no more of a piece than its head, for the checkpoint before it.
 
     Raises:
         SourceError: a file of the source is damaged.
     """
-    writer = _PieceWriter(part, folder, lambda steps: None)
+    writer = _PieceWriter(part, folder, lambda steps: None, compression)
     return writer.write_head()
 
 
@@ -123,7 +127,10 @@ def write_episodes(path: Path, table: pa.Table) -> None:
 
 
 class _PieceWriter:
-    def __init__(self, part: Checkpoint, folder: Path, progress: Callable[[int], object]) -> None:
+    def __init__(
+        self, part: Checkpoint, folder: Path, progress: Callable[[int], object], compression: str
+    ) -> None:
+        self._compression = compression
         self._part, self._folder, self._progress = part, folder, progress
         self._schema = steps_features(
             part.run.game, unclipped_reward=part.run.has_unclipped_reward
@@ -137,7 +144,7 @@ class _PieceWriter:
     def write(self, uploaded_to: str) -> Piece:
         head = self._write_head()
         body = self._folder / BODY
-        steps = write_steps(body, self._whole_episodes(), self._schema)
+        steps = write_steps(body, self._whole_episodes(), self._schema, COMPRESSIONS[self._compression])
         tail = self._write_fragment(TAIL) if self._next is not None else None
         assert self._next is None, "only a checkpoint's last episode goes on"
         if tail is not None and steps == 0:
@@ -174,7 +181,7 @@ class _PieceWriter:
         assert episode is not None
         fields = [field for field in self._schema if field.name in _FRAGMENT_COLUMNS]
         schema = pa.schema(fields)
-        write_steps(self._folder / name, self._counted(episode), schema)
+        write_steps(self._folder / name, self._counted(episode), schema, COMPRESSIONS[self._compression])
         self._next = next(self._episodes, None)
         ended = episode.terminated or episode.truncated
         return Fragment(len(episode), ended, episode.joined, episode.began_at_reset)
@@ -208,4 +215,5 @@ class _PieceWriter:
             episodes_table=ParquetRecord(table, path.stat().st_size, sha256_of(path), len(self._rows)),
             earlier=earlier,
             later=later,
+            compression=self._compression,
         )

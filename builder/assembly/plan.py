@@ -6,6 +6,7 @@ from itertools import groupby
 
 from ..errors import OutputError, SourceError, UnknownNameError
 from ..format.checkpoint_id import CheckpointId
+from ..format.compression import SMALL
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
@@ -27,6 +28,8 @@ class Plan:
     work: WorkFolder
     destinations: Mapping[Game, Destination]
     """Of each game that was asked for; it may be the same for all."""
+    compression: str | None = SMALL
+    """Of the frames of what is built; None takes what was made in any way."""
     runs: dict[tuple[Game, int], Run] = field(default_factory=dict)
     """Those that the checkpoints are of."""
     to_build: list[CheckpointId] = field(default_factory=list)
@@ -77,6 +80,7 @@ def make_plan(
     *,
     runs: Sequence[int] | None = None,
     checkpoints: Sequence[int] | None = None,
+    compression: str | None = SMALL,
 ) -> Plan:
     """Compare a source with what is published of it; nothing is changed.
 
@@ -90,6 +94,8 @@ def make_plan(
         work: the work folder's path or URL; None takes the place's own.
         runs: which runs, all that the source has if None.
         checkpoints: which checkpoints of each run, all if None.
+        compression: of the frames of what is built, one of COMPRESSIONS; what is published stays as it is.
+            None is for a look at the state of things, whatever the compression.
 
     Raises:
         SourceError: the source has no such game or run.
@@ -99,7 +105,7 @@ def make_plan(
     place = place.absolute()
     destinations = place.destinations(games)
     work = place.work_below(work) if work else place.default_work()
-    plan = Plan(source, place, WorkFolder(work), destinations)
+    plan = Plan(source, place, WorkFolder(work), destinations, compression)
     made = plan.work.pieces()
     for destination in dict.fromkeys(destinations.values()):
         destination.check()
@@ -161,7 +167,7 @@ class _Comparison:
         if checkpoint not in self.made:
             return plan.to_build
         piece = plan.work.find_piece(checkpoint)
-        is_made = piece is not None and is_usable(piece, run, sizes, self.destination)
+        is_made = piece is not None and is_usable(piece, run, sizes, self.destination, plan.compression)
         return plan.prepared if is_made else plan.to_build
 
     def _is_whole(self, manifest: Manifest) -> bool:
@@ -178,8 +184,16 @@ class _Comparison:
                 )
 
 
-def is_usable(piece: Piece, run: Run, sizes: Mapping[str, int | None], destination: Destination) -> bool:
-    """Whether a piece, or a head, is of what the source holds now, and its body where it is wanted."""
+def is_usable(
+    piece: Piece,
+    run: Run,
+    sizes: Mapping[str, int | None],
+    destination: Destination,
+    compression: str | None,
+) -> bool:
+    """Whether a piece, or a head, is of what the source holds now, made as and where it is wanted."""
+    if compression not in (None, piece.manifest.compression):
+        return False
     # Some servers tell no sizes at all; a piece was made so lately that they may be taken to be the same.
     if all(size is None for size in sizes.values()):
         sizes = {**sizes, **{each.path: each.size for each in piece.manifest.sources if each.path in sizes}}

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ..engines.engine import Engine, EngineError
 from ..errors import OutputError
 from ..format.checkpoint_id import CheckpointId
+from ..format.compression import SMALL
 from .job import Job, Task
 from .plan import Plan
 from .work_folder import WorkFolder
@@ -38,7 +39,15 @@ class TaskRunner:
         source = self._plan.source
         url = source.url if "://" in source.url else str(Path(source.url).absolute())
         options, work = dict(source.storage_options), self._plan.work
-        job = Job(url, self._plan.place, tuple(tasks), options, work.url, self._threads())
+        job = Job(
+            url,
+            self._plan.place,
+            tuple(tasks),
+            options,
+            work.url,
+            self._threads(),
+            self._plan.compression or SMALL,
+        )
         if job.secrets() and not self._engine.is_here:
             raise OutputError(
                 f"what may be secret ({', '.join(job.secrets())}) is not stored for other machines; give "

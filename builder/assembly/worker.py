@@ -118,10 +118,12 @@ class _Worker:
             with self._folder.scratch() as scratch:
                 part = self._reader.part(checkpoint)
                 if checkpoint == self._task.head:
-                    piece = write_head(part, scratch)
+                    piece = write_head(part, scratch, self._job.compression)
                 else:
                     destination = self._job.place.destination(self._game)
-                    piece = write_piece(part, scratch, destination.address, progress.update)
+                    piece = write_piece(
+                        part, scratch, destination.address, progress.update, self._job.compression
+                    )
                     destination.upload(_body(piece, scratch))
                 self._work.put_piece(piece, scratch)
         finally:

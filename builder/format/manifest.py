@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import OutputError
 from .checkpoint_id import CheckpointId
+from .compression import COMPRESSIONS, SMALL
 from .games import Game, find_game
 from .provenance import Provenance
 
@@ -104,6 +105,8 @@ class Manifest:
     earlier: int | None
     later: int | None
     """Its neighbours in the log when it was made: when these change, so may the episodes at its ends."""
+    compression: str = SMALL
+    """How its frames are compressed, one of COMPRESSIONS; left out of the file if it is the usual way."""
 
     def find_game(self) -> Game:
         """The game as a `Game`."""
@@ -130,7 +133,10 @@ class Manifest:
 
     def to_json(self) -> str:
         """The file's text; equal manifests give equal bytes."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        record = {"format": FORMAT, **asdict(self)}
+        if self.compression == SMALL:
+            del record["compression"]
+        return json.dumps(record, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> "Manifest":
@@ -146,6 +152,8 @@ class Manifest:
                     f"{where}: a manifest of another format than {FORMAT}; build it again, or with the "
                     f"atari-dqn-replay that wrote it"
                 )
+            if record.get("compression", SMALL) not in COMPRESSIONS:
+                raise ValueError(f"compression: {record['compression']!r}")
             return cls(
                 **{
                     **record,

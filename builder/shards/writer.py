@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ..format.compression import SMALL
 from .parquet.checking import check_parquet
-from .parquet.compression import SMALL, Compression
+from .parquet.compression import COMPRESSIONS, Compression
 from .parquet.stitching import RowGroup, StitchedFile
 from .row_groups import RowGroupMaker, is_layout_known
 from .settings import Options, file_of, parquet_writer, writer_options
@@ -28,7 +29,7 @@ def write_steps(
     path: Path,
     blocks: Iterable[Columns],
     schema: pa.Schema,
-    compression: Compression = SMALL,
+    compression: Compression = COMPRESSIONS[SMALL],
     options: Options | None = None,
 ) -> int:
     """Write steps in row groups of TABLE_ROWS, several of them made at once; returns the number of rows.

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.shards.parquet.compression import SMALL
+from atari_dqn_replay.builder.format.compression import COMPRESSIONS
+from atari_dqn_replay.builder.shards.parquet import compression
 from atari_dqn_replay.builder.shards.row_groups import is_layout_known
 from atari_dqn_replay.builder.shards.settings import writer_options
 from atari_dqn_replay.builder.shards.steps import TABLE_ROWS, steps_tables
@@ -50,15 +51,17 @@ def test_another_layout_is_left_to_pyarrow_with_one_warning(tmp_path: Path, layo
     assert path.read_bytes() == (tmp_path / "another.parquet").read_bytes()
 
 
-def test_what_pyarrow_writes_alone_has_the_nearest_of_its_levels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_what_pyarrow_writes_alone_has_the_nearest_of_its_levels(tmp_path: Path, name: str) -> None:
+    chosen = compression.COMPRESSIONS[name]
     path, expected = tmp_path / "steps.parquet", tmp_path / "expected.parquet"
     options = OTHER_LAYOUTS["pages of the second version"]
     with pytest.warns(UserWarning):
-        write_steps(path, episodes(ROWS), SCHEMA, options=options)
+        write_steps(path, episodes(ROWS), SCHEMA, chosen, options)
     write_shard(
         expected,
         steps_tables(episodes(ROWS), SCHEMA),
         SCHEMA,
-        {**options, "compression_level": SMALL.level},
+        {**options, "compression_level": chosen.level},
     )
     assert path.read_bytes() == expected.read_bytes()

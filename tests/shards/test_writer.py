@@ -191,7 +191,7 @@ def as_pyarrow() -> Compress:
     return partial(pa.Codec("zstd", ZSTD_LEVEL).compress, asbytes=True)
 
 
-AS_PYARROW = Compression("as pyarrow", ZSTD_LEVEL, as_pyarrow)
+AS_PYARROW = Compression(ZSTD_LEVEL, as_pyarrow)
 
 
 def cut(columns: Columns, start: int, stop: int) -> Columns:

@@ -2,8 +2,9 @@
 
 Nearly all of a frame was there in some of the thousands before it. So the window spans a page, where that of
 zstd's level 9 spans a quarter of one; and as what is found is long, and is found many times over, a lazy
-search of a table that fits a core's cache finds no less than a thorough one of tables that do not. See
-benchmarks/storage.py for what that is worth.
+search of a small table finds no less than a thorough one of large tables. For speed, one look into a table of
+256 KiB, which stays in a core's own cache whatever the machine, finds nearly what one into a larger table
+does. See benchmarks/storage.py for what that is worth.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from functools import partial
 import numpy as np
 import zstandard
 
-PARAMETERS = zstandard.ZstdCompressionParameters(
+from ...format.compression import FAST, SMALL
+
+_SMALL = zstandard.ZstdCompressionParameters(
     strategy=zstandard.STRATEGY_LAZY,
     window_log=24,
     hash_log=19,
@@ -21,6 +24,14 @@ PARAMETERS = zstandard.ZstdCompressionParameters(
     search_log=5,
     min_match=6,
     target_length=32,
+    write_content_size=True,
+)
+_FAST = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST,
+    window_log=24,
+    hash_log=16,
+    min_match=7,
+    target_length=1,
     write_content_size=True,
 )
 
@@ -32,7 +43,6 @@ Compress = Callable[[np.ndarray], bytes]
 class Compression:
     """A way to compress frames."""
 
-    name: str
     level: int
     """The nearest of pyarrow's levels of zstd, for a file that pyarrow writes alone."""
     compressor: Callable[[], Compress]
@@ -44,4 +54,7 @@ def _compressor(parameters: zstandard.ZstdCompressionParameters) -> Compress:
     return lambda page: compressor.compress(page.data)
 
 
-SMALL = Compression("small", 9, partial(_compressor, PARAMETERS))
+COMPRESSIONS = {
+    SMALL: Compression(9, partial(_compressor, _SMALL)),
+    FAST: Compression(1, partial(_compressor, _FAST)),
+}

@@ -1,0 +1,7 @@
+"""The names of the ways in which a dataset's frames are compressed."""
+
+SMALL = "small"
+"""As small as is sensible for what is written once and downloaded often."""
+FAST = "fast"
+"""A fifth to two fifths larger, written several times as fast."""
+COMPRESSIONS = (SMALL, FAST)
