@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ..builder.errors import AtariReplayError
-from ..builder.format.layout import MANIFEST
+from ..builder.format.checkpoint_id import CheckpointId
 from ..builder.format.manifest import Manifest
 from .errors import DatasetError, MissingFileError
 from .step_shards import ParquetShard, is_kind
@@ -32,26 +32,19 @@ class CheckpointFiles:
 
     root: str
     """Of the repo: a path or URL."""
-    place: str
-    """`pong/run_1/checkpoint_00`."""
+    id: CheckpointId
     shards: dict[str, int] = field(default_factory=dict, compare=False)
     """The number within the selection of each shard, by its name."""
 
     @property
     def folder(self) -> str:
-        """Of the shards, relative to the root, as the episodes table writes it."""
-        return f"data/{self.place}"
+        """Where the shards lie."""
+        return f"{self.root}/{self.id.folder}"
 
     @property
     def table(self) -> str:
         """Where the episodes table lies."""
-        return f"{self.root}/episodes/{self.place}.parquet"
-
-    @property
-    def number(self) -> int | None:
-        """The checkpoint's number, if its folder has one."""
-        number = re.fullmatch(r"checkpoint_(\d+)", self.place.rsplit("/", 1)[1])
-        return None if number is None else int(number[1])
+        return f"{self.root}/{self.id.episodes_table}"
 
     def check_names(self, token: str | bool | None) -> None:
         """Compare the shards' names with each other: all `of-00002` are two.
@@ -65,24 +58,24 @@ class CheckpointFiles:
             return
         if len(counts) > 1 or None in names.values():
             raise DatasetError(
-                f"{self.root}/{self.folder}: has shards of different builds ({', '.join(sorted(names))}); "
+                f"{self.folder}: has shards of different builds ({', '.join(sorted(names))}); "
                 f"fetch or build this checkpoint again"
             )
         (count,) = counts
         if count > 99_999 or max(int(name[1]) for name in names.values() if name is not None) >= count:
-            raise DatasetError(f"{self.root}/{self.folder}: {max(names)}: its number is not below {count}")
+            raise DatasetError(f"{self.folder}: {max(names)}: its number is not below {count}")
         for number in range(count):
             name = f"steps-{number:05d}-of-{count:05d}.parquet"
             if name not in names and not self._exists(name, token):
                 raise DatasetError(
-                    f"{self.root}/{self.folder}/{name}: is missing, but {min(names)} is there; "
+                    f"{self.folder}/{name}: is missing, but {min(names)} is there; "
                     f"fetch or build this checkpoint again"
                 )
 
     def _exists(self, name: str, token: str | bool | None) -> bool:
         """Whether a shard is there that whoever chose the files left out."""
         try:
-            ParquetShard(f"{self.root}/{self.folder}/{name}", token=token)
+            ParquetShard(f"{self.folder}/{name}", token=token)
         except MissingFileError:
             return False
         return True
@@ -124,15 +117,12 @@ class CheckpointFiles:
         Raises:
             DatasetError: they do not fit together.
         """
-        path = f"{self.root}/{self.folder}/{MANIFEST}"
+        path = f"{self.root}/{self.id.manifest}"
         manifest = _read_manifest(path)
         if manifest is None:
             return
-        game, run, _ = self.place.split("/")
-        found = (*manifest.key[:1], f"run_{manifest.run}", manifest.checkpoint)
-        expected = (game, run, self.number)
-        if found != expected:
-            raise DatasetError(f"{path}: is of {_text(found)}; expected that of {_text(expected)}")
+        if manifest.id != self.id:
+            raise DatasetError(f"{path}: is of {manifest.id}; expected that of {self.id}")
         records = {record.path.rsplit("/", 1)[-1]: record for record in manifest.shards}
         for name, shard in shards.items():
             record = records.get(name)
@@ -145,8 +135,8 @@ class CheckpointFiles:
                     f"fetch or build this checkpoint again"
                 )
         for name in records:
-            if name not in shards and not os.path.exists(f"{self.root}/{self.folder}/{name}"):  # noqa: PTH110
-                raise DatasetError(f"{self.root}/{self.folder}/{name}: is missing; the manifest lists it")
+            if name not in shards and not os.path.exists(f"{self.folder}/{name}"):  # noqa: PTH110
+                raise DatasetError(f"{self.folder}/{name}: is missing; the manifest lists it")
         if episodes is not None and manifest.episodes_table.rows != episodes:
             raise DatasetError(
                 f"{self.table}: has {episodes:,} rows; the manifest lists {manifest.episodes_table.rows:,}; "
@@ -160,10 +150,11 @@ def group_by_checkpoint(files: Sequence[str]) -> tuple[list[CheckpointFiles], li
     others = []
     for number, file in enumerate(files):
         parts = file.rsplit("/", 5)
-        if len(parts) < 6 or parts[1] != "data":
+        identity = CheckpointId.at("/".join(parts[2:5]))
+        if len(parts) < 6 or parts[1] != "data" or identity is None:
             others.append(number)
             continue
-        checkpoint = CheckpointFiles(parts[0], "/".join(parts[2:5]))
+        checkpoint = CheckpointFiles(parts[0], identity)
         checkpoints.setdefault(checkpoint, checkpoint).shards[parts[5]] = number
     return list(checkpoints), others
 
@@ -187,8 +178,3 @@ def _read_manifest(path: str) -> Manifest | None:
         raise DatasetError(str(error)) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); build this checkpoint again") from None
-
-
-def _text(place: tuple[object, ...]) -> str:
-    game, run, checkpoint = place
-    return f"{game}, {run}, checkpoint {checkpoint}"

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 
-from ..builder.format.games import find_game
 from .checkpoint_files import CheckpointFiles
 from .errors import DatasetError
 from .step_shards import StepShard
@@ -62,20 +61,17 @@ def _check_place(
     checkpoint: CheckpointFiles, games: list[str], numbers: dict[str, np.ndarray], where: str
 ) -> None:
     """That every row is of the game, run and checkpoint that the path names, and episodes are numbered."""
-    game, run, _ = checkpoint.place.split("/")
     for name in set(games):
-        try:
-            slug = find_game(name).slug
-        except ValueError:
-            slug = None
-        if slug != game:
+        if name != checkpoint.id.game.name:
             row = games.index(name)
-            raise DatasetError(f"{where}: row {row:,}: game is {name!r}, expected that of {game}; {AGAIN}")
-    expected: dict[str, int | np.ndarray] = {"episode": np.arange(len(games))}
-    if run.removeprefix("run_").isdecimal():
-        expected["run"] = int(run.removeprefix("run_"))
-    if checkpoint.number is not None:
-        expected["checkpoint"] = checkpoint.number
+            raise DatasetError(
+                f"{where}: row {row:,}: game is {name!r}, expected {checkpoint.id.game}; {AGAIN}"
+            )
+    expected = {
+        "run": checkpoint.id.run,
+        "checkpoint": checkpoint.id.number,
+        "episode": np.arange(len(games)),
+    }
     for name, values in expected.items():
         wrong = np.flatnonzero(numbers[name] != values)
         if len(wrong):
@@ -95,12 +91,12 @@ def _check_rows(where: str, name: str, values: np.ndarray, wrong: np.ndarray, ex
 
 def _shard_numbers(checkpoint: CheckpointFiles, files: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Each row's shard within the selection, and whether the selection has it."""
-    known = {f"{checkpoint.folder}/{name}": number for name, number in checkpoint.shards.items()}
+    known = {f"{checkpoint.id.folder}/{name}": number for name, number in checkpoint.shards.items()}
     count = next(iter(checkpoint.shards)).rpartition("-of-")[2]
     for row, file in enumerate(files):
         # What is not in the selection has been left out by whoever chose the files; see check_names.
         folder, _, name = file.rpartition("/")
-        if file not in known and (folder != checkpoint.folder or not name.endswith(f"-of-{count}")):
+        if file not in known and (folder != checkpoint.id.folder or not name.endswith(f"-of-{count}")):
             listed = ", ".join(sorted(known))
             raise DatasetError(
                 f"{checkpoint.table}: row {row:,}: file is {file!r}, expected one of {listed}; {AGAIN}"

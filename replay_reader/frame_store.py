@@ -2,8 +2,9 @@
 
 The file holds, one after another: the chunks of frames, each compressed by itself with LZ4; where each chunk
 begins (int64) and its checksum (uint64), the rewards (float32), the steps' numbers in their episodes (int32),
-the actions and the ends (uint8); and a footer of a mark, the number of rows and the checksum of all that is
-no chunk. Nothing is unpacked to open it, and all processes that map it share its memory.
+the actions and the ends (uint8); and a footer of a mark, the number of rows and the checksum of the file's
+name and of all that is no chunk. Nothing is unpacked to open it, and all processes that map it share its
+memory.
 
 Checksums are XXH3 of 64 bits. That of the numbers is checked whenever the file is opened; that of a chunk
 when a process reads the chunk for the first time. What changes on disk after that is not noticed.
@@ -92,8 +93,9 @@ class FrameStore:
         end -= self._checksums.nbytes
         self._bounds = self._section(np.dtype("<i8"), chunks + 1, end)
         end -= self._bounds.nbytes
-        checked = self._buffer.slice(end, self.size - _FOOTER.itemsize - end)
-        if xxhash.xxh3_64_intdigest(checked) != footer["checksum"]:
+        checksum = xxhash.xxh3_64(self.path.name.encode())
+        checksum.update(self._buffer.slice(end, self.size - _FOOTER.itemsize - end))
+        if checksum.intdigest() != footer["checksum"]:
             raise ValueError("its numbers are damaged")
         if not 0 <= end - self._bounds[-1] < 8:
             raise ValueError("its parts do not fit together")
@@ -164,7 +166,7 @@ def write_store(
                 file.writelines(chunks)
                 progress(min(BLOCK_ROWS, shard.rows - start))
             _check_order(shard, numbers)
-            _write_rest(file, np.cumsum(lengths, dtype="<i8"), np.array(checksums, "<u8"), numbers)
+            _write_rest(file, path.name, np.cumsum(lengths, dtype="<i8"), np.array(checksums, "<u8"), numbers)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -245,10 +247,10 @@ def _check_order(shard: StepShard, numbers: dict[str, np.ndarray]) -> None:
 
 
 def _write_rest(
-    file: BinaryIO, bounds: np.ndarray, checksums: np.ndarray, numbers: dict[str, np.ndarray]
+    file: BinaryIO, name: str, bounds: np.ndarray, checksums: np.ndarray, numbers: dict[str, np.ndarray]
 ) -> None:
     file.write(bytes(-int(bounds[-1]) % 8))
-    checksum = xxhash.xxh3_64()
+    checksum = xxhash.xxh3_64(name.encode())
     for array in (bounds, checksums, *numbers.values()):
         checksum.update(array.tobytes())
         file.write(array.tobytes())

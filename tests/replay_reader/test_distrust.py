@@ -84,7 +84,7 @@ def test_all_is_right_with_what_was_built(folder: Path) -> None:
         ("checkpoint", 0, 2, "row 0: checkpoint is 2, expected 1"),
         ("episode", 1, 7, "row 1: episode is 7, expected 1"),
         ("run", 0, 2, "row 0: run is 2, expected 1"),
-        ("game", 0, "Pong", "row 0: game is 'Pong', expected that of breakout"),
+        ("game", 0, "Pong", "row 0: game is 'Pong', expected Breakout"),
         ("file", 0, SHARD.replace("checkpoint_01", "checkpoint_00"), "row 0: file is"),
         ("file", 0, "/etc/passwd", "row 0: file is '/etc/passwd'"),
         ("length", 0, None, "length is missing in 1 rows"),
@@ -151,7 +151,7 @@ def test_a_manifest_of_other_files(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest))
     assert_refused(folder, SHARD, "its manifest lists")
     shutil.copy(folder / MANIFEST.replace("_01", "_02"), folder / MANIFEST)
-    assert_refused(folder, MANIFEST, "is of breakout, run_1, checkpoint 2")
+    assert_refused(folder, MANIFEST, "is of Breakout run 1 checkpoint 2")
     (folder / MANIFEST).write_text("[" * 100_000)
     assert_refused(folder, MANIFEST)
 
