@@ -83,22 +83,27 @@ def load_play(game: Game, steps: int, cache: Path, *, policy: str = PLAYER) -> P
     return Play(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Play.__annotations__))
 
 
-def make_log(game: Game, rows: int, steps: int, cache: Path, *, policy: str = PLAYER) -> Path:
-    """Two consecutive checkpoints of `rows` rows each, kept in `cache`; returns the source's root.
+def make_log(
+    game: Game, rows: int, steps: int, cache: Path, *, policy: str = PLAYER, dumps: int = 2, rest: int = 0
+) -> Path:
+    """Consecutive checkpoints of `rows` rows each, kept in `cache`; returns the source's root.
+
+    With `rest`, training ends so many rows after the last of them, with a final, partial dump.
 
     To play millions of steps takes an hour. So `steps` real ones are laid one after another until both
     checkpoints are full, the episodes in another order each time. Neither gzip, whose window is 32 KB, nor
     zstd, whose window here is at most a row group, sees so far back: they find no more likeness in it than in
     as much play.
     """
-    root = cache / f"log-{rows}-{steps}{'' if policy == PLAYER else f'-{policy}'}"
+    length = "" if (dumps, rest) == (2, 0) else f"-{dumps}-{rest}"
+    root = cache / f"log-{rows}-{steps}{length}{'' if policy == PLAYER else f'-{policy}'}"
     run = root / game.name / str(RUN)
     if not run.exists():
         play = load_play(game, steps, cache, policy=policy)
         played = "random, pursuit" if policy == PLAYER else policy
         provenance = Provenance(COLLECTED, {"collector": "benchmarks/common.py", "policy": played})
         with replacing(run) as temporary:
-            _fill_log(play, temporary / "replay_logs", rows, f"log {game}")
+            _fill_log(play, temporary / "replay_logs", rows, f"log {game}", dumps, rest)
             (temporary / "replay_logs" / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
     return root
 
@@ -188,9 +193,9 @@ def _choose(environment: AtariEnvironment, game: Game, skill: float, random: np.
     return environment.actions.index(action)
 
 
-def _fill_log(play: Play, folder: Path, rows: int, description: str) -> None:
+def _fill_log(play: Play, folder: Path, rows: int, description: str, dumps: int, rest: int) -> None:
     ring = RingBuffer(folder, rows, compression=GZIP_LEVEL)
-    with progress_bar(total=2 * rows, description=description, unit=" rows") as bar:
+    with progress_bar(total=dumps * rows + rest, description=description, unit=" rows") as bar:
         for row in _shuffled_rows(play):
             ring.add(
                 play.observation[row],
@@ -199,8 +204,10 @@ def _fill_log(play: Play, folder: Path, rows: int, description: str) -> None:
                 bool(play.terminal[row]),
             )
             bar.update(1)
-            if ring.dumps == 2:
-                return
+            if ring.dumps == dumps and ring.add_count >= dumps * rows - 1 + rest:
+                break
+    if rest:
+        ring.finish()
 
 
 def _shuffled_rows(play: Play) -> Iterator[int]:
