@@ -137,7 +137,9 @@ def _try(run: Run, number: int, compression: Compression) -> tuple[int, float, i
 
 
 def _steps(part: Checkpoint) -> Iterator[Columns]:
-    return (columns for episode in part.episodes() for columns in episode_columns(episode))
+    """Yield steps of the episodes that begin in the checkpoint: those of an earlier one may come late."""
+    episodes = (episode for episode in part.episodes() if not episode.follows)
+    return (columns for episode in episodes for columns in episode_columns(episode))
 
 
 def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:

@@ -142,29 +142,38 @@ class _PieceWriter:
         self._complete = 0
 
     def write(self, uploaded_to: str) -> Piece:
-        head = self._write_head()
+        head_episode = self._head_episode()
+        if head_episode is not None:
+            self._next = next(self._episodes, None)
         body = self._folder / BODY
         steps = write_steps(body, self._whole_episodes(), self._schema, COMPRESSIONS[self._compression])
-        tail = self._write_fragment(TAIL) if self._next is not None else None
+        tail = self._write_fragment(TAIL, self._next)
+        self._next = next(self._episodes, None)
         assert self._next is None, "only a checkpoint's last episode goes on"
+        # Last, since its first frame may be the last of the source's file.
+        head = self._write_fragment(HEAD, head_episode)
         if tail is not None and steps == 0:
             body.unlink()
         shards = (self._shard(body, steps, 1 + (tail is not None)),) if body.exists() else ()
         table = self._rows.table(episodes_features().arrow_schema, shards=len(shards) + (tail is not None))
         write_episodes(self._folder / EPISODES, table)
-        return Piece(self._manifest(shards, head, steps), head, tail, *self._vouch(), uploaded_to)
+        manifest = self._manifest(shards, head, steps, self._part.sources())
+        return Piece(manifest, head, tail, *self._vouch(), uploaded_to)
 
     def write_head(self) -> Piece:
-        head = self._write_head()
+        head = self._write_fragment(HEAD, self._head_episode())
         write_episodes(self._folder / EPISODES, self._rows.table(episodes_features().arrow_schema))
-        return Piece(self._manifest((), head, 0), head, None, *self._vouch(), None)
+        # What comes after a head that has ended makes no difference to it.
+        is_open = head is not None and not head.ended
+        sources = self._part.sources() if is_open else self._part.own_sources()
+        return Piece(self._manifest((), head, 0, sources), head, None, *self._vouch(), None)
 
     def _vouch(self) -> tuple[tuple[FileRecord, ...], dict[str, str]]:
         files = {path.name: sha256_of(path) for path in self._folder.iterdir() if path.name != BODY}
         return self._part.own_sources(), files
 
-    def _write_head(self) -> Fragment | None:
-        return self._write_fragment(HEAD) if self._next is not None and self._next.follows else None
+    def _head_episode(self) -> Episode | None:
+        return self._next if self._next is not None and self._next.follows else None
 
     def _whole_episodes(self) -> Iterator[Columns]:
         while self._next is not None and not self._next.joined:
@@ -176,13 +185,12 @@ class _PieceWriter:
                 yield columns
             self._next = next(self._episodes, None)
 
-    def _write_fragment(self, name: str) -> Fragment:
-        episode = self._next
-        assert episode is not None
+    def _write_fragment(self, name: str, episode: Episode | None) -> Fragment | None:
+        if episode is None:
+            return None
         fields = [field for field in self._schema if field.name in _FRAGMENT_COLUMNS]
         schema = pa.schema(fields)
         write_steps(self._folder / name, self._counted(episode), schema, COMPRESSIONS[self._compression])
-        self._next = next(self._episodes, None)
         ended = episode.terminated or episode.truncated
         return Fragment(len(episode), ended, episode.joined, episode.began_at_reset)
 
@@ -195,7 +203,13 @@ class _PieceWriter:
         name = self._part.id.shard(0, shards)
         return ShardRecord(name, path.stat().st_size, sha256_of(path), rows, self._digests.hexdigests())
 
-    def _manifest(self, shards: tuple[ShardRecord, ...], head: Fragment | None, steps: int) -> Manifest:
+    def _manifest(
+        self,
+        shards: tuple[ShardRecord, ...],
+        head: Fragment | None,
+        steps: int,
+        sources: tuple[FileRecord, ...],
+    ) -> Manifest:
         part, run, number = self._part, self._part.run, self._part.number
         earlier, later = run.neighbours(number)
         table, path = part.id.episodes_table, self._folder / EPISODES
@@ -210,7 +224,7 @@ class _PieceWriter:
             row_counts=part.row_counts,
             step_counts=StepCounts(steps, head.rows if head else 0, 0, len(self._rows), self._complete),
             returns=ReturnSummary(None, None, None),
-            sources=part.sources(),
+            sources=sources,
             shards=shards,
             episodes_table=ParquetRecord(table, path.stat().st_size, sha256_of(path), len(self._rows)),
             earlier=earlier,

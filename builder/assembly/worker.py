@@ -99,8 +99,12 @@ class _Worker:
         return CheckpointId(self._game, self._task.run, number)
 
     def _expected(self) -> list[int]:
-        head = self._task.head
-        return [*self._task.checkpoints, *([] if head is None else [head])]
+        """Returns the checkpoints in the order in which they are made.
+
+        The head comes before the last one, whose manifest may list its files: then they have been read.
+        """
+        checkpoints, head = list(self._task.checkpoints), self._task.head
+        return checkpoints if head is None else [*checkpoints[:-1], head, *checkpoints[-1:]]
 
     def _is_made(self, checkpoint: int) -> bool:
         kind = HEADS if checkpoint == self._task.head else PIECES

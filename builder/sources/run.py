@@ -119,7 +119,9 @@ class RunReader(ABC):
         """What a checkpoint's own files hold, so that it can be made apart from its neighbours.
 
         An episode that crosses its bounds comes in pieces: see `follows` and `joined` of Episode. In most
-        sources none does.
+        sources none does. The frames of the piece that follows from an earlier checkpoint, which comes first,
+        may be read after those of all others, and then cost the least: where a source is a ring's dump, its
+        first frame lies at the end of the file.
 
         Raises:
             UnknownNameError: the run has no such checkpoint.

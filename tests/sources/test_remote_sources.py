@@ -302,7 +302,7 @@ def test_a_bad_network_changes_nothing(name: str, ranges: bool, local: Tree, tmp
 def test_a_length_that_is_too_large_is_mended_or_refused(local: Tree, tmp_path: Path) -> None:
     with running_web(THREE_LAPS, faults=[Fault(FRAMES, declare=10_000_000)]) as server:
         assert build_from((server.url, {}), tmp_path / "out") == local
-    fault = Fault(FRAMES, declare=10_000_000)
+    fault = Fault(FRAMES, declare=10_000_000, times=2)  # of the look at its header, too
     with running_web(THREE_LAPS, ranges=False, faults=[fault]) as server, pytest.raises(SourceError) as error:
         build_from((server.url, {}), tmp_path / "other")
     assert "it had 10,000,000 bytes" in str(error.value)

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.network.errors import describe_error, is_final, retry_after, status_of
 from atari_dqn_replay.builder.network.retrying import Attempts, RequestFailedError, RetryPolicy
 from atari_dqn_replay.builder.sources.open import open_store
-from atari_dqn_replay.builder.stores.download_cache import KeptFiles
+from atari_dqn_replay.builder.stores.download_cache import Downloads, KeptFile
 from atari_dqn_replay.builder.stores.failures import source_error
 from atari_dqn_replay.builder.stores.file_version import NO_CHECKSUM, FileVersion, file_version_of
 from atari_dqn_replay.builder.stores.resilient_reader import LARGEST_BLOCK, ResilientReader
@@ -25,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from waiting import wait_until
-from web_server import running_web
+from web_server import Fault, running_web
 from yarl import URL
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -304,46 +305,41 @@ def test_checksums_are_found_where_each_store_puts_them() -> None:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[tuple[KeptFiles, Callable[[], int]]]:
-    """Five groups of one file on a web server, and how many bytes it has sent."""
-    for group in range(5):
-        (tmp_path / f"{group}.gz").write_bytes(bytes([group]) * 50_000)
+def downloads(tmp_path: Path) -> Iterator[tuple[Downloads, Callable[[], int]]]:
+    """Five files on a web server, and how many bytes it has sent."""
+    for number in range(5):
+        (tmp_path / f"{number}.gz").write_bytes(bytes([number]) * 50_000)
     with running_web(tmp_path) as server:
-        groups = {f"{group}.gz": group for group in range(5)}
-        yield KeptFiles(open_store(server.url), groups), lambda: sum(server.sent.values())
+        yield Downloads(open_store(server.url)), lambda: sum(server.sent.values())
 
 
-def test_a_file_that_is_held_is_downloaded_once(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
-    files, sent = kept
-    files.hold()
+def test_a_file_that_is_kept_is_downloaded_once(downloads: tuple[Downloads, Callable[[], int]]) -> None:
+    files, sent = downloads
+    kept = KeptFile(files, "1.gz")
     for _ in range(3):
-        with files.open("0.gz") as file:
-            assert file.read() == bytes(50_000)
+        with kept.open("1.gz") as file:
+            assert file.read() == b"\1" * 50_000
     assert sent() == 50_000
-    with files.open("1.gz") as first, files.open("1.gz") as second:
+    with kept.open("1.gz") as first, kept.open("1.gz") as second:
         assert first.read(9_000) + first.read(1_000) == second.read(10_000)
         assert second.read() == first.read()
-    assert sent() == 100_000
-    files.let_go()
+    assert sent() == 50_000
 
 
-def test_only_two_groups_are_kept(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
-    files, sent = kept
-    files.hold()
-    for group in (0, 1, 2):
-        files.open(f"{group}.gz").read()
-    for group in (1, 2):
-        files.open(f"{group}.gz").read()
-    assert sent() == 150_000
-    files.open("0.gz").read()
-    assert sent() == 200_000
-    files.let_go()
-    files.open("2.gz").read()
-    assert sent() == 250_000
+def test_what_was_not_read_to_its_end_is_downloaded_again(
+    downloads: tuple[Downloads, Callable[[], int]],
+) -> None:
+    files, _ = downloads
+    kept = KeptFile(files, "1.gz")
+    with kept.open("1.gz") as file:
+        assert file.read(10) == b"\1" * 10
+    with kept.open("1.gz") as file:
+        assert file.read() == b"\1" * 50_000
 
 
-def test_nothing_is_left_on_the_disk(kept: tuple[KeptFiles, Callable[[], int]]) -> None:
-    files, _ = kept
+def test_nothing_is_left_on_the_disk(downloads: tuple[Downloads, Callable[[], int]]) -> None:
+    """A temporary file lives as long as the one who may read it again."""
+    files, _ = downloads
     opened = Path("/proc/self/fd")
 
     def temporary() -> int:
@@ -351,10 +347,37 @@ def test_nothing_is_left_on_the_disk(kept: tuple[KeptFiles, Callable[[], int]]) 
         return sum("(deleted)" in link for link in links)
 
     before = temporary()
-    files.hold()
-    for group in range(5):
-        with files.open(f"{group}.gz") as file:
+    for number in range(5):
+        kept = KeptFile(files, f"{number}.gz")
+        with kept.open(f"{number}.gz") as file:
             file.read()
-        assert temporary() <= before + 2
-    files.let_go()
+        assert temporary() == before + 1
+        del kept, file
     assert temporary() == before
+
+
+def test_a_local_file_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "1.gz").write_bytes(b"1")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    kept = KeptFile(Downloads(open_store(str(tmp_path))), "1.gz")
+    for _ in range(2):
+        with kept.open("1.gz") as file:
+            assert file.read() == b"1"
+
+
+def test_another_thread_can_end_a_download(tmp_path: Path) -> None:
+    """But only that of a user who is alone."""
+    (tmp_path / "1.gz").write_bytes(bytes(50_000))
+    silence = threading.Event()
+    with running_web(tmp_path, faults=[Fault("1.gz", span="bytes=8192-", stall=silence)]) as server:
+        files = Downloads(open_store(server.url))
+        file = files.open("1.gz")
+        for _ in range(2):
+            files.hold()
+        files.abort()
+        assert file.read(8192) == bytes(8192)
+        files.release()
+        threading.Timer(0.5, files.abort).start()
+        with pytest.raises(CancelledError):
+            file.read()
+        silence.set()

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from isal import igzip, isal_zlib
@@ -13,9 +14,7 @@ from numpy.lib import format as npy
 
 from ...errors import ReplayLogError, SourceError
 from ...format.manifest import FileRecord
-from ...stores.download_cache import KeptFiles
 from ...stores.hashing_reader import HashingReader
-from ...stores.store import Store
 
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
@@ -26,6 +25,18 @@ threads that parse at once may get a SystemError."""
 
 SKIP_BYTES = 1 << 20
 """Rows that are skipped are inflated in pieces of this size."""
+
+
+class Files(Protocol):
+    """What opens files: a store, or something that keeps what it reads of one."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file, to be read forwards."""
+        ...
+
+    def describe(self, path: str) -> str:
+        """Returns the file's full name, for messages."""
+        ...
 
 
 class ArrayFile:
@@ -44,9 +55,7 @@ class ArrayFile:
         ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or another array.
     """
 
-    def __init__(
-        self, files: Store | KeptFiles, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]
-    ) -> None:
+    def __init__(self, files: Files, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
         self.path = path
         self.where = files.describe(path)
         self._dtype = np.dtype(dtype)
@@ -63,7 +72,7 @@ class ArrayFile:
         self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
-        """The next rows, read-only: shape (rows, *row_shape)."""
+        """Returns the next rows, read-only: shape (rows, *row_shape)."""
         with self._reading():
             data = self._stream.read(rows * self._row_bytes)
         if len(data) < rows * self._row_bytes:
@@ -76,7 +85,7 @@ class ArrayFile:
         return np.frombuffer(data, self._dtype).reshape(rows, *self._row_shape)
 
     def skip(self, rows: int, stop: threading.Event | None = None) -> None:
-        """Pass over the next rows, unless another thread sets `stop`: then raise CancelledError."""
+        """Skip the next rows, unless another thread sets `stop`: then raise CancelledError."""
         step = max(1, SKIP_BYTES // self._row_bytes)
         while rows > 0:
             if stop is not None and stop.is_set():
@@ -85,26 +94,31 @@ class ArrayFile:
             rows -= step
 
     def finish(self) -> FileRecord:
-        """Read to the end, check that it is where it should be, and say what the whole file was."""
+        """Read to the end, check that it is where it should be, and return what the whole file was."""
         self.skip(self.rows - self._position)
         with self._reading():
             if self._stream.read(1):
                 raise self._unexpected(
                     f"more than the {self.rows:,} rows that its header declares", "the array's end"
                 )
-            # Trailing zeros may be left of it, and a store's checksum is compared at the very end.
+        # Trailing zeros may be left of it, and a store's checksum is compared at the very end.
+        return self.record()
+
+    def record(self) -> FileRecord:
+        """Read to the end without inflating, so without a check of the rows, and return what the file was."""
+        with self._reading():
             while self._raw.read(SKIP_BYTES):
                 pass
         self.close()
         return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._stream.close()
         self._raw.close()
 
     def _read_header(self) -> int:
-        """How many rows the array has, once it is known to be the one expected."""
+        """Returns how many rows the array has, once it is known to be the one expected."""
         magic = self._stream.read(len(npy.MAGIC_PREFIX))
         if magic != npy.MAGIC_PREFIX:
             raise self._unexpected(_describe_start(magic), "a NumPy .npy array")
@@ -162,14 +176,14 @@ class ArrayFile:
 
 
 def _describe_start(data: bytes) -> str:
-    """What a file is that begins with this, and is no array."""
+    """Returns what a file is that begins with this, and is no array."""
     if not data:
         return "nothing"
     return "a pickle, which is never loaded" if data[:1] == b"\x80" else f"data that begins with {data!r}"
 
 
-def read_number(files: Store | KeptFiles, path: str) -> tuple[int, FileRecord]:
-    """The whole number that a file such as `add_count_ckpt.0.gz` holds, and the file's record.
+def read_number(files: Files, path: str) -> tuple[int, FileRecord]:
+    """Returns the whole number that a file such as `add_count_ckpt.0.gz` holds, and the file's record.
 
     Raises:
         ReplayLogError: the file is missing, damaged, or something else.

@@ -5,15 +5,20 @@ which tells its length and return; the one of the frames follows in blocks. So n
 block's, however long an episode or a checkpoint is.
 """
 
+import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ...format.protocol import FRAME_SHAPE
+from ...stores.download_cache import KeptFile
 from ...stores.read_ahead import read_ahead
-from .replay_log import SCALARS, Dump, ReplayLog, Rows
+from .array_file import Files
+from .dumps import Dump, Rows
+from .replay_log import ReplayLog
 
 NUMBERS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "?"), ("dump", "<i4")])
 """A row without its frame; `dump` is the number of the dump that holds it."""
@@ -35,36 +40,36 @@ class NumbersCursor:
         self._held = np.empty(0, NUMBERS)
 
     def next_dump(self) -> int | None:
-        """The dump that holds the next row; None at the end of the stretch."""
+        """Returns the dump that holds the next row; None at the end of the stretch."""
         row = self.peek(1)
         return int(row["dump"][0]) if len(row) else None
 
     def peek(self, rows: int) -> np.ndarray:
-        """The next rows, fewer at the end of the stretch; they stay to be taken."""
+        """Returns the next rows, fewer at the end of the stretch; they stay to be taken."""
         while len(self._held) < rows and self._fetch():
             pass
         return self._held[:rows]
 
     def take(self, rows: int) -> np.ndarray:
-        """The next rows, fewer at the end of the stretch."""
+        """Returns the next rows, fewer at the end of the stretch."""
         taken = self.peek(rows)
         self._held = self._held[len(taken) :]
         return taken
 
     def take_to_terminal(self) -> np.ndarray:
-        """The next rows up to and with a terminal one, or up to the end of the stretch."""
+        """Returns the next rows up to and with a terminal one, or up to the end of the stretch."""
+        return self.take(self.rows_to_terminal())
+
+    def rows_to_terminal(self) -> int:
+        """Returns how many rows `take_to_terminal` would return."""
         searched = 0
         while True:
             ends = np.flatnonzero(self._held["terminal"][searched:])
             if len(ends):
-                return self.take(searched + int(ends[0]) + 1)
+                return searched + int(ends[0]) + 1
             searched = len(self._held)
             if not self._fetch():
-                return self.take(searched)
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._blocks.close()
+                return searched
 
     def _fetch(self) -> bool:
         block = next(self._blocks, None)
@@ -74,64 +79,49 @@ class NumbersCursor:
         return True
 
 
-class FirstFrame:
-    """The frame that comes first in a dump, read on a thread while another dump is used.
+class LastRow:
+    """The frame in the last row of a dump, which comes first in order of play, and the file that it is in.
 
-    It is the last of its file, which has to be inflated for it from end to end. While it is read, somebody
-    must hold the log's files.
+    The file is inflated from end to end for it, once, and mostly read again from its beginning after that.
     """
 
     def __init__(self, log: ReplayLog, dump: int) -> None:
-        self.dump = dump
+        self._log = log
+        self._dump = dump
+        self._frame: np.ndarray | None = None
+        self._file = KeptFile(log.downloads, log.files.path(dump, "observation"))
+
+    @property
+    def file(self) -> Files | None:
+        """Opens the file again, without a second download; None if it was not read."""
+        return None if self._frame is None else self._file
+
+    def frame(self, stop: threading.Event) -> np.ndarray:
+        """Returns the frame, shape (1, 84, 84); setting `stop` in another thread ends a long way to it."""
+        if self._frame is None:
+            with contextlib.closing(self._log.open(self._dump, "observation", self._file)) as file:
+                file.skip(file.rows - 1, stop)
+                frame = file.read(1)
+                self._log.finish(file, again=True)
+            self._frame = frame
+        return self._frame
+
+
+class FramesCursor(ABC):
+    """Frames as arrays of shape (n, 84, 84), uint8, read ahead on a thread."""
+
+    def __init__(self, log: ReplayLog) -> None:
         self._log = log
         self._stop = threading.Event()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="first-frame")
-        self._frame = self._executor.submit(self._read)
-
-    def take(self) -> np.ndarray | None:
-        """Shape (1, 84, 84); None where the dump begins otherwise."""
-        return self._frame.result()
-
-    def close(self) -> None:
-        """Let go of files and threads."""
-        self._stop.set()
-        if not self._frame.done():
-            self._log.kept.abort()
-        self._executor.shutdown()
-
-    def _read(self) -> np.ndarray | None:
-        played = self._log.dump(self.dump).played
-        if not played or len(played[0]) > 1:
-            return None
-        return next(self._log.blocks(played[0], ("observation",), stop=self._stop))["observation"]
-
-
-class FramesCursor:
-    """The frames of a stretch's rows, as arrays of shape (n, 84, 84), uint8.
-
-    Args:
-        log: the run's log.
-        first: number of the dump with which the stretch begins.
-        alone: the stretch ends with this dump.
-        first_frame: of this dump, if somebody reads it already; closed with the cursor.
-    """
-
-    def __init__(
-        self, log: ReplayLog, first: int, *, alone: bool = False, first_frame: FirstFrame | None = None
-    ) -> None:
-        self._log = log
-        self._first = first
-        self._alone = alone
-        self._first_frame = first_frame
         self._start = 0
-        self._stop = threading.Event()
+        """Rows that were skipped before the first was read."""
         self._blocks: Generator[np.ndarray, None, None] | None = None
         self._held = np.empty((0, *FRAME_SHAPE), np.uint8)
         self._open = True
-        log.kept.hold()
+        log.downloads.hold()
 
     def peek(self, rows: int) -> np.ndarray:
-        """The next rows, fewer at the end of the stretch; they stay to be taken."""
+        """Returns the next rows, fewer at the end; they stay to be taken."""
         while len(self._held) < rows:
             block = self._fetch()
             if block is None:
@@ -140,7 +130,7 @@ class FramesCursor:
         return self._held[:rows]
 
     def take(self, rows: int) -> Iterator[np.ndarray]:
-        """The next rows, block by block."""
+        """Yield the next rows, block by block."""
         while rows > 0 and len(self.peek(1)):
             block = self._held[:rows]
             self._held = self._held[len(block) :]
@@ -148,7 +138,7 @@ class FramesCursor:
             yield block
 
     def skip(self, rows: int) -> None:
-        """Pass over the next rows; before the first is read, this costs nothing."""
+        """Skip the next rows; before the first is read, this costs nothing."""
         if self._blocks is None:
             self._start += rows
         else:
@@ -156,76 +146,91 @@ class FramesCursor:
                 pass
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Close the files and stop the threads."""
         self._stop.set()
-        if self._first_frame is not None:
-            self._first_frame.close()
         if self._blocks is not None:
             self._blocks.close()
         if self._open:
             self._open = False
-            self._log.kept.let_go()
+            self._log.downloads.release()
 
-    def _abandon(self) -> None:
-        self._stop.set()
-        self._log.kept.abort()
+    @abstractmethod
+    def _read(self, start: int) -> Generator[np.ndarray, None, None]:
+        """Yield blocks from row `start` on; used on a thread."""
 
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
-            lead = self._first_frame.take() if self._first_frame else None
-            blocks = _blocks_of_frames(self._log, self._first, lead, self._alone, self._start, self._stop)
-            self._blocks = read_ahead(blocks, self._abandon)
+            self._blocks = read_ahead(self._read(self._start), self._abandon)
         return next(self._blocks, None)
+
+    def _abandon(self) -> None:
+        self._stop.set()
+        self._log.downloads.abort()
+
+
+class PlayFrames(FramesCursor):
+    """The frames of a stretch's rows, in order of play.
+
+    A dump's first row in order of play is the last of its file, so the file is inflated twice: once to
+    reach that row, on a thread, while the dump before is used; and once for the rows before it. Where it
+    would have to be downloaded twice, its compressed bytes are kept in between; see `KeptFile`.
+
+    Args:
+        log: the run's log.
+        first: number of the dump with which the stretch begins.
+        alone: the stretch ends with this dump.
+        last_row: of the first dump, if it is used elsewhere, too.
+    """
+
+    def __init__(
+        self, log: ReplayLog, first: int, *, alone: bool = False, last_row: LastRow | None = None
+    ) -> None:
+        super().__init__(log)
+        self._first = first
+        self._alone = alone
+        self._last_row: LastRow | None = last_row
+
+    def _read(self, start: int) -> Generator[np.ndarray, None, None]:
+        dump: Dump | None = self._log.dump(self._first)
+        last_row, self._last_row = self._last_row or LastRow(self._log, self._first), None
+        with ThreadPoolExecutor(1, thread_name_prefix="next-dump") as executor:
+            while dump is not None:
+                ahead = None if self._alone else executor.submit(self._next_dump, dump.number)
+                for rows in dump.played:
+                    if start >= len(rows):
+                        start -= len(rows)
+                        continue
+                    if is_last_row(rows, dump):
+                        yield last_row.frame(self._stop)
+                    else:
+                        rest = Rows(rows.dump, rows.start + start, rows.stop)
+                        yield from self._log.frames(rest, self._stop, last_row.file)
+                    start = 0
+                dump, last_row = ahead.result() if ahead else (None, last_row)
+
+    def _next_dump(self, number: int) -> tuple[Dump | None, LastRow]:
+        """Returns the dump that is joined to this one, and its last row, which was read."""
+        dump = self._log.next_joined(number)
+        last_row = LastRow(self._log, number if dump is None else dump.number)
+        if dump is not None and dump.played:
+            last_row.frame(self._stop)
+        return dump, last_row
+
+
+def is_last_row(rows: Rows, dump: Dump) -> bool:
+    """Returns whether these rows are the last row of the dump, and no other."""
+    return (rows.start, rows.stop) == (dump.capacity - 1, dump.capacity)
 
 
 def _blocks_of_numbers(log: ReplayLog, first: int, alone: bool) -> Generator[np.ndarray, None, None]:
     dump: Dump | None = log.dump(first)
     while dump is not None:
         for rows in dump.played:
-            for block in log.blocks(rows, SCALARS, NUMBERS_BLOCK_ROWS):
-                numbers = np.empty(len(block["action"]), NUMBERS)
-                for name, column in block.items():
-                    numbers[name] = column
+            for start in range(rows.start, rows.stop, NUMBERS_BLOCK_ROWS):
+                scalars = log.scalars(dump.number)[start : min(start + NUMBERS_BLOCK_ROWS, rows.stop)]
+                numbers = np.empty(len(scalars), NUMBERS)
+                for name in ("action", "reward", "terminal"):
+                    numbers[name] = scalars[name]
                 numbers["dump"] = dump.number
                 yield numbers
         dump = None if alone else log.next_joined(dump.number)
-
-
-def _blocks_of_frames(
-    log: ReplayLog,
-    first: int,
-    lead: np.ndarray | None,
-    alone: bool,
-    start: int,
-    stop: threading.Event,
-) -> Generator[np.ndarray, None, None]:
-    """Frames from the stretch's row `start` on.
-
-    A dump's first row in order of play is the last of its file, so the file is inflated twice: once to
-    reach that row, on a thread, while the dump before is used; and once for the rows before it. Where it
-    would have to be downloaded twice, its compressed bytes are kept in between; see `KeptFiles`.
-    """
-    dump: Dump | None = log.dump(first)
-    with ThreadPoolExecutor(1, thread_name_prefix="next-dump") as executor:
-        while dump is not None:
-            ahead = None if alone else executor.submit(_next_dump, log, dump.number, stop)
-            for place, rows in enumerate(dump.played):
-                if start >= len(rows):
-                    start -= len(rows)
-                elif place == 0 and lead is not None:
-                    yield lead
-                else:
-                    rest = Rows(rows.dump, rows.start + start, rows.stop)
-                    start = 0
-                    for block in log.blocks(rest, ("observation",), stop=stop):
-                        yield block["observation"]
-            dump, lead = ahead.result() if ahead else (None, None)
-
-
-def _next_dump(log: ReplayLog, number: int, stop: threading.Event) -> tuple[Dump | None, np.ndarray | None]:
-    """The dump that is joined to this one, and the frame that comes first in it."""
-    dump = log.next_joined(number)
-    if dump is None or not dump.played:
-        return dump, None
-    blocks = log.blocks(dump.played[0], ("observation",), stop=stop)
-    return dump, next(blocks)["observation"]

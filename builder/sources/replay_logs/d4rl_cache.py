@@ -15,7 +15,6 @@ Without add_count two things cannot be known, so this is assumed:
 """
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,8 +23,10 @@ from ...format.protocol import PADDING_ROWS
 from ...format.provenance import UNRECORDED, Provenance
 from ...stores.store import Store
 from ..run import describe_numbers
-from .episodes import LoggedRun
-from .replay_log import ARRAYS, Link, LogFiles, ReplayLog, Rows
+from .dumps import Header, Link, Rows
+from .log_files import ARRAYS, SCALARS, LogFiles
+from .logged_run import LoggedRun
+from .replay_log import ReplayLog
 
 REMARK = (
     "d4rl-atari's cache has no add_count: index is taken for the run and epoch for the checkpoint, and "
@@ -61,44 +62,48 @@ class CachedLog(ReplayLog):
         laps = 2 if number == 0 and not self._is_zero(Rows(0, 0, PADDING_ROWS)) else number + 1
         return laps * rows - 1
 
-    def _link(self, before: int | None, number: int) -> Link:
-        return super()._link(before, number) if number == 0 else Link.CUT
+    def _link(self, before: Header | None, header: Header) -> Link:
+        return super()._link(before, header) if header.number == 0 else Link.CUT
 
     def _find_cursor(self, number: int, rows: int) -> int | None:
         """The row before which play ends, if the dump shows one."""
         repeated = self._count_repeated(number, rows) if number - 1 in self.numbers else 0
         if repeated >= _FEWEST_REPEATED:
             return rows - 1 - repeated
-        blank, terminal = np.zeros(rows, bool), np.zeros(rows, bool)
+        scalars = self.scalars(number)[: rows - 1]
+        blank = _is_zero(scalars)
         start = 0
-        for block in self._blocks_to_last_row(number, rows):
-            stop = start + len(block["terminal"])
-            terminal[start:stop] = block["terminal"]
-            blank[start:stop] = ~np.logical_or.reduce([_flat(array).any(axis=1) for array in block.values()])
+        for block in self.frames(Rows(number, 0, rows - 1)):
+            stop = start + len(block)
+            blank[start:stop] &= ~block.any(axis=(1, 2))
             start = stop
-        ends = np.flatnonzero(terminal[: rows - 2]) + 1
+        ends = np.flatnonzero(scalars["terminal"][: rows - 2]) + 1
         cursors = [int(end) for end in ends if not blank[end : min(end + PADDING_ROWS, rows - 1)].all()]
         return cursors[0] if len(cursors) == 1 else None
 
     def _count_repeated(self, number: int, rows: int) -> int:
-        """How many rows before the last are the same as in the dump before, in one stretch."""
-        last_difference, start = -1, 0
-        pairs = zip(
-            self._blocks_to_last_row(number, rows), self._blocks_to_last_row(number - 1, rows), strict=True
-        )
-        for block, other in pairs:
-            differs = [(_flat(block[array]) != _flat(other[array])).any(axis=1) for array in ARRAYS]
-            places = np.flatnonzero(np.logical_or.reduce(differs))
+        """Returns how many rows before the last are the same as in the dump before, in one stretch."""
+        scalars, earlier = (self.scalars(each)[: rows - 1] for each in (number, number - 1))
+        differ = np.flatnonzero(_as_bytes(scalars) != _as_bytes(earlier))
+        start = int(differ[-1]) + 1 if len(differ) else 0
+        if rows - 1 - start < _FEWEST_REPEATED:
+            return rows - 1 - start
+        last_difference = start - 1
+        mine, theirs = (self.frames(Rows(each, start, rows - 1)) for each in (number, number - 1))
+        for block, other in zip(mine, theirs, strict=True):
+            places = np.flatnonzero((block != other).any(axis=(1, 2)))
             last_difference = start + int(places[-1]) if len(places) else last_difference
-            start += len(block["terminal"])
+            start += len(block)
         return rows - 2 - last_difference
 
-    def _blocks_to_last_row(self, number: int, rows: int) -> Iterator[dict[str, np.ndarray]]:
-        return self.blocks(Rows(number, 0, rows - 1), tuple(ARRAYS))
+
+def _as_bytes(scalars: np.ndarray) -> np.ndarray:
+    """Returns the rows so that equal bytes are equal: a reward may be NaN."""
+    return scalars.view(f"V{SCALARS.itemsize}")
 
 
-def _flat(array: np.ndarray) -> np.ndarray:
-    return array.reshape(len(array), -1)
+def _is_zero(scalars: np.ndarray) -> np.ndarray:
+    return np.asarray((scalars["action"] == 0) & (scalars["reward"] == 0) & (scalars["terminal"] == 0))
 
 
 class CachedRun(LoggedRun):

@@ -10,8 +10,9 @@ from ...format.provenance import Provenance
 from ...stores.store import Store
 from ..source import Source
 from .d4rl_cache import CachedLog, CachedRun, find_cached_files
-from .episodes import LoggedRun
-from .replay_log import LOG_ARRAYS, LogFiles, ReplayLog
+from .log_files import LOG_ARRAYS, LogFiles
+from .logged_run import LoggedRun
+from .replay_log import ReplayLog
 
 _LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>[a-z_]+)_ckpt\.(?P<number>[0-9]{1,4})\.gz")
 _RUN = re.compile(r"[1-9][0-9]?")

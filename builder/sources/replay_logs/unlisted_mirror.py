@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from ...errors import SourceError
 from ...format.games import Game
 from ...stores.store import Store
+from .log_files import LOG_ARRAYS, LogFiles, log_file_name
 from .mirror import Mirror
-from .replay_log import LOG_ARRAYS, LogFiles, log_file_name
 
 ROOTS = ("", "dqn")
 SUBFOLDERS = ("/replay_logs", "")

@@ -759,6 +759,115 @@ def test_going_on_to_the_next_checkpoint_reads_nothing_twice_that_need_not_be(tm
         assert size <= CountingFileSystem.counts[name] <= passes * size + READ_BUFFER_SIZE, name
 
 
+def noisy_log(root: Path, capacity: int, *, episode: int = 140) -> Played:
+    """A log of five laps and a rest, whose frames do not shrink."""
+    random = np.random.default_rng(0)
+    noise = random.integers(256, size=(5 * capacity + 100, 84, 84), dtype=np.uint8)
+    played = {**play([len(noise)]), "observation": noise}
+    played["terminal"][::episode] = True
+    return log_transitions(root, **played, capacity=capacity)
+
+
+def test_a_checkpoint_that_is_read_apart_is_read_once(tmp_path: Path) -> None:
+    """Headers are known already. The end of an earlier episode is read last."""
+    log = noisy_log(tmp_path, capacity=300)
+    frames = {f"$store$_observation_ckpt.{number}.gz": number for number in log.files}
+    run = open_run(f"counting://{tmp_path}")
+    run.remarks()
+    for number in log.files[:-2]:
+        reader = run.reader()
+        CountingFileSystem.counts.clear()
+        head: Episode | None = None
+        for episode in (part := reader.part(number)).episodes():
+            if episode.follows:
+                head = episode
+            else:
+                assert sum(map(len, episode.frames)) == len(episode)
+        assert (head is None) == (number == 0)
+        assert head is None or sum(map(len, head.frames)) == len(head)
+        assert part.own_sources()
+        reader.close()
+        for name, other in frames.items():
+            size = (log.folder / name).stat().st_size if other == number else 0
+            assert CountingFileSystem.counts[name] == size
+
+
+def test_the_end_of_an_earlier_episode_is_had_for_one_reading(tmp_path: Path) -> None:
+    """Where no more of a checkpoint is wanted than what completes the one before it."""
+    log = noisy_log(tmp_path, capacity=300)
+    run = open_run(f"counting://{tmp_path}")
+    run.remarks()
+    reader = run.reader()
+    CountingFileSystem.counts.clear()
+    head = next(iter(reader.part(2).episodes()))
+    assert sum(map(len, head.frames)) == len(head)
+    reader.close()
+    name = "$store$_observation_ckpt.2.gz"
+    assert CountingFileSystem.counts[name] == (log.folder / name).stat().st_size
+
+
+def test_whether_a_final_file_repeats_is_seen_without_its_frames(tmp_path: Path) -> None:
+    """Its actions, rewards and terminals tell, where there are some thousand of them."""
+    log = noisy_log(tmp_path, capacity=1_500)
+    run = open_run(f"counting://{tmp_path}")
+    run.remarks()
+    CountingFileSystem.counts.clear()
+    assert run.continued_in(log.files[-2]) == log.files[-1]
+    assert not [name for name in CountingFileSystem.counts if "observation" in name]
+
+
+@settings(thorough, max_examples=60)
+@given(given=arguments())
+def test_a_part_is_the_same_whichever_of_its_episodes_is_read_first(
+    given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The end of an earlier episode comes first, and may be read at once or after all others."""
+    tape = write(tmp_path_factory.mktemp("log"), given)
+    assume(tape.windows)
+    run = open_run(tape.played.root, tape.played.game.name)
+
+    def read(number: int, *, head_last: bool) -> tuple[Any, ...]:
+        reader = run.reader()
+        part = reader.part(number)
+        found, waiting = [], []
+        for episode in part.episodes():
+            if episode.follows and head_last:
+                waiting.append(episode)
+            else:
+                found.append((episode.number, episode.follows, b"".join(map(bytes, episode.frames))))
+        found += [(each.number, True, b"".join(map(bytes, each.frames))) for each in waiting]
+        reader.close()
+        return sorted(found), part.row_counts, part.step_counts, part.own_sources()
+
+    for number in tape.windows:
+        assert read(number, head_last=True) == read(number, head_last=False)
+
+
+def test_an_episode_that_waits_through_a_whole_dump_takes_no_memory(tmp_path: Path) -> None:
+    """It goes to a temporary file: here 20 MB of frames that do not shrink."""
+    count = 6_000
+    frames = np.random.default_rng(0).integers(256, size=(500, 84, 84), dtype=np.uint8)
+    log = log_transitions(
+        tmp_path,
+        np.resize(frames, (count, 84, 84)),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.float32),
+        np.zeros(count, bool),
+        capacity=3_000,
+        finish=False,
+    )
+    run = open_run(log.root)
+    reader = run.reader()
+    tracemalloc.start()
+    try:
+        (head,) = reader.part(1).episodes()
+        assert sum(map(len, head.frames)) == len(head) == 3_000
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
+        reader.close()
+
+
 def test_memory_does_not_grow_with_the_size_of_a_checkpoint(tmp_path: Path) -> None:
     """A checkpoint of 100 MB is read in no more memory than one of 21 MB."""
 

@@ -1,0 +1,40 @@
+"""Which files a run's replay log consists of, and what each of them holds."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...format.protocol import FRAME_SHAPE
+
+ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "observation": (np.uint8, FRAME_SHAPE),
+    "action": (np.int32, ()),
+    "reward": (np.float32, ()),
+    "terminal": (np.uint8, ()),
+}
+"""The dtype and the shape of a row of each array."""
+
+SCALARS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "u1")])
+"""A row without its frame."""
+
+LOG_ARRAYS = (*ARRAYS, "add_count")
+"""What a checkpoint must have; `invalid_range` follows from add_count and is not read."""
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """The files of one run: for each checkpoint's number, the path of each array below the store's root."""
+
+    folder: str
+    checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
+    has_add_counts: bool = True
+    """False for copies that leave them out."""
+
+    def path(self, number: int, array: str) -> str:
+        """Returns where an array is, or would be if it were there."""
+        return self.checkpoints[number].get(array, f"{self.folder}/{log_file_name(array, number)}")
+
+
+def log_file_name(array: str, number: int) -> str:
+    """Returns the bucket's name for an array of a checkpoint."""
+    return f"{'' if array == 'add_count' else '$store$_'}{array}_ckpt.{number}.gz"

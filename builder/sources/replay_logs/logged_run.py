@@ -1,0 +1,204 @@
+"""A run in the form of a replay log, its checkpoints, and what reads them."""
+
+from collections.abc import Iterator, Sequence
+
+from ...errors import ReplayLogError
+from ...format.games import Game
+from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.protocol import TIME_LIMIT
+from ...format.provenance import Provenance
+from ..run import Checkpoint, Episode, Run, RunReader, describe_numbers
+from .dumps import Link
+from .episodes import EpisodeStream
+from .log_files import LOG_ARRAYS
+from .replay_log import ReplayLog
+
+
+class LoggedRun(Run):
+    """A run whose ring-buffer dumps are there."""
+
+    def __init__(self, game: Game, number: int, log: ReplayLog, provenance: Provenance) -> None:
+        self.game = game
+        self.number = number
+        self.log = log
+        self.where = log.store.describe(log.files.folder)
+        self.checkpoints = log.numbers
+        self._provenance = provenance
+        self.time_limit = provenance.time_limit or TIME_LIMIT
+        """Steps after which an episode was ended."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """The record beside the logs, if there is one."""
+        return self._provenance
+
+    def partial_checkpoints(self) -> list[int]:
+        """The dump made at the end of training: the last one, or none."""
+        return self.log.partial_numbers()
+
+    def rows(self, checkpoint: int) -> int:
+        """The ring's."""
+        return self.log.capacity
+
+    def capacity(self) -> int:
+        """Rows of the ring, as the first dump has it."""
+        return self.log.capacity
+
+    def file_sizes(self) -> dict[str, int | None]:
+        """Bytes of the log's files."""
+        paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
+        versions = self.log.store.versions(paths)
+        return {path: None if version is None else version.size for path, version in versions.items()}
+
+    def continued_in(self, checkpoint: int) -> int | None:
+        """The next dump, if it goes on where this one ends."""
+        return self.log.continued_in(checkpoint)
+
+    def remarks(self) -> list[str]:
+        """Missing files, missing checkpoints, and laps that were never dumped."""
+        missing = [
+            f"checkpoint {number} lacks {', '.join(lacks)}"
+            for number, files in self.log.files.checkpoints.items()
+            if (lacks := [array for array in LOG_ARRAYS if array not in files])
+        ]
+        return missing or list(self._holes())
+
+    def reader(self) -> "LogReader":
+        """A new reader."""
+        return LogReader(self)
+
+    def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
+        """Returns each by itself, but for a final dump: it comes before the one whose end it completes.
+
+        The manifest of that one lists its files, and then they have been read.
+        """
+        tasks: list[list[int]] = []
+        for number in checkpoints:
+            if tasks and number in self.partial_checkpoints() and tasks[-1][-1] == self.log.earlier(number):
+                tasks[-1].insert(0, number)
+            else:
+                tasks.append([number])
+        return tasks
+
+    def _holes(self) -> Iterator[str]:
+        missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
+        if missing:
+            yield f"no checkpoint {describe_numbers(missing)}"
+        for number in self.complete_checkpoints():
+            if self.log.dump(number).link is Link.SKIPPED:
+                yield f"a lap before checkpoint {number} was never dumped"
+        for number in self.partial_checkpoints():
+            yield f"checkpoint {number} is the final, partial dump"
+
+
+class LoggedCheckpoint(Checkpoint):
+    """The episodes that began in one dump of a log; of a stream that is alone, what the dump holds."""
+
+    def __init__(self, run: LoggedRun, number: int, stream: EpisodeStream) -> None:
+        self.run = run
+        self.number = number
+        self._log = run.log
+        self._stream = stream
+        self._steps = 0
+        self._episodes = 0
+        self._complete_episodes = 0
+        self._dumps_read = {number}
+        self._is_open = False
+        """Whether the last episode was not seen to end."""
+
+    def episodes(self) -> Iterator[Episode]:
+        """Yield the episodes in order of play; the frames of each are to be read before the next.
+
+        Only those of an episode that began earlier may be read last; then the file is inflated once.
+
+        Raises:
+            ReplayLogError: a file is damaged, or a row of the log is not accounted for.
+        """
+        while (episode := self._stream.next_episode(self.number, self._episodes)) is not None:
+            if not episode.follows:
+                self._episodes += 1
+                self._complete_episodes += episode.complete
+                self._steps += len(episode)
+            self._dumps_read.update(self._stream.dumps_of_episode)
+            self._is_open = not (episode.terminated or episode.truncated)
+            yield episode
+        self._stream.finish()
+        self._check_accounts()
+
+    @property
+    def row_counts(self) -> RowCounts:
+        """What became of the dump's rows."""
+        dump, tally = self._log.dump(self.number), self._stream.tallies[self.number]
+        return RowCounts(dump.capacity, tally.transitions, tally.padding, dump.stale, dump.repeated)
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """How the dump's transitions became the checkpoint's steps."""
+        tallies = self._stream.tallies
+        return StepCounts(
+            steps=self._steps,
+            continued_from_earlier=tallies[self.number].continued,
+            continued_in_later=self._stream.carried[self.number],
+            episodes=self._episodes,
+            complete_episodes=self._complete_episodes,
+        )
+
+    def sources(self) -> tuple[FileRecord, ...]:
+        """Every file whose rows are among the steps, or were looked at for them."""
+        numbers, last = set(self._dumps_read), max(self._dumps_read)
+        later = self._log.later(last)
+        # Whether the final dump goes on where the one before it ends is decided by comparing them.
+        if later in self.run.partial_checkpoints() and (last == self.number or self._is_open):
+            numbers.add(later)
+        return tuple(record for number in sorted(numbers) for record in self._log.records(number))
+
+    def own_sources(self) -> tuple[FileRecord, ...]:
+        """The dump's own files."""
+        return tuple(self._log.records(self.number))
+
+    def _check_accounts(self) -> None:
+        rows, steps = self.row_counts, self.step_counts
+        accounted = rows.transitions + rows.padding + rows.stale + rows.repeated
+        expected_steps = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
+        if rows.rows_read != accounted or steps.steps != expected_steps:
+            where = self._log.where(self.number, "observation")
+            raise ReplayLogError(
+                f"{where}: rows are not accounted for: {rows}, {steps}. This is a fault of atari-dqn-replay; "
+                f"please report it with these numbers"
+            )
+
+
+class LogReader(RunReader):
+    """Reads the checkpoints of a logged run."""
+
+    def __init__(self, run: LoggedRun) -> None:
+        self.run = run
+        self._run = run
+        self._stream: EpisodeStream | None = None
+
+    def checkpoint(self, number: int) -> LoggedCheckpoint:
+        """A checkpoint, to be used up before the next is asked for."""
+        self._run.require(number)
+        log = self._run.log
+        if self._stream is None or number != self.next_number or log.dump(number).link is not Link.JOINED:
+            self.close()
+            self._stream = self._open_stream(number)
+        self.next_number = log.later(number)
+        return LoggedCheckpoint(self._run, number, self._stream)
+
+    def part(self, number: int) -> LoggedCheckpoint:
+        """What a dump holds; of its neighbours, only their small arrays are looked at."""
+        self._run.require(number)
+        self.close()
+        self._stream, self.next_number = self._open_stream(number, alone=True), None
+        return LoggedCheckpoint(self._run, number, self._stream)
+
+    def close(self) -> None:
+        """Close the files and stop the threads."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _open_stream(self, number: int, *, alone: bool = False) -> EpisodeStream:
+        run = self._run
+        return EpisodeStream(run.log, run.game, run.time_limit, number, alone=alone)
