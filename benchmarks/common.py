@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import gc
 import itertools
 import multiprocessing
@@ -137,8 +138,25 @@ def folder_bytes(folder: Path, pattern: str = "**/*") -> int:
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 
+@functools.cache
+def print_machine() -> None:
+    """Print, once, what figures depend on: the processor, its caches, and how busy it is at the moment."""
+    (processor, *_) = [*re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()), "unknown"]
+    caches = []
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            caches.append(f"L{level} {size}")
+    load, _, _ = os.getloadavg()
+    print(
+        f"{processor}, {len(os.sched_getaffinity(0))} cores, caches {', '.join(caches) or 'unknown'}; "
+        f"load {load:.1f}\n"
+    )
+
+
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print Markdown: the first column to the left, numbers to the right."""
+    """Print Markdown, and before the first table the machine: the first column to the left, numbers right."""
+    print_machine()
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     print("\n".join(f"| {' | '.join(line)} |" for line in lines), flush=True)
 

@@ -3,9 +3,9 @@
 Frames of real play (whole episodes; of Pong and Breakout partly good play) go into Parquet files as stored
 PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs
 by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
-source's. Rates are over all games, per second of one core's time, the best of --repeats: *write* from
+source's. Rates are over all games, per second of processor time, the best of --repeats: *write* from
 frames to file, *read* from file to frames, *one row* from opening the file to one frame, which takes its
-whole row group. What the builder writes is bold.
+whole row group. What the builder writes is bold, and includes the opening again of each finished file.
 
 pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
 that are the default.
@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.shards.parquet.compression import COMPRESSIONS
 from atari_dqn_replay.builder.shards.settings import WHOLE_ROW_GROUP
 from atari_dqn_replay.builder.shards.steps import TABLE_ROWS
 from atari_dqn_replay.builder.shards.writer import write_steps
@@ -89,9 +90,10 @@ def write_pillow(frames: np.ndarray, path: Path) -> None:
     datasets.Dataset.from_dict({"observation": list(frames)}, features).to_parquet(path)
 
 
-def write_as_builder(frames: np.ndarray, path: Path) -> None:
+def write_as_builder(compression: str, frames: np.ndarray, path: Path) -> None:
     """The builder's own writer, which compresses frames with parameters that suit them."""
-    write_steps(path, [{"observation": frames, "step": np.arange(len(frames))}], SCHEMA)
+    steps = {"observation": frames, "step": np.arange(len(frames))}
+    write_steps(path, [steps], SCHEMA, COMPRESSIONS[compression])
 
 
 def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
@@ -156,7 +158,12 @@ def all_formats(levels: Sequence[int]) -> dict[str, Format]:
         "`.npy`": Format(write_raw, read_raw, read_raw_row),
         SOURCE: Format(write_gzip, read_gzip, None),
         "PNG by Pillow, as `push_to_hub`": Format(write_pillow, read_parquet, read_parquet_row),
-        "**as `build` writes**": Format(write_as_builder, read_parquet, read_parquet_row),
+        **{
+            f"**`--compression {name}`**": Format(
+                partial(write_as_builder, name), read_parquet, read_parquet_row
+            )
+            for name in COMPRESSIONS
+        },
         **{
             str(layout): Format(partial(write_stored, layout), read_parquet, read_parquet_row)
             for layout in (*grid, *chunked)
