@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from .errors import OutputError
 
 TEMPORARY_SUFFIX = ".incomplete"
 """The suffix of files and folders that are being written; a rerun replaces them."""
+
+MOST_SMALL_BYTES = 64 << 20
+"""The most bytes of a record or a card, which are read whole."""
 
 
 @contextlib.contextmanager
@@ -68,6 +73,22 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def read_small(path: Path) -> bytes:
+    """Returns the content of a file that is expected to be small: a record, a card.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than MOST_SMALL_BYTES.
+    """
+    # A pipe would otherwise keep the opening waiting for a writer.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(MOST_SMALL_BYTES + 1)
+    if len(content) > MOST_SMALL_BYTES:
+        raise OSError(errno.EFBIG, f"more than the {MOST_SMALL_BYTES:,} bytes that are allowed", str(path))
+    return content
 
 
 def sha256_of(path: Path) -> str:

@@ -1,15 +1,17 @@
 """What a publication's workers are told: where to read, where to write, and the tasks."""
 
-import json
 import os
 import uuid
-from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from ..errors import OutputError
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
 from ..format.games import find_game
+from ..format.records import Record, read_record, to_json
 from ..network.errors import without_credentials
 from ..repos.place import Place
 from .work_folder import WorkFolder
@@ -20,8 +22,7 @@ _PUBLIC_OPTIONS = ("anon", "endpoint_url", "patience", "requester_pays", "block_
 _SECRETS = "ATARI_DQN_REPLAY_STORAGE_OPTIONS"
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Record, frozen=True):
     """Checkpoints of a run that one worker makes pieces of, one after another."""
 
     game: str
@@ -36,14 +37,13 @@ class Task:
         return [CheckpointId(find_game(self.game), self.run, number) for number in numbers]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Record, frozen=True):
     """A publication's work."""
 
     source: str
     place: Place
     tasks: tuple[Task, ...]
-    storage_options: dict[str, Any] = field(default_factory=dict)
+    storage_options: dict[str, Any] = msgspec.field(default_factory=dict)
     """Of the source's file system."""
     work: str = ""
     """The work folder, where pieces go."""
@@ -51,7 +51,7 @@ class Job:
     """On which a worker compresses; None lets it use what its machine has."""
     compression: str = SMALL
     """Of frames."""
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
     """Tells it from others that one process works on."""
 
     def secrets(self) -> list[str]:
@@ -67,37 +67,39 @@ class Job:
         public = {key: value for key, value in self.storage_options.items() if not _is_secret(key, value)}
         os.environ.pop(_SECRETS, None)
         if self.secrets():
-            kept = {"id": self.id, "source": self.source, "storage_options": self.storage_options}
-            os.environ[_SECRETS] = json.dumps(kept)
-        record = {**asdict(self), "source": without_credentials(self.source), "storage_options": public}
-        folder.write(JOB, json.dumps(record, indent=2).encode())
+            os.environ[_SECRETS] = to_json(_Secrets(self.id, self.source, self.storage_options))
+        written = replace(self, source=without_credentials(self.source), storage_options=public)
+        folder.write(JOB, to_json(written).encode())
 
     @classmethod
     def load(cls, folder: WorkFolder) -> "Job":
         """Read what `save` wrote.
 
         Raises:
-            OutputError: there is nothing.
+            OutputError: there is nothing, or something else.
         """
         content = folder.read(JOB)
         if content is None:
             raise OutputError(f"{folder.url}: no job is written there; start it with `publish`")
-        record = json.loads(content)
-        kept = json.loads(os.environ.get(_SECRETS, "{}"))
-        if kept.get("id") == record["id"]:
-            record.update(kept)
-        return cls(
-            source=record["source"],
-            place=Place(**record["place"]),
-            tasks=tuple(
-                Task(**{**task, "checkpoints": tuple(task["checkpoints"])}) for task in record["tasks"]
-            ),
-            storage_options=record["storage_options"],
-            work=record["work"],
-            threads=record["threads"],
-            compression=record["compression"],
-            id=record["id"],
-        )
+        try:
+            job = read_record(content, cls)
+        except ValueError as error:
+            raise OutputError(
+                f"{folder.url}/{JOB}: not a job ({error}); remove {folder.url} and publish again"
+            ) from None
+        if (text := os.environ.get(_SECRETS)) is not None:
+            secrets = read_record(text, _Secrets)
+            if secrets.id == job.id:
+                return replace(job, source=secrets.source, storage_options=secrets.storage_options)
+        return job
+
+
+class _Secrets(Record, frozen=True):
+    """What of a job only its workers on this machine are told."""
+
+    id: str
+    source: str
+    storage_options: dict[str, Any]
 
 
 def _is_secret(key: str, value: object) -> bool:

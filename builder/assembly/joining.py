@@ -2,19 +2,20 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from ..files import sha256_of
 from ..format.features import episodes_features, steps_features
 from ..format.frames import decode_frames
-from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
+from ..format.manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
-from ..repos.built_folder import BuiltCheckpoint, RepoFile
+from ..repos.built_folder import BuiltCheckpoint
+from ..repos.outgoing_file import OutgoingFile
 from ..shards.arrow_columns import array_of_column
 from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
@@ -37,24 +38,24 @@ def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoi
     folder.mkdir()
     draft = pieces[0].manifest
     table = pq.ParquetFile(io.BytesIO(read(pieces[0], EPISODES))).read()
-    files = [RepoFile(file.path, file.size, file.sha256, None) for file in draft.shards]
+    files = [OutgoingFile(file.path, file.size, file.sha256, None) for file in draft.shards]
     shards = draft.shards
     if pieces[0].tail is not None:
         crossing = _Crossing(pieces, read)
         shard, row = crossing.write(folder / TAIL)
         shards = (*shards, shard)
-        files.append(RepoFile(shard.path, shard.size, shard.sha256, folder / TAIL))
+        files.append(OutgoingFile(shard.path, shard.size, shard.sha256, folder / TAIL))
         table = pa.concat_tables([table, row]).combine_chunks()
     write_episodes(folder / EPISODES, table)
     content = (folder / EPISODES).read_bytes()
-    episodes = RepoFile.of_bytes(draft.episodes_table.path, content)
+    episodes = OutgoingFile.of_bytes(draft.episodes_table.path, content)
     manifest = _manifest(pieces, shards, episodes, table)
-    record = RepoFile.of_bytes(manifest.id.manifest, manifest.to_json().encode())
+    record = OutgoingFile.of_bytes(manifest.id.manifest, manifest.to_json().encode())
     return BuiltCheckpoint(manifest, record, (*files, episodes))
 
 
 def _manifest(
-    pieces: Sequence[Piece], shards: tuple[ShardRecord, ...], episodes: FileRecord, table: pa.Table
+    pieces: Sequence[Piece], shards: tuple[ShardRecord, ...], episodes: OutgoingFile, table: pa.Table
 ) -> Manifest:
     draft = pieces[0].manifest
     counts = draft.step_counts

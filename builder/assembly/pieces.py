@@ -4,9 +4,7 @@ The whole episodes are the body, a shard that is final. The rest of an episode t
 the beginning of one that goes on is the tail; both are small, and are joined when the neighbours are there.
 """
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +13,7 @@ from ..files import sha256_of
 from ..format.compression import SMALL
 from ..format.features import episodes_features, steps_features
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..format.records import Count, Record, Sha256, read_record, to_json
 from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_shard, write_steps
@@ -27,11 +26,10 @@ _FRAGMENT_COLUMNS = ("observation", "action", "reward")
 """What is known of a step before its episode's end is."""
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(Record, frozen=True):
     """A part of an episode that crosses a checkpoint's bounds."""
 
-    rows: int
+    rows: Count
     ended: bool
     """By the game or the time limit, with its last row."""
     joined: bool
@@ -39,8 +37,7 @@ class Fragment:
     began_at_reset: bool
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Record, frozen=True):
     """A record of what was made of one checkpoint's own files."""
 
     manifest: Manifest
@@ -49,10 +46,14 @@ class Piece:
     tail: Fragment | None
     head_sources: tuple[FileRecord, ...]
     """The files that the head is of."""
-    files: dict[str, str]
+    files: dict[str, Sha256]
     """SHA-256 of each file that lies with the record."""
     uploaded_to: str | None
     """The address of the destination that holds the body; None if only the head was made."""
+
+    def __post_init__(self) -> None:
+        if self.manifest.later is None and any(end and end.joined for end in (self.head, self.tail)):
+            raise ValueError("an episode goes on in a later checkpoint, and there is none")
 
     @property
     def tail_goes_on_in(self) -> int | None:
@@ -66,26 +67,16 @@ class Piece:
 
     def to_json(self) -> str:
         """The record's text."""
-        record = {**asdict(self), "manifest": self.manifest.to_json()}
-        return json.dumps(record, indent=2) + "\n"
+        return to_json(self)
 
     @classmethod
-    def from_json(cls, text: bytes, where: str) -> "Piece":
+    def from_json(cls, text: bytes) -> "Piece":
         """Read a record back.
 
         Raises:
-            OutputError: it holds no manifest.
-            ValueError, KeyError, TypeError: it is no such record.
+            ValueError: it is no such record.
         """
-        record = json.loads(text)
-        return cls(
-            manifest=Manifest.from_json(record["manifest"], where),
-            head=record["head"] and Fragment(**record["head"]),
-            tail=record["tail"] and Fragment(**record["tail"]),
-            head_sources=tuple(FileRecord(**source) for source in record["head_sources"]),
-            files=dict(record["files"]),
-            uploaded_to=record["uploaded_to"],
-        )
+        return read_record(text, cls)
 
 
 def write_piece(

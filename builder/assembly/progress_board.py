@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from types import TracebackType
-from typing import Any
 
 from tqdm import tqdm
 
@@ -15,7 +14,7 @@ from ..format.checkpoint_id import CheckpointId
 from ..terminal.progress import no_bars
 from .plan import Plan
 from .work_folder import WorkFolder
-from .worker import PROGRESS
+from .worker import PROGRESS, ProgressNote
 
 _SECONDS, _REMOTE_SECONDS = 1.0, 15.0
 """Between two looks at the work folder."""
@@ -102,11 +101,11 @@ class ProgressBoard:
             with contextlib.suppress(OSError, OutputError), self._lock:
                 self._tell_of(self._work.pieces())
                 if self._bar is not None:
-                    self._show([] if self._job is None else list(self._job.notes(PROGRESS)))
+                    self._show([] if self._job is None else list(self._job.notes(PROGRESS, ProgressNote)))
 
-    def _show(self, workers: Sequence[dict[str, Any]]) -> None:
+    def _show(self, workers: Sequence[ProgressNote]) -> None:
         assert self._bar is not None
-        rows = self._rows_made() + sum(worker["done"] for worker in workers)
+        rows = self._rows_made() + sum(worker.done for worker in workers)
         # What a worker has just finished may for a moment be in neither.
         self._bar.n = min(max(self._bar.n, rows), self._bar.total)
         self._bar.set_postfix_str(f"{self._published}/{len(self._rows)} checkpoints published")
@@ -116,6 +115,6 @@ class ProgressBoard:
             text = ""
             if place < len(workers):
                 worker = workers[place]
-                share = worker["done"] / max(worker["total"], 1)
-                text = f"{worker['doing']}: {min(share, 1):.0%}"
+                share = worker.done / max(worker.total, 1)
+                text = f"{worker.doing}: {min(share, 1):.0%}"
             line.set_description_str(text)

@@ -4,11 +4,11 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..sources.run import describe_numbers
 from ..terminal.text_table import text_table
 from .plan import Plan
+from .worker import ProgressNote
 
 RECENT_SECONDS = 60
 """Workers that have told nothing for so long have ended, or were killed."""
@@ -21,7 +21,7 @@ class Status:
     """What is published of a source, and what is being made; its text is what the command line prints."""
 
     plan: Plan
-    workers: Sequence[dict[str, Any]]
+    workers: Sequence[ProgressNote]
 
     def __str__(self) -> str:
         plan = self.plan
@@ -30,10 +30,7 @@ class Status:
             [
                 text_table(HEADINGS, self._rows()),
                 f"{len(plan.done)} of {total} checkpoints are published, {len(plan.prepared)} are prepared",
-                *(
-                    f"working on {each['doing']}: {each['done']:,} of {each['total']:,}"
-                    for each in self.workers
-                ),
+                *(f"working on {each.doing}: {each.done:,} of {each.total:,}" for each in self.workers),
             ]
         )
 
@@ -51,5 +48,5 @@ def status(plan: Plan) -> Status:
     Args:
         plan: as `make_plan` gives it now.
     """
-    notes = [note for note in plan.work.notes("jobs") if "doing" in note]
-    return Status(plan, [note for note in notes if time.time() - note["time"] < RECENT_SECONDS])
+    notes = plan.work.notes("jobs", ProgressNote)
+    return Status(plan, [note for note in notes if time.time() - note.time < RECENT_SECONDS])

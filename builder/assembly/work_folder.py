@@ -2,20 +2,19 @@
 
 import contextlib
 import hashlib
-import json
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ..errors import AtariReplayError, OutputError
+from ..errors import OutputError
 from ..files import remove, replacing
 from ..format.checkpoint_id import CheckpointId
+from ..format.records import AnyRecord, Record, read_record, to_json
 from ..network.retrying import RequestFailedError, Result, RetryPolicy
 from .pieces import Piece
 
@@ -120,9 +119,9 @@ class WorkFolder:
         name = f"{kind}/{checkpoint.place}/{_PIECE}"
         content = self.read(name)
         try:
-            piece = None if content is None else Piece.from_json(content, f"{self.url}/{name}")
+            piece = None if content is None else Piece.from_json(content)
             return piece if piece is not None and f"{_place_of(piece)}/{_PIECE}" == name else None
-        except (AtariReplayError, ValueError, KeyError, TypeError):
+        except ValueError:
             return None
 
     def read_piece_file(self, piece: Piece, name: str) -> bytes:
@@ -143,17 +142,17 @@ class WorkFolder:
         self.remove(f"{place}/{_PIECE}")
         self.remove(place)
 
-    def note(self, name: str, record: dict[str, Any]) -> None:
+    def note(self, name: str, record: Record) -> None:
         """Write a small record as JSON."""
-        self.write(name, json.dumps(record).encode())
+        self.write(name, to_json(record).encode())
 
-    def notes(self, folder: str) -> Iterator[dict[str, Any]]:
-        """The records in a folder."""
+    def notes(self, folder: str, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
+        """The records of a kind in a folder; files that hold something else, or only a part, are skipped."""
         for name in self.find(folder, ".json"):
             content = self.read(name)
             with contextlib.suppress(ValueError):
                 if content is not None:
-                    yield json.loads(content)
+                    yield read_record(content, kind)
 
     def _ask(self, action: Callable[[], Result]) -> Result:
         if self.path is not None:

@@ -6,7 +6,6 @@ import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,7 +13,8 @@ from ...builder import errors
 from ..errors import AtariReplayError, OutputError, SourceError, UnreachableError
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game, find_game
-from ..repos.built_folder import RepoFile
+from ..format.records import Record
+from ..repos.outgoing_file import OutgoingFile
 from ..sources.open import open_source
 from ..sources.run import Run, RunReader
 from ..sources.source import Source
@@ -29,6 +29,28 @@ PROGRESS_SECONDS = 1.0
 _FATAL = (OutputError, OSError, UnreachableError)
 
 
+class FailureNote(Record, frozen=True):
+    """What a worker notes of a checkpoint that could not be made."""
+
+    game: str
+    run: int
+    checkpoint: int
+    kind: str
+    """The error's class."""
+    message: str
+
+
+class ProgressNote(Record, frozen=True):
+    """How far a worker is with a checkpoint."""
+
+    doing: str
+    done: int
+    """Rows."""
+    total: int
+    time: float
+    """Of the note, in seconds since 1970."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a checkpoint could not be made."""
@@ -41,16 +63,18 @@ class Failure:
         """Whether the others would fail as well."""
         return isinstance(self.error, _FATAL)
 
+    @classmethod
+    def of(cls, note: FailureNote) -> "Failure":
+        """Returns the failure that a worker has noted."""
+        kind = getattr(errors, note.kind, None)
+        if not (isinstance(kind, type) and issubclass(kind, AtariReplayError)):
+            kind = SourceError
+        return cls(CheckpointId(find_game(note.game), note.run, note.checkpoint), kind(note.message))
+
 
 def failures_of(job: WorkFolder) -> list[Failure]:
     """What the workers of a job have noted of failures."""
-    failures = []
-    for record in job.notes(FAILURES):
-        game, run, number = record["checkpoint"]
-        kind = getattr(errors, record["kind"], SourceError)
-        checkpoint = CheckpointId(find_game(game), run, number)
-        failures.append(Failure(checkpoint, kind(record["message"])))
-    return failures
+    return [Failure.of(note) for note in job.notes(FAILURES, FailureNote)]
 
 
 def run_task(work: str, task: int) -> None:
@@ -137,11 +161,7 @@ class _Worker:
         kind = type(error).__name__ if isinstance(error, AtariReplayError) else OutputError.__name__
         self._folder.note(
             f"{FAILURES}/{self._game.slug}-{self._task.run}-{checkpoint}.json",
-            {
-                "checkpoint": [self._game.slug, self._task.run, checkpoint],
-                "kind": kind,
-                "message": str(error),
-            },
+            FailureNote(self._game.slug, self._task.run, checkpoint, kind, str(error)),
         )
 
 
@@ -159,21 +179,16 @@ class _Progress:
         self._done += rows
         if time.monotonic() - self._noted >= PROGRESS_SECONDS * (1 if self._work.path else 10):
             self._noted = time.monotonic()
-            record: dict[str, Any] = {
-                "doing": self._description,
-                "done": self._done,
-                "total": self.total,
-                "time": time.time(),
-            }
-            self._work.note(self._name, record)
+            note = ProgressNote(self._description, self._done, self.total, time.time())
+            self._work.note(self._name, note)
 
     def end(self) -> None:
         """Nothing is being done any more."""
         self._work.remove(self._name)
 
 
-def _body(piece: Piece, folder: Path) -> list[RepoFile]:
-    return [RepoFile(file.path, file.size, file.sha256, folder / BODY) for file in piece.manifest.shards]
+def _body(piece: Piece, folder: Path) -> list[OutgoingFile]:
+    return [OutgoingFile(file.path, file.size, file.sha256, folder / BODY) for file in piece.manifest.shards]
 
 
 # Tasks that one process runs one after another are mostly of the same run, and listing it costs time.

@@ -5,11 +5,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import structs
 
 from ..format.configs import EPISODES, ConfigName
 from ..format.games import Game
@@ -104,8 +104,8 @@ def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) 
     rows: Counter[str] = Counter()
     steps: Counter[str] = Counter()
     for manifest in manifests:
-        rows.update(asdict(manifest.row_counts))
-        steps.update(asdict(manifest.step_counts))
+        rows.update(structs.asdict(manifest.row_counts))
+        steps.update(structs.asdict(manifest.step_counts))
     return _render(
         "game.md.jinja",
         game=game,

@@ -1,79 +1,83 @@
 """The manifest of a checkpoint: what it holds, what it was made from, and how to prove it."""
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from ..errors import OutputError
 from .checkpoint_id import CheckpointId
 from .compression import COMPRESSIONS, SMALL
+from .configs import LARGEST_NUMBER
 from .games import Game, find_game
+from .layout import MOST_CHECKPOINT
 from .provenance import Provenance
+from .records import Count, Record, Sha256, parse, record_of, to_json
 
 FORMAT = 2
 
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+"""An xxh3-128 in hexadecimal."""
+Path = Annotated[str, Meta(min_length=1, max_length=4096)]
+Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+"""Of a run or a checkpoint."""
 
-@dataclass(frozen=True)
-class FileRecord:
+
+class FileRecord(Record, frozen=True):
     """A file by its content."""
 
-    path: str
+    path: Path
     """Relative to the root of the source or of the dataset repo."""
-    size: int
+    size: Count
     """Bytes."""
-    sha256: str
+    sha256: Sha256
 
 
-@dataclass(frozen=True)
-class ParquetRecord(FileRecord):
+class ParquetRecord(FileRecord, frozen=True):
     """A Parquet file of the dataset repo."""
 
-    rows: int
+    rows: Count
 
 
-@dataclass(frozen=True)
-class ShardRecord(ParquetRecord):
+class ShardRecord(ParquetRecord, frozen=True):
     """A shard of steps."""
 
-    digests: dict[str, str]
+    digests: Annotated[dict[str, Digest], Meta(min_length=1)]
     """xxh3-128 per column, over the raw values in order (frames: the 7056 bytes of each)."""
 
 
-@dataclass(frozen=True)
-class RowCounts:
+class RowCounts(Record, frozen=True):
     """What became of each row of a checkpoint's files: `rows_read` is the sum of the others."""
 
-    rows_read: int
-    transitions: int
-    padding: int
+    rows_read: Count
+    transitions: Count
+    padding: Count
     """All-zero rows before an episode."""
-    stale: int
+    stale: Count
     """Rows that the ring had never written."""
-    repeated: int
+    repeated: Count
     """Rows of the final, partial dump that the file before holds as well."""
-    final_observations: int = 0
+    final_observations: Count = 0
     """What was seen after an episode's last step, where the source has it."""
 
 
-@dataclass(frozen=True)
-class StepCounts:
+class StepCounts(Record, frozen=True):
     """How a file's transitions become a checkpoint's steps.
 
     steps = transitions - continued_from_earlier + continued_in_later
     """
 
-    steps: int
-    continued_from_earlier: int
+    steps: Count
+    continued_from_earlier: Count
     """Transitions of this file that belong to an episode begun in an earlier checkpoint."""
-    continued_in_later: int
+    continued_in_later: Count
     """Steps of this checkpoint's last episode that later files hold."""
-    episodes: int
-    complete_episodes: int
+    episodes: Count
+    complete_episodes: Count
 
 
-@dataclass(frozen=True)
-class ReturnSummary:
+class ReturnSummary(Record, frozen=True):
     """Returns of the complete episodes, in the units of the logged reward; null where there are none."""
 
     mean: float | None
@@ -81,18 +85,17 @@ class ReturnSummary:
     maximum: float | None
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record, frozen=True):
     """One checkpoint of one run, as stored beside its shards."""
 
     game: str
-    run: int
-    checkpoint: int
+    run: Number
+    checkpoint: Annotated[int, Meta(ge=0, le=MOST_CHECKPOINT)]
     partial: bool
     """The final dump of a run, made at the end of training: not a full lap."""
     last_complete: bool
     """No other complete checkpoint of the source comes after it: it is what `expert` shows."""
-    capacity: int | None
+    capacity: Count | None
     """Rows of the replay buffer, C, where the source is one."""
     provenance: Provenance
     row_counts: RowCounts
@@ -102,8 +105,8 @@ class Manifest:
     """Every file of the log that was read to make this checkpoint."""
     shards: tuple[ShardRecord, ...]
     episodes_table: ParquetRecord
-    earlier: int | None
-    later: int | None
+    earlier: Number | None
+    later: Number | None
     """Its neighbours in the log when it was made: when these change, so may the episodes at its ends."""
     compression: str = SMALL
     """How its frames are compressed, one of COMPRESSIONS; left out of the file if it is the usual way."""
@@ -133,41 +136,56 @@ class Manifest:
 
     def to_json(self) -> str:
         """The file's text; equal manifests give equal bytes."""
-        record = {"format": FORMAT, **asdict(self)}
+        record = msgspec.to_builtins(self)
         if self.compression == SMALL:
             del record["compression"]
-        return json.dumps(record, indent=2) + "\n"
+        return to_json(record, format=FORMAT)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> "Manifest":
         """Read a manifest back.
 
         Raises:
-            OutputError: `text`, found at `where`, is no manifest, or one of a newer format.
+            OutputError: `text`, found at `where`, is no manifest, or one of another format.
         """
         try:
-            record: dict[str, Any] = json.loads(text)
-            if record.pop("format") != FORMAT:
-                raise OutputError(
-                    f"{where}: a manifest of another format than {FORMAT}; build it again, or with the "
-                    f"atari-dqn-replay that wrote it"
-                )
-            if record.get("compression", SMALL) not in COMPRESSIONS:
-                raise ValueError(f"compression: {record['compression']!r}")
-            return cls(
-                **{
-                    **record,
-                    "provenance": Provenance(**record["provenance"]),
-                    "row_counts": RowCounts(**record["row_counts"]),
-                    "step_counts": StepCounts(**record["step_counts"]),
-                    "returns": ReturnSummary(**record["returns"]),
-                    "sources": tuple(FileRecord(**source) for source in record["sources"]),
-                    "shards": tuple(ShardRecord(**shard) for shard in record["shards"]),
-                    "episodes_table": ParquetRecord(**record["episodes_table"]),
-                }
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(f"{where}: not a manifest ({error}); build this checkpoint again") from None
+            value = parse(text)
+            _check_format(value, where)
+            manifest = record_of(value, cls)
+            if manifest.find_game().name != manifest.game:
+                raise ValueError(f"game: found {manifest.game!r}, expected {manifest.find_game()}")
+            if manifest.compression not in COMPRESSIONS:
+                expected = " or ".join(COMPRESSIONS)
+                raise ValueError(f"compression: found {manifest.compression!r}, expected {expected}")
+            if len({tuple(shard.digests) for shard in manifest.shards}) != 1:
+                raise ValueError("shards: expected at least one, and the same columns in each")
+            return manifest
+        except ValueError as error:
+            raise OutputError(
+                f"{where}: not a manifest ({error}); remove its folder and publish this checkpoint again"
+            ) from None
+
+
+def _check_format(value: Any, where: str) -> None:
+    """Take the format's number out of a parsed manifest.
+
+    Raises:
+        ValueError: it has none.
+        OutputError: it is another than ours.
+    """
+    found = value.pop("format", None) if isinstance(value, dict) else None
+    if type(found) is not int:
+        raise ValueError(f"found no number of a format, expected {FORMAT}")
+    if found > FORMAT:
+        raise OutputError(
+            f"{where}: a manifest of format {found}, and this atari-dqn-replay knows those up to {FORMAT}; "
+            f"install a newer one"
+        )
+    if found < FORMAT:
+        raise OutputError(
+            f"{where}: a manifest of format {found}, expected {FORMAT}; remove its folder and publish "
+            f"this checkpoint again, or use the atari-dqn-replay that wrote it"
+        )
 
 
 def check_one_log(manifests: Iterable[Manifest], where: str) -> None:

@@ -11,8 +11,8 @@ from ..card.licenses import check_license
 from ..errors import OutputError
 from ..format.games import Game
 from ..format.layout import CARD, split_name
-from ..repos.built_folder import RepoFile
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
+from ..repos.outgoing_file import OutgoingFile
 from ..repos.place import Place
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests
@@ -212,7 +212,7 @@ def _render(
     snapshot: Snapshot,
     *,
     without: Collection[str] = (),
-) -> RepoFile | None:
+) -> OutgoingFile | None:
     """The card that tells of the games' checkpoints but for the paths `without`; None if it is so already."""
     present = snapshot.read(CARD)
     manifests = published_manifests(snapshot, destination, without=without)
@@ -221,4 +221,4 @@ def _render(
     text = None if present is None else decode_readme(present, destination.address)
     name = destination.name_on_hub
     card = render_card(text, games, manifests, license=license, repo_id=name).encode()
-    return None if card == present else RepoFile.of_bytes(CARD, card)
+    return None if card == present else OutgoingFile.of_bytes(CARD, card)

@@ -13,8 +13,9 @@ from ..card.licenses import check_license
 from ..format.games import Game
 from ..format.layout import CARD
 from ..format.manifest import check_one_log
-from ..repos.built_folder import BuiltCheckpoint, RepoFile, read_built_folder
+from ..repos.built_folder import BuiltCheckpoint, read_built_folder
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
+from ..repos.outgoing_file import OutgoingFile
 from ..terminal.progress import progress_bar
 from .publication import Publication, carry_out
 from .published_manifests import published_manifests, remember
@@ -155,8 +156,8 @@ def plan_change(
     return Change(
         summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",
         checkpoints=tuple(each for each in changes if each.is_needed),
-        card=None if card == present else RepoFile.of_bytes(CARD, card),
-        interim_card=None if interim is None or interim == present else RepoFile.of_bytes(CARD, interim),
+        card=None if card == present else OutgoingFile.of_bytes(CARD, card),
+        interim_card=None if interim is None or interim == present else OutgoingFile.of_bytes(CARD, interim),
     )
 
 

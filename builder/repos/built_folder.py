@@ -1,55 +1,23 @@
 """A dataset repo that was built into a folder, read and checked against its own manifests."""
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 from ..card.front_matter import decode_readme
 from ..errors import OutputError
-from ..files import TEMPORARY_SUFFIX, sha256_of
+from ..files import TEMPORARY_SUFFIX, read_small, sha256_of
 from ..format.checkpoint_id import CheckpointId
 from ..format.layout import CARD, MANIFEST
-from ..format.manifest import FileRecord, Manifest
+from ..format.manifest import Manifest
 from ..terminal.progress import progress_bar
+from .outgoing_file import OutgoingFile
 from .repo_folder import DATA_FOLDERS, read_manifest
 
 _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
-
-
-@dataclass(frozen=True)
-class RepoFile(FileRecord):
-    """A file for a dataset repo, and where its bytes are."""
-
-    content: Path | bytes | None
-    """None if it was uploaded ahead: the destination knows it by its SHA-256."""
-
-    @classmethod
-    def of_bytes(cls, path: str, content: bytes) -> "RepoFile":
-        """A small file that lies in memory."""
-        return cls(path, len(content), hashlib.sha256(content).hexdigest(), content)
-
-    def open(self) -> BinaryIO:
-        """The file's bytes, to be read from the start.
-
-        Raises:
-            ValueError: it was uploaded ahead, so its bytes are not here.
-        """
-        if self.content is None:
-            raise ValueError(f"{self.path}: was uploaded ahead and cannot be read")
-        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
-
-    def blob_id(self) -> str:
-        """Git's name for the content."""
-        digest = hashlib.sha1(b"blob %d\0" % self.size)
-        with self.open() as content:
-            while block := content.read(2**20):
-                digest.update(block)
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -57,12 +25,12 @@ class BuiltCheckpoint:
     """A checkpoint with its files, all of which are there."""
 
     manifest: Manifest
-    manifest_file: RepoFile
-    data: tuple[RepoFile, ...]
+    manifest_file: OutgoingFile
+    data: tuple[OutgoingFile, ...]
     """The step shards, then the episodes table."""
 
     @property
-    def files(self) -> tuple[RepoFile, ...]:
+    def files(self) -> tuple[OutgoingFile, ...]:
         """The data and the manifest."""
         return (*self.data, self.manifest_file)
 
@@ -91,7 +59,7 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     found = set(_files(folder))
     if not found or not (folder / CARD).is_file():
         raise OutputError(f"{folder}: {_EXPECTED}")
-    decode_readme((folder / CARD).read_bytes(), str(folder))
+    decode_readme(read_small(folder / CARD), str(folder))
     _refuse_unfinished(folder, found)
     checkpoints = [_read(folder, path) for path in sorted(found) if path.endswith(f"/{MANIFEST}")]
     named = {file.path for each in checkpoints for file in (*each.data, each.manifest_file)}
@@ -131,11 +99,13 @@ def _refuse_unfinished(folder: Path, found: set[str]) -> None:
 
 
 def _read(folder: Path, path: str) -> BuiltCheckpoint:
-    content = (folder / path).read_bytes()
+    content = read_small(folder / path)
     manifest = read_manifest(content, path, str(folder))
-    data = tuple(RepoFile(file.path, file.size, file.sha256, folder / file.path) for file in manifest.files())
+    data = tuple(
+        OutgoingFile(file.path, file.size, file.sha256, folder / file.path) for file in manifest.files()
+    )
     digest = hashlib.sha256(content).hexdigest()
-    return BuiltCheckpoint(manifest, RepoFile(path, len(content), digest, folder / path), data)
+    return BuiltCheckpoint(manifest, OutgoingFile(path, len(content), digest, folder / path), data)
 
 
 def _check_content(folder: Path, checkpoints: list[BuiltCheckpoint]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..format.games import Game
 from ..format.manifest import Manifest
-from .built_folder import RepoFile
+from .outgoing_file import OutgoingFile
 
 
 class DestinationChangedError(Exception):
@@ -32,15 +32,15 @@ class UploadLostError(OutputError):
 class CheckpointChange:
     """What brings one checkpoint of the destination up to date."""
 
-    data: tuple[RepoFile, ...]
+    data: tuple[OutgoingFile, ...]
     """Shards and episodes table that are missing or different there."""
     deletions: tuple[str, ...]
     """Files in the checkpoint's folder that its manifest does not name."""
-    manifest: RepoFile | None
+    manifest: OutgoingFile | None
     """Comes after the data, so that a manifest vouches only for what is there."""
 
     @property
-    def writes(self) -> tuple[RepoFile, ...]:
+    def writes(self) -> tuple[OutgoingFile, ...]:
         """All files that go up, the manifest last."""
         return (*self.data, self.manifest) if self.manifest else self.data
 
@@ -57,13 +57,13 @@ class Change:
     summary: str
     """One line, for a commit."""
     checkpoints: tuple[CheckpointChange, ...]
-    card: RepoFile | None
+    card: OutgoingFile | None
     """Comes last, so that the card tells only of what is there."""
-    interim_card: RepoFile | None
+    interim_card: OutgoingFile | None
     """Comes first where the change is not made in one step: does not tell of what is replaced or removed."""
 
     @property
-    def writes(self) -> list[RepoFile]:
+    def writes(self) -> list[OutgoingFile]:
         """All files that go up, in an order that is safe to stop in."""
         writes = [file for each in self.checkpoints for file in each.writes]
         return [*writes, self.card] if self.card else writes
@@ -92,7 +92,7 @@ class Snapshot(ABC):
         """Bytes of a file of the games; None if it is not there."""
 
     @abstractmethod
-    def holds(self, file: RepoFile) -> bool:
+    def holds(self, file: OutgoingFile) -> bool:
         """Whether a file is there with the same content."""
 
     @abstractmethod
@@ -144,7 +144,7 @@ class Destination(ABC):
         """
 
     @abstractmethod
-    def upload(self, files: Sequence[RepoFile]) -> None:
+    def upload(self, files: Sequence[OutgoingFile]) -> None:
         """Bring the files' content here ahead of the change that names them, with `content` None.
 
         Readers see nothing of it. May be called again for the same files, and by many processes at once.

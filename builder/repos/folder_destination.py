@@ -18,7 +18,7 @@ from ..format.games import GAMES, Game
 from ..format.layout import CARD
 from ..terminal.progress import progress_bar
 from ..terminal.sizes import size_text
-from .built_folder import RepoFile, raise_unless_missing
+from .built_folder import raise_unless_missing
 from .destination import (
     Change,
     CheckpointChange,
@@ -27,7 +27,8 @@ from .destination import (
     Snapshot,
     UploadLostError,
 )
-from .repo_folder import DATA_FOLDERS, check_repo_folder
+from .outgoing_file import OutgoingFile
+from .repo_folder import DATA_FOLDERS, check_repo_folder, read_repo_file
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """Where files lie that were uploaded ahead, each under its SHA-256."""
@@ -66,7 +67,7 @@ class FolderDestination(Destination):
                 raise OutputError(f"{self.folder}: is, holds or lies in {source}; publish to another folder")
         check_repo_folder(self.folder)
 
-    def upload(self, files: Sequence[RepoFile]) -> None:
+    def upload(self, files: Sequence[OutgoingFile]) -> None:
         """Copy the files to where a change finds them by their SHA-256.
 
         Raises:
@@ -118,19 +119,23 @@ class FolderSnapshot(Snapshot):
         """Bytes of a file; None if it is not there."""
         return self.marks[path][1] if path in self.marks else None
 
-    def holds(self, file: RepoFile) -> bool:
+    def holds(self, file: OutgoingFile) -> bool:
         """Compares sizes first, then SHA-256."""
         path = self.folder / file.path
         return _has_size(path, file.size) and sha256_of(path) == file.sha256
 
     def blob_id(self, path: str) -> str:
         """Git's name for a small file's content."""
-        return RepoFile.of_bytes(path, (self.folder / path).read_bytes()).blob_id()
+        return OutgoingFile.of_bytes(path, self.read(path) or b"").blob_id()
 
     def read(self, path: str) -> bytes | None:
-        """The content of a small file; None if there is none."""
+        """The content of a small file; None if there is none.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
         place = self.folder / path
-        return place.read_bytes() if place.is_file() else None
+        return read_repo_file(place) if place.exists() else None
 
     def apply(self, change: Change) -> None:
         """Put the files into the folder.
@@ -188,19 +193,19 @@ class FolderSnapshot(Snapshot):
             except OSError:
                 break
 
-    def _put(self, file: RepoFile, bar: "tqdm") -> None:
+    def _put(self, file: OutgoingFile, bar: "tqdm") -> None:
         with replacing(self.folder / file.path) as temporary:
             self._write(file, temporary)
         bar.update(file.size)
 
-    def _write(self, file: RepoFile, path: Path) -> None:
+    def _write(self, file: OutgoingFile, path: Path) -> None:
         if file.content is None:
             _link(uploaded(self.folder, file), path)
         else:
             _copy(file, path)
 
 
-def uploaded(folder: Path, file: RepoFile) -> Path:
+def uploaded(folder: Path, file: OutgoingFile) -> Path:
     """Where a file lies that was uploaded ahead."""
     return folder / UPLOADS / file.sha256
 
@@ -227,7 +232,7 @@ def _has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _upload(file: RepoFile, place: Path) -> None:
+def _upload(file: OutgoingFile, place: Path) -> None:
     """Under a name of its own until it is whole: another process may be uploading the same."""
     whole = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
     try:
@@ -238,7 +243,7 @@ def _upload(file: RepoFile, place: Path) -> None:
         raise
 
 
-def _copy(file: RepoFile, path: Path) -> None:
+def _copy(file: OutgoingFile, path: Path) -> None:
     with file.open() as source, path.open("wb") as copy:
         shutil.copyfileobj(source, copy, 2**20)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..files import TEMPORARY_SUFFIX
+from ..files import TEMPORARY_SUFFIX, read_small
 from .repo_folder import DATA_FOLDERS
 from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
@@ -47,7 +47,7 @@ class FolderReader(RepoReader):
     def read(self, path: str) -> bytes:
         """The content of a small file."""
         try:
-            return (self.folder / path).read_bytes()
+            return read_small(self.folder / path)
         except OSError as error:
             raise UnreadableFileError(error.strerror) from None
 

@@ -23,8 +23,8 @@ from ..network.errors import PASSING, status_of
 from ..network.hub import HubRequests, without_client_bars
 from ..network.retrying import RequestFailedError
 from ..terminal.progress import progress_bar
-from .built_folder import RepoFile
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
+from .outgoing_file import OutgoingFile
 from .repo_folder import DATA_FOLDERS
 
 DATASET = "dataset"
@@ -89,7 +89,7 @@ class HubDestination(Destination):
         if self.repo_id.count("/") != 1:
             raise OutputError(f"{self.repo_id!r} is not a repo's full name: expected USER/NAME")
 
-    def upload(self, files: Sequence[RepoFile]) -> None:
+    def upload(self, files: Sequence[OutgoingFile]) -> None:
         """Bring the files into the repo's large file storage; the repo is created if there is none.
 
         Raises:
@@ -162,7 +162,7 @@ class HubDestination(Destination):
                     if entry["type"] == "file":
                         yield entry["path"], HubFile(**entry)
 
-    def preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
+    def preupload(self, files: Sequence[OutgoingFile]) -> list[CommitOperationAdd]:
         """Bring those files ahead that go into large file storage, and say how to name all in a commit."""
         additions = []
         with (
@@ -174,7 +174,7 @@ class HubDestination(Destination):
                 bar.update(sum(file.size for file in batch))
         return additions
 
-    def _preupload(self, files: Sequence[RepoFile]) -> list[CommitOperationAdd]:
+    def _preupload(self, files: Sequence[OutgoingFile]) -> list[CommitOperationAdd]:
         additions = [_addition(file) for file in files]
         try:
             self.hub.api.preupload_lfs_files(
@@ -211,7 +211,7 @@ class HubSnapshot(Snapshot):
         """Bytes of a file; None if it is not there."""
         return self.files[path].size if path in self.files else None
 
-    def holds(self, file: RepoFile) -> bool:
+    def holds(self, file: OutgoingFile) -> bool:
         """Compares what the Hub knows of a file: SHA-256 if it lies in LFS, else git's name for it."""
         held = self.files.get(file.path)
         if held is None or held.size != file.size:
@@ -281,7 +281,7 @@ class HubSnapshot(Snapshot):
                 )
             )
 
-    def _lost(self, files: Sequence[RepoFile]) -> list[str]:
+    def _lost(self, files: Sequence[OutgoingFile]) -> list[str]:
         """Those of the uploaded files that the Hub does not have."""
         to = self.destination
         infos = [_addition_of_upload(file).upload_info for file in files]
@@ -323,7 +323,7 @@ def _first_words(error: Exception) -> str:
     return textwrap.shorten(str(error), 300, placeholder=" …")
 
 
-def _addition(file: RepoFile) -> CommitOperationAdd:
+def _addition(file: OutgoingFile) -> CommitOperationAdd:
     assert file.content is not None
     addition = CommitOperationAdd(file.path, file.content)
     # Known since the folder was checked; else the client would read each file once more.
@@ -331,7 +331,7 @@ def _addition(file: RepoFile) -> CommitOperationAdd:
     return addition
 
 
-def _addition_of_upload(file: RepoFile) -> CommitOperationAdd:
+def _addition_of_upload(file: OutgoingFile) -> CommitOperationAdd:
     """Names a file whose bytes the Hub has: the client is not to look at it again."""
     addition = CommitOperationAdd(file.path, b"")
     addition.upload_info = UploadInfo(size=file.size, sample=b"", sha256=bytes.fromhex(file.sha256))
@@ -341,8 +341,8 @@ def _addition_of_upload(file: RepoFile) -> CommitOperationAdd:
     return addition
 
 
-def _batches(files: Sequence[RepoFile]) -> Iterator[list[RepoFile]]:
-    batch: list[RepoFile] = []
+def _batches(files: Sequence[OutgoingFile]) -> Iterator[list[OutgoingFile]]:
+    batch: list[OutgoingFile] = []
     for file in files:
         if len(batch) == BATCH_FILES or (
             batch and sum(each.size for each in batch) + file.size > BATCH_BYTES

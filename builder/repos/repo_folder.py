@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..card.front_matter import decode_readme
-from ..errors import AtariReplayError, OutputError
-from ..files import TEMPORARY_SUFFIX
+from ..errors import OutputError
+from ..files import TEMPORARY_SUFFIX, read_small
 from ..format.games import GAMES, Game
 from ..format.layout import CARD, MANIFEST
 from ..format.manifest import Manifest
@@ -40,11 +40,23 @@ def check_repo_folder(folder: Path) -> None:
     card = folder / CARD
     if not card.exists():
         return
-    text = decode_readme(card.read_bytes(), str(folder))
+    text = decode_readme(read_repo_file(card), str(folder))
     if _GENERATED not in text and not _has_manifest(folder) and not (folder / HUB_ATTRIBUTES).exists():
         raise OutputError(
             f"{folder}: holds a {CARD} but no dataset, so it looks like another project; name another folder"
         )
+
+
+def read_repo_file(path: Path) -> bytes:
+    """Returns the content of a manifest or a card.
+
+    Raises:
+        OutputError: it cannot be read, or is no small file.
+    """
+    try:
+        return read_small(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_manifests(folder: Path, game: Game) -> list[Manifest]:
@@ -55,7 +67,7 @@ def read_manifests(folder: Path, game: Game) -> list[Manifest]:
     """
     paths = sorted((folder / "data" / game.slug).glob(f"run_*/checkpoint_*/{MANIFEST}"))
     manifests = [
-        read_manifest(path.read_bytes(), path.relative_to(folder).as_posix(), str(folder))
+        read_manifest(read_repo_file(path), path.relative_to(folder).as_posix(), str(folder))
         for path in paths
         if path.parent.suffix == ""
     ]
@@ -74,20 +86,17 @@ def read_manifest(content: bytes, path: str, where: str) -> Manifest:
         OutputError: it is no manifest, or that of another place.
     """
     manifest = Manifest.from_json(content, f"{where}/{path}")
-    try:
-        checkpoint, shards = manifest.id, len(manifest.shards)
-        named = [path, *(file.path for file in manifest.files())]
-        expected = [
-            checkpoint.manifest,
-            *(checkpoint.shard(shard, shards) for shard in range(shards)),
-            checkpoint.episodes_table,
-        ]
-    except (AtariReplayError, TypeError, ValueError) as error:
-        raise OutputError(f"{where}/{path}: not a manifest of this dataset ({error})") from None
-    if named != expected or not (type(checkpoint.run) is type(checkpoint.number) is int):
+    checkpoint, shards = manifest.id, len(manifest.shards)
+    named = [path, *(file.path for file in manifest.files())]
+    expected = [
+        checkpoint.manifest,
+        *(checkpoint.shard(shard, shards) for shard in range(shards)),
+        checkpoint.episodes_table,
+    ]
+    if named != expected:
         raise OutputError(
-            f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and build "
-            f"it again"
+            f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and "
+            f"publish this checkpoint again"
         )
     return manifest
 

@@ -13,7 +13,6 @@ from ..repos.repo_folder import read_manifest
 from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..terminal.progress import progress_bar
 from .report import Difference
-from .well_formed import misfits
 
 READERS = 8
 """Manifests that are fetched at once."""
@@ -70,20 +69,13 @@ def check_run(manifests: Sequence[Manifest]) -> Iterator[Difference]:
 
 def _read(repo: RepoReader, path: str) -> Manifest | Difference:
     try:
-        manifest = read_manifest(repo.read(path), path, repo.address)
+        return read_manifest(repo.read(path), path, repo.address)
     except UnreadableFileError as error:
         return Difference(path, f"cannot be read ({error}); mend it, or publish this checkpoint again")
     except OutputError as error:
         if not str(error).startswith(f"{repo.address}/{path}: "):
             raise
         return Difference(path, str(error).removeprefix(f"{repo.address}/{path}: "))
-    wrong = ", ".join(dict.fromkeys(misfits(manifest, Manifest, "")))
-    if wrong or not manifest.shards:
-        return Difference(
-            path,
-            f"not a manifest ({wrong or 'shards'}: found other values than expected); {redo(manifest)}",
-        )
-    return manifest
 
 
 def _check_log(manifests: Sequence[Manifest]) -> Iterator[Difference]:

@@ -34,7 +34,7 @@ def make_pieces(log: Played, folder: Path, tasks: list[list[int]]) -> dict[int, 
             place = folder / str(number)
             place.mkdir()
             piece = write_piece(reader.part(number), place, "here")
-            pieces[number] = Piece.from_json(piece.to_json().encode(), "here")
+            pieces[number] = Piece.from_json(piece.to_json().encode())
         reader.close()
     return pieces
 

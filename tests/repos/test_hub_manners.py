@@ -18,8 +18,9 @@ import pytest
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.publishing import publish as publishing_module
 from atari_dqn_replay.builder.publishing.publish import publish, put
-from atari_dqn_replay.builder.repos.built_folder import RepoFile, read_built_folder
+from atari_dqn_replay.builder.repos.built_folder import read_built_folder
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
+from atari_dqn_replay.builder.repos.outgoing_file import OutgoingFile
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HANG_UP, HubServer, Request, Response, running_hub
 from paths import ROOT
@@ -347,7 +348,7 @@ def test_what_xet_cannot_do_is_told_at_once(hub: HubServer, pong: Path) -> None:
 
 def test_mistakes_of_ours_are_not_blamed_on_the_hub(hub: HubServer) -> None:
     with pytest.raises(ValueError, match="escape"):
-        to_hub(hub).upload([RepoFile.of_bytes("../escape", b"")])
+        to_hub(hub).upload([OutgoingFile.of_bytes("../escape", b"")])
 
 
 def test_a_card_that_the_hub_refuses_is_told(hub: HubServer, pong: Path) -> None:

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import io
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from atari_dqn_replay.builder.format.manifest import (
 )
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from atari_dqn_replay.builder.shards.steps import Digests
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 from PIL import Image
 
