@@ -35,7 +35,8 @@ class Repository:
     file_system: Any
     root: str
     """Within the file system."""
-    token: str | bool | None = None
+    offline: str | None = None
+    """Why this is what the cache holds of a repo, and not the repo."""
 
     def url(self, path: str) -> str:
         """Where a file of the tree is read."""
@@ -50,7 +51,7 @@ class Repository:
         """
         try:
             if isinstance(self.file_system, LocalFileSystem):
-                if self.file_system.info(f"{self.root}/{path}")["type"] != "file":
+                if not Path(self.root, path).is_file() and Path(self.root, path).exists():
                     raise DatasetError(f"{self.url(path)}: expected a regular file")
                 with Path(self.root, path).open("rb") as file:
                     content = file.read(CARD_BYTES + 1)
@@ -78,7 +79,12 @@ class Repository:
         find: Callable[[], dict[str, Any]] = lambda: self.file_system.find(top, detail=True)  # noqa: E731
         found = find() if local else patiently(find)
         start = len(self.root) + 1
-        return sorted(path[start:] for path, info in found.items() if info["type"] == "file")
+        # The cache of the Hub holds links to files.
+        return sorted(
+            path[start:]
+            for path, info in found.items()
+            if info["type"] == "file" or (info.get("islink") and Path(path).is_file())
+        )
 
     def match(self, patterns: Iterable[str]) -> list[str]:
         """The Parquet files that match globs, in order of the globs, as `datasets` matches them."""
@@ -126,10 +132,19 @@ def find_files(
     files = {each: repository.match(config.patterns[each]) for each in splits}
     for each, found in files.items():
         if not found and (split != "all" or not any(files.values())):
-            raise DatasetError(f"{where}: the card lists {each}, but none of its files is there; fetch them")
+            raise DatasetError(f"{where}: the card lists {each}, but {_how_to_get(repository)}")
     counts = [config.steps.get(each) for each in splits]
     total = None if None in counts else sum(count for count in counts if count is not None)
     return [repository.url(path) for found in files.values() for path in found], total
+
+
+def _how_to_get(repository: Repository) -> str:
+    if repository.offline is None:
+        return "none of its files is there; fetch them"
+    return (
+        f"{repository.offline}, and the cache of the Hub holds none of its files; go online, or give what "
+        f"load_dataset prepared before, or the folder of huggingface_hub.snapshot_download"
+    )
 
 
 def warn_of_part(dataset: Any, counted: int | None, found: int) -> None:
@@ -180,7 +195,7 @@ def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> R
     api = HfApi(token=token)
     try:
         info = patiently(lambda: api.repo_info(name, repo_type="dataset", revision=revision))
-        return Repository(name, HfFileSystem(token=token), f"datasets/{name}@{info.sha}", token)
+        return Repository(name, HfFileSystem(token=token), f"datasets/{name}@{info.sha}")
     except GatedRepoError:
         reason = "its owner must grant you access; ask on its page, then give a token"
     except RepositoryNotFoundError:
@@ -208,11 +223,11 @@ def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
         folder = snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True)
     except (OSError, ValueError):
         raise DatasetError(
-            f"{name}: {reason}, and the cache holds nothing of it; go online, or give the folder of a copy: "
-            f"huggingface_hub.snapshot_download fetches one"
+            f"{name}: {reason}, and the cache of the Hub holds nothing of it; go online, or give what "
+            f"load_dataset prepared before, or the folder of huggingface_hub.snapshot_download"
         ) from None
     # Its files are links to where the cache keeps their content.
-    return Repository(f"{name} (cached; {reason})", LocalFileSystem(), Path(folder).resolve().as_posix())
+    return Repository(name, LocalFileSystem(), Path(folder).resolve().as_posix(), reason)
 
 
 def patiently(call: Callable[[], T]) -> T:
