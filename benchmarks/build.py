@@ -4,8 +4,8 @@ Two consecutive checkpoints of --rows rows are made from real play (see `make_lo
 files were. Then the engines by turns, each as the whole process that a user starts, turn checkpoint 0 into
 what they store: `atari-dqn-replay build` into Parquet, with each --compression (reading on into checkpoint 1,
 where the last episode ends), and a script with TorchRL's `AtariDQNExperienceReplay` into memory-mapped
-arrays. *Start* is what the same command takes with --version, and TorchRL's script for its imports; it is
-counted in. *Processor* is the time of all cores together. *Peak memory* is the largest resident set.
+arrays. *Processor* is the time of all cores together. *Start* is what of it the same command takes with
+--version, and TorchRL's script for its imports; it is counted in. *Peak memory* is the largest resident set.
 
 On a machine that others use as well, elapsed time says little: compare the processor's.
 
@@ -179,7 +179,8 @@ def _print(game: Game, rows: int, source_bytes: int, results: dict[str, Result])
             [
                 name,
                 f"{cost.seconds:,.1f}",
-                f"{result.start.seconds:,.1f}",
+                f"{cost.processor_seconds:,.1f}",
+                f"{result.start.processor_seconds:,.1f}",
                 f"{rows / cost.seconds:,.0f}{of_peer[0]}",
                 f"{rows / cost.processor_seconds:,.0f}{of_peer[1]}",
                 f"{cost.peak_bytes / 1e6:,.0f}",
@@ -191,6 +192,7 @@ def _print(game: Game, rows: int, source_bytes: int, results: dict[str, Result])
         [
             "",
             "elapsed, s",
+            "processor, s",
             "of which start, s",
             "rows/s",
             "rows per s of processor time",
