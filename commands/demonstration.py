@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ..builder.assembly.build import BuildReport, build, plan_build
 from ..builder.assembly.summary import summary_table
-from ..builder.collecting.collect import Job, collect_many
+from ..builder.collecting.log_settings import LogSettings
+from ..builder.collecting.workers import collect_many
 from ..builder.format.configs import MEDIUM_CHECKPOINT
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import Game, find_game
@@ -68,11 +69,13 @@ def run_demo(out: Path) -> Demo:
     logs, built, dataset = out / "logs", out / "built", out / "dataset"
     games = [find_game(name) for name in CHECKPOINT_SIZES]
     seconds: dict[str, float] = {}
-    jobs = [
-        Job(game, logs, "player", checkpoints=CHECKPOINTS, checkpoint_size=CHECKPOINT_SIZES[game.slug])
+    settings = [
+        LogSettings(
+            game, logs, "player", checkpoints=CHECKPOINTS, checkpoint_size=CHECKPOINT_SIZES[game.slug]
+        )
         for game in games
     ]
-    _timed(seconds, "play", lambda: collect_many(jobs, WORKERS))
+    _timed(seconds, "play", lambda: collect_many(settings, WORKERS))
     source = open_source(str(logs))
     report = _timed(seconds, "build", lambda: build(plan_build(source, games, built), built))
     _timed(seconds, "publish", lambda: publish(built, FolderDestination(dataset)))

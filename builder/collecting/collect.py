@@ -1,71 +1,32 @@
 """Newly played replay logs: an agent plays a game, and it is logged as the original was."""
 
 import contextlib
-import hashlib
 import math
-import multiprocessing
-import re
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import AtariReplayError, OutputError
 from ..files import replacing
 from ..format.games import Game
-from ..format.layout import MOST_CHECKPOINT
-from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STACK_SIZE, STICKY_ACTION_PROBABILITY, TIME_LIMIT
+from ..format.protocol import FRAME_SHAPE, TIME_LIMIT
 from ..format.provenance import COLLECTED, FILE_NAME, Provenance
 from ..terminal.progress import progress_bar
-from .environment import AtariEnvironment, rom_of
-from .players import STRETCH, Agent, random_shares
-from .ring_buffer import RingBuffer, clip
-
-SMALLEST_CHECKPOINT = 10
-"""Rows; in less there is no room for a last file that is only partly new."""
-
-LARGEST_RUN = 99
-"""A source's runs have one or two digits, and the column `run` has one byte."""
-
-LONGEST_ADD = STACK_SIZE
-"""Rows that adding one transition can write, padding included."""
+from .log_settings import LogSettings
+from .ring_buffer import RingBuffer
+from .stream import Stream
 
 UNCOMPARED = ("collector",)
 """Details of a log that may differ from the settings in hand when both are the same collection."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One log to collect; the arguments of `collect`."""
-
-    game: Game
-    out: Path
-    policy: str = "random"
-    checkpoints: int = 50
-    checkpoint_size: int = 10_000
-    run: int = 1
-    seed: int = 0
-    record: Path | None = None
-    time_limit: int = TIME_LIMIT
-
-    @property
-    def folder(self) -> Path:
-        """Where the log goes: `<out>/<Game>/<run>/replay_logs`, as in the bucket."""
-        return self.out / self.game.name / str(self.run) / "replay_logs"
-
-
-@dataclass(frozen=True)
 class Collected:
-    """What came of a job."""
+    """A collected log."""
 
-    job: Job
+    settings: LogSettings
     transitions: int = 0
     """That were played, padding not counted; 0 if the log was there already."""
     returns: dict[int, list[float]] = field(default_factory=dict)
@@ -75,13 +36,14 @@ class Collected:
 
     def __str__(self) -> str:
         if self.already_there:
-            return f"{self.job.folder}: already there, collected with the same settings"
+            return f"{self.settings.folder}: already there, collected with the same settings"
         lines = [
             f"checkpoint {number}: {len(returns)} episodes, mean return {np.mean(returns):.1f}"
             for number, returns in sorted(self.returns.items())
         ]
-        head = f"{self.job.folder}: {self.job.checkpoints} checkpoints of {self.job.checkpoint_size:,} rows"
-        return "\n".join([f"{head} and a partial one, {self.transitions:,} transitions", *lines])
+        count, size = self.settings.checkpoints, self.settings.checkpoint_size
+        head = f"{self.settings.folder}: {count} checkpoints of {size:,} rows and a partial one"
+        return "\n".join([f"{head}, {self.transitions:,} transitions", *lines])
 
 
 def collect(
@@ -111,7 +73,7 @@ def collect(
     Args:
         game: which one.
         out: root folder of the logs; the log goes to `<out>/<Game>/<run>/replay_logs`.
-        policy: `random`, uniformly; or `player`, see `players.Agent` and `players.random_shares`.
+        policy: `random`, uniformly; or `player`, see `agent.Agent` and `agent.random_shares`.
         checkpoints: laps to dump, besides the last, partial one.
         checkpoint_size: rows of the ring, about 7 KB of memory each; 1,000,000 in the original.
         run: number of the run; each run plays differently.
@@ -126,89 +88,37 @@ def collect(
         OutputError: a number is too small or too large; the folder holds something else; or it cannot be
             written.
     """
-    return _collect_here(Job(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit))
+    return collect_log(
+        LogSettings(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit)
+    )
 
 
-def collect_many(jobs: Sequence[Job], workers: int = 1) -> list[Collected]:
-    """Run several jobs, each as `collect` does, up to `workers` at once in processes of their own.
-
-    Raises:
-        AtariReplayError: what `collect` raises, of the first job that failed; the others are stopped, and
-            leave nothing behind unless they are complete.
-    """
-    if workers <= 1 or len(jobs) <= 1:
-        return [_collect_here(job) for job in jobs]
-    # A forked child would inherit the locks of whatever threads the caller's libraries run.
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _begin_worker, (stop,)) as pool:
-        try:
-            with _children_without_ctrl_c():
-                futures = [pool.submit(_collect_in_worker, job) for job in jobs]
-            return [future.result() for future in progress_bar(futures, description="collect", unit="log")]
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+def collect_log(settings: LogSettings) -> Collected:
+    """Collect one log in this process, as `collect` does, and show how far it is."""
+    total = settings.checkpoints * settings.checkpoint_size
+    with progress_bar(
+        description=f"collect {settings.game.slug} run {settings.run}", unit="row", total=total
+    ) as bar:
+        return collect_quietly(settings, bar.update)
 
 
-def _collect_here(job: Job) -> Collected:
-    total = job.checkpoints * job.checkpoint_size
-    with progress_bar(description=f"collect {job.game.slug} run {job.run}", unit="row", total=total) as bar:
-        return _collect(job, bar.update)
-
-
-@contextlib.contextmanager
-def _children_without_ctrl_c() -> Iterator[None]:
-    """Processes that are started in this block never see Ctrl-C, not even while they import.
-
-    They inherit that the signal is blocked; for this process it waits until the block ends.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) -> Collected:
+    """Collect one log; `after_step` is called with the number of rows that each step has written."""
+    settings.check()
+    stream = Stream(settings)
+    provenance = Provenance(COLLECTED, settings.details())
+    if _is_there(settings, provenance) and (settings.record is None or settings.record.exists()):
+        return Collected(settings, already_there=True)
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_stop: Event | None = None
-"""Set when this worker is to leave its job."""
-
-
-def _begin_worker(stop: Event) -> None:
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and sets `stop`
-
-
-def _collect_in_worker(job: Job) -> Collected:
-    def stop_if_told(_rows: int) -> None:
-        if _stop is not None and _stop.is_set():
-            raise KeyboardInterrupt
-
-    return _collect(job, stop_if_told)
-
-
-def _collect(job: Job, after_step: Callable[[int], object]) -> Collected:
-    """Do the job; `after_step` is called with the number of rows that a step has written."""
-    _check(job)
-    stream = _Stream(job)
-    provenance = Provenance(COLLECTED, _details(job))
-    if _is_there(job, provenance) and (job.record is None or job.record.exists()):
-        return Collected(job, already_there=True)
-    try:
-        with _removing_empty_parents(job), replacing(job.folder) as folder:
+        with _removing_empty_parents(settings), replacing(settings.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            stream.play_into(_ring(folder, job.checkpoint_size), after_step)
-            if job.record is not None:
-                stream.save_record(job.record)
+            stream.play_into(_ring(folder, settings.checkpoint_size), after_step)
+            if settings.record is not None:
+                stream.save_record(settings.record)
     except OSError as error:
-        raise OutputError(f"cannot write the log {job.folder}: {error}") from error
-    return Collected(job, stream.transitions, stream.returns)
+        raise OutputError(f"cannot write the log {settings.folder}: {error}") from error
+    return Collected(settings, stream.transitions, stream.returns)
 
 
 def _ring(folder: Path, size: int) -> RingBuffer:
@@ -222,159 +132,39 @@ def _ring(folder: Path, size: int) -> RingBuffer:
 
 
 @contextlib.contextmanager
-def _removing_empty_parents(job: Job) -> Iterator[None]:
+def _removing_empty_parents(settings: LogSettings) -> Iterator[None]:
     """Where the block fails, leave no empty folders: a source would take them for a run without files."""
-    was_there = job.out.exists()
+    was_there = settings.out.exists()
     try:
         yield
     except BaseException:
-        run = job.folder.parent
-        for folder in (run, run.parent) if was_there else (run, run.parent, job.out):
+        run = settings.folder.parent
+        for folder in (run, run.parent) if was_there else (run, run.parent, settings.out):
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
         raise
 
 
-def _check(job: Job) -> None:
-    if re.match(r"[a-z][a-z0-9+]+:/", str(job.out)):  # a Path makes one slash of a URL's two
-        raise OutputError(f"{job.out}: logs are collected into a local folder; copy them from there")
-    # As many full checkpoints as the last, partial one has for a number.
-    for name, value, least, most in (
-        ("checkpoints", job.checkpoints, 1, MOST_CHECKPOINT),
-        ("checkpoint size", job.checkpoint_size, SMALLEST_CHECKPOINT, None),
-        ("run", job.run, 1, LARGEST_RUN),
-        ("seed", job.seed, 0, None),
-        ("time limit", job.time_limit, 1, None),
-    ):
-        if value < least:
-            raise OutputError(f"{name} {value} is too small: expected {least} or more")
-        if most is not None and value > most:
-            raise OutputError(f"{name} {value} is too large: expected {most} or less")
-
-
-def _is_there(job: Job, provenance: Provenance) -> bool:
+def _is_there(settings: LogSettings, provenance: Provenance) -> bool:
     """Whether the very same log is complete.
 
     Raises:
         OutputError: something else is in its place.
     """
-    if not job.folder.exists() or (job.folder.is_dir() and not any(job.folder.iterdir())):
+    if not settings.folder.exists() or (settings.folder.is_dir() and not any(settings.folder.iterdir())):
         return False
     advice = "choose another --out or --run, or remove it"
     try:
-        text = (job.folder / FILE_NAME).read_text(encoding="utf-8")
-        there = Provenance.from_json(text, str(job.folder / FILE_NAME))
+        text = (settings.folder / FILE_NAME).read_text(encoding="utf-8")
+        there = Provenance.from_json(text, str(settings.folder / FILE_NAME))
     except (OSError, ValueError, AtariReplayError):
-        raise OutputError(f"{job.folder} holds something that was not collected here: {advice}") from None
+        raise OutputError(
+            f"{settings.folder} holds something that was not collected here: {advice}"
+        ) from None
     keys = {*there.details, *provenance.details}.difference(UNCOMPARED)
     differing = sorted(key for key in keys if there.details.get(key) != provenance.details.get(key))
     if differing:
-        raise OutputError(f"{job.folder} holds a log with other settings ({', '.join(differing)}): {advice}")
-    return True
-
-
-def _details(job: Job) -> dict[str, Any]:
-    schedule = "all actions at random"
-    if job.policy == "player":
-        shares = random_shares(job.policy, job.checkpoints)
-        schedule = (
-            f"share of random play {shares[0]:g} in checkpoint 0, falling evenly to {shares[-1]:g} in "
-            f"checkpoint {job.checkpoints - 1}, in stretches of {STRETCH} steps"
+        raise OutputError(
+            f"{settings.folder} holds a log with other settings ({', '.join(differing)}): {advice}"
         )
-    return {
-        "collector": f"atari-dqn-replay {_own_version()}",
-        "game": job.game.name,
-        "run": job.run,
-        "seed": job.seed,
-        "policy": {"random": "uniform random", "player": f"hand-written player of {job.game}"}[job.policy],
-        "schedule": schedule,
-        "checkpoints": job.checkpoints,
-        "checkpoint_size": job.checkpoint_size,
-        "ale_py": version("ale-py"),
-        "rom_md5": hashlib.md5(rom_of(job.game).read_bytes(), usedforsecurity=False).hexdigest(),
-        "reward_clipping": [-1, 1],
-        "protocol": {
-            "sticky_action_probability": STICKY_ACTION_PROBABILITY,
-            "frame_skip": FRAME_SKIP,
-            "frame_pooling": "maximum of the last two frames",
-            "observation": "{}x{} grey, area interpolation".format(*FRAME_SHAPE),
-            "time_limit_steps": job.time_limit,
-            "terminal_on_life_loss": False,
-            "no_op_starts": False,
-        },
-    }
-
-
-def _own_version() -> str:
-    try:
-        return version("atari-dqn-replay")
-    except PackageNotFoundError:
-        return "(source tree)"
-
-
-class _Stream:
-    """One agent's play, from its first step to the last that is logged."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        console, agent = np.random.SeedSequence([job.seed, job.run]).spawn(2)
-        seed = int(console.generate_state(1)[0] >> 1)
-        self._environment = AtariEnvironment(job.game, seed=seed, time_limit=job.time_limit)
-        self._agent = Agent(job.game, job.policy, np.random.default_rng(agent))
-        self._shares = random_shares(job.policy, job.checkpoints)
-        self._observation = self._environment.reset()
-        self._is_between_episodes = True
-        self._began_in = 0
-        self._return = 0.0
-        self._record: list[tuple[NDArray[np.uint8], int, float, bool]] = []
-        self.transitions = 0
-        self.returns: dict[int, list[float]] = {}
-
-    def play_into(self, ring: RingBuffer, after_step: Callable[[int], object]) -> None:
-        """Play until the log is complete."""
-        while not self._is_complete(ring):
-            before = ring.add_count
-            self._step(ring)
-            after_step(ring.add_count - before)
-        ring.finish()
-
-    def save_record(self, path: Path) -> None:
-        """Write what was played, as `collect` describes it."""
-        observation, action, reward, terminal = zip(*self._record, strict=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                observation=np.stack(observation),
-                action=np.array(action, np.int32),
-                reward=np.array(reward, np.float32),
-                terminal=np.array(terminal, bool),
-            )
-
-    def _step(self, ring: RingBuffer) -> None:
-        if self._is_between_episodes:
-            self._began_in, self._return = ring.dumps, 0.0
-        share = self._shares[min(ring.dumps, len(self._shares) - 1)]
-        action = self._agent.act(self._environment, share)
-        observation, reward, terminated, truncated = self._environment.step(action)
-        terminal = terminated or truncated
-        ring.add(self._observation, action, reward, terminal)
-        if self._job.record is not None:
-            self._record.append((self._observation, action, clip(reward), terminal))
-        self.transitions += 1
-        self._return += clip(reward)
-        if terminal:
-            self.returns.setdefault(self._began_in, []).append(self._return)
-        self._observation = self._environment.reset() if terminal else observation
-        self._is_between_episodes = terminal
-
-    def _is_complete(self, ring: RingBuffer) -> bool:
-        wanted, size = self._job.checkpoints, ring.capacity
-        if ring.dumps < wanted and ring.add_count > (2 * wanted + 100) * size:
-            raise OutputError(
-                f"checkpoint size {size:,} fits the episodes of {self._job.game} so badly that padding skips "
-                f"most checkpoints: choose another size"
-            )
-        if ring.dumps < wanted or ring.cursor == size - 1:  # in the last row, a full dump was made just now
-            return False
-        ends_here = self._is_between_episodes and ring.cursor >= size // 4
-        return ends_here or ring.cursor >= size - 1 - LONGEST_ADD
+    return True

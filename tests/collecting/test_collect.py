@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.collecting.collect import Job, collect, collect_many
+from atari_dqn_replay.builder.collecting.collect import collect
+from atari_dqn_replay.builder.collecting.log_settings import LogSettings
+from atari_dqn_replay.builder.collecting.workers import collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
@@ -45,15 +47,15 @@ def test_the_log_is_what_the_ring_makes_of_the_play(tmp_path: Path) -> None:
     assert len(again) == collected.transitions
     assert again.files == (0, 1, 2, 3, 4)
     names = {path.name for path in again.folder.iterdir()}
-    assert {path.name for path in collected.job.folder.iterdir()} == names | {FILE_NAME}
+    assert {path.name for path in collected.settings.folder.iterdir()} == names | {FILE_NAME}
     for name in names:
-        assert np.array_equal(read(collected.job.folder / name), read(again.folder / name)), name
+        assert np.array_equal(read(collected.settings.folder / name), read(again.folder / name)), name
 
 
 def test_the_last_file_is_partial(tmp_path: Path) -> None:
     """The play ends with an episode in the next lap, or a few rows before that lap's end."""
     for run, game in enumerate((BREAKOUT, PONG), start=1):
-        folder = collect(game, tmp_path, checkpoints=2, checkpoint_size=300, run=run).job.folder
+        folder = collect(game, tmp_path, checkpoints=2, checkpoint_size=300, run=run).settings.folder
         cursor = int(read(folder / "add_count_ckpt.2.gz"))
         assert 75 <= cursor < 299
         assert bool(read(folder / "$store$_terminal_ckpt.2.gz")[cursor - 1]) == (game is BREAKOUT)
@@ -80,7 +82,9 @@ def test_a_players_returns_grow_over_the_checkpoints(tmp_path: Path) -> None:
 def test_same_arguments_give_same_bytes_and_other_runs_and_seeds_others(tmp_path: Path) -> None:
     logs = [
         contents(
-            collect(PONG, tmp_path / name, checkpoints=1, checkpoint_size=200, run=run, seed=seed).job.folder
+            collect(
+                PONG, tmp_path / name, checkpoints=1, checkpoint_size=200, run=run, seed=seed
+            ).settings.folder
         )
         for name, run, seed in (("a", 1, 0), ("b", 1, 0), ("c", 2, 0), ("d", 1, 1))
     ]
@@ -90,26 +94,26 @@ def test_same_arguments_give_same_bytes_and_other_runs_and_seeds_others(tmp_path
 
 
 def test_many_logs_at_once_are_the_same_as_one_by_one(tmp_path: Path) -> None:
-    def jobs(out: Path) -> list[Job]:
-        return [Job(game, out, checkpoints=1, checkpoint_size=200) for game in (PONG, BREAKOUT)]
+    def logs(out: Path) -> list[LogSettings]:
+        return [LogSettings(game, out, checkpoints=1, checkpoint_size=200) for game in (PONG, BREAKOUT)]
 
-    one_by_one = collect_many(jobs(tmp_path / "one"), workers=1)
-    at_once = collect_many(jobs(tmp_path / "many"), workers=2)
+    one_by_one = collect_many(logs(tmp_path / "one"), workers=1)
+    at_once = collect_many(logs(tmp_path / "many"), workers=2)
     for one, other in zip(one_by_one, at_once, strict=True):
-        assert contents(one.job.folder) == contents(other.job.folder)
+        assert contents(one.settings.folder) == contents(other.settings.folder)
 
 
 def test_a_log_that_is_there_is_not_collected_again(tmp_path: Path) -> None:
     first = collect(PONG, tmp_path, checkpoints=1, checkpoint_size=200)
-    times = {path: path.stat().st_mtime_ns for path in first.job.folder.iterdir()}
+    times = {path: path.stat().st_mtime_ns for path in first.settings.folder.iterdir()}
     second = collect(PONG, tmp_path, checkpoints=1, checkpoint_size=200)
     assert second.already_there
     assert "already there" in str(second)
-    assert {path: path.stat().st_mtime_ns for path in first.job.folder.iterdir()} == times
+    assert {path: path.stat().st_mtime_ns for path in first.settings.folder.iterdir()} == times
 
 
 def test_a_log_with_other_settings_is_never_overwritten(tmp_path: Path) -> None:
-    before = contents(collect(PONG, tmp_path, checkpoints=1, checkpoint_size=200).job.folder)
+    before = contents(collect(PONG, tmp_path, checkpoints=1, checkpoint_size=200).settings.folder)
     with pytest.raises(OutputError, match=r"other settings \(checkpoint_size, seed\): choose another"):
         collect(PONG, tmp_path, checkpoints=1, checkpoint_size=300, seed=1)
     assert contents(tmp_path / "Pong" / "1" / "replay_logs") == before
@@ -128,7 +132,9 @@ def test_somebody_elses_log_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_the_log_says_that_it_was_collected_and_how(tmp_path: Path) -> None:
-    folder = collect(PONG, tmp_path, policy="player", checkpoints=2, checkpoint_size=200, seed=5).job.folder
+    folder = collect(
+        PONG, tmp_path, policy="player", checkpoints=2, checkpoint_size=200, seed=5
+    ).settings.folder
     record = Provenance.from_json((folder / FILE_NAME).read_text(), FILE_NAME)
     assert record.origin == COLLECTED
     assert record.details["policy"] == "hand-written player of Pong"
@@ -171,7 +177,7 @@ def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Pat
     assert (run / "replay_logs.incomplete" / FILE_NAME).exists()
     again = collect(PONG, tmp_path / "killed", checkpoints=3, checkpoint_size=1500)
     whole = collect(PONG, tmp_path / "whole", checkpoints=3, checkpoint_size=1500)
-    assert contents(again.job.folder) == contents(whole.job.folder)
+    assert contents(again.settings.folder) == contents(whole.settings.folder)
     assert [path.name for path in run.iterdir()] == ["replay_logs"]
 
 
@@ -187,11 +193,13 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
 COLLECT_MANY = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder.collecting.collect import Job, collect_many
+from atari_dqn_replay.builder.collecting.log_settings import LogSettings
+from atari_dqn_replay.builder.collecting.workers import collect_many
 from atari_dqn_replay.builder.format.games import find_game
 if __name__ == "__main__":
     games = [find_game(name) for name in ("Pong", "Breakout", "Freeway")]
-    collect_many([Job(game, Path(sys.argv[1]), checkpoints=50, checkpoint_size=1500) for game in games], 2)
+    out = Path(sys.argv[1])
+    collect_many([LogSettings(game, out, checkpoints=50, checkpoint_size=1500) for game in games], 2)
 """
 
 

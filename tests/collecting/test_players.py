@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.collecting.agent import Agent, random_shares
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
-from atari_dqn_replay.builder.collecting.players import Agent, random_shares
 from atari_dqn_replay.builder.errors import UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 

@@ -1,0 +1,77 @@
+"""The agent whose play is logged: by chance, or as a hand-written player, or in turns."""
+
+import numpy as np
+
+from ..errors import UnknownNameError
+from ..format.games import Game
+from .environment import AtariEnvironment
+from .players.breakout import BreakoutPlayer
+from .players.freeway import FreewayPlayer
+from .players.player import Player
+from .players.pong import PongPlayer
+
+POLICIES = ("random", "player")
+
+PLAYERS: dict[str, type[Player]] = {"Pong": PongPlayer, "Breakout": BreakoutPlayer, "Freeway": FreewayPlayer}
+"""By the game's name."""
+
+STRETCH = 64
+"""Steps, about four seconds, for which either the player or chance has the controls."""
+
+
+class Agent:
+    """Plays by a policy: at random for a share of the time, and as the game's player for the rest.
+
+    Chance takes over for whole stretches: a random action now and then would cost a game of reflexes little
+    or everything, while a lost stretch costs about what it would have won, so that returns fall evenly as
+    the share grows.
+
+    Args:
+        game: which one.
+        policy: one of POLICIES; `random` is always random, whatever the share.
+        random: makes every choice that is left to chance.
+
+    Raises:
+        UnknownNameError: no such policy, or no player for this game.
+    """
+
+    def __init__(self, game: Game, policy: str, random: np.random.Generator) -> None:
+        if policy not in POLICIES:
+            raise UnknownNameError(f"unknown policy {policy!r}: expected {' or '.join(POLICIES)}")
+        self._player = player_of(game) if policy == "player" else None
+        self._random = random
+        self._steps = 0
+        self._by_chance = True
+
+    def act(self, environment: AtariEnvironment, random_share: float) -> int:
+        """The next action, as a place in `environment.actions`."""
+        if self._steps % STRETCH == 0:
+            self._by_chance = bool(self._random.random() < random_share)
+        self._steps += 1
+        chosen = self._player.choose(environment.ram) if self._player else None
+        if chosen is None or self._by_chance:
+            return int(self._random.integers(len(environment.actions)))
+        return environment.actions.index(chosen)
+
+
+def random_shares(policy: str, checkpoints: int) -> list[float]:
+    """The share of time that is left to chance in each checkpoint.
+
+    A `player` starts at 1 and falls evenly to 0 in the last checkpoint; if there is but one, it is 0.
+    """
+    if policy == "random":
+        return [1.0] * checkpoints
+    return [1 - number / (checkpoints - 1) if checkpoints > 1 else 0.0 for number in range(checkpoints)]
+
+
+def player_of(game: Game) -> Player:
+    """A fresh player of `game`.
+
+    Raises:
+        UnknownNameError: no player was written for it; the message names the games that have one.
+    """
+    if game.name not in PLAYERS:
+        raise UnknownNameError(
+            f"no player for {game}: only {', '.join(PLAYERS)} have one; the random policy plays every game"
+        )
+    return PLAYERS[game.name]()
