@@ -13,16 +13,18 @@ from ..builder.collecting.workers import collect_many
 from ..builder.format.configs import MEDIUM_CHECKPOINT
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import Game, find_game
+from ..builder.format.protocol import TIME_LIMIT
 from ..builder.publishing.publish import publish
 from ..builder.repos.folder_destination import FolderDestination
 from ..builder.sources.open import open_source
 from ..builder.terminal.text_table import text_table
 from ..builder.verification.stock_streams import ending_streams
 
-CHECKPOINT_SIZES = {"pong": 6_000, "breakout": 4_000, "freeway": 2_500}
-"""Enough that each checkpoint has whole episodes, which good play makes long; the longest first."""
+CHECKPOINT_SIZES = {"freeway": 2_060, "pong": 2_100, "breakout": 2_000}
+"""Just enough for a whole episode in each checkpoint, the longest to play first."""
+PONG_TIME_LIMIT = 2_000
+"""Steps: a game of Pong that is played well takes 6,000, which is longer than a demonstration should."""
 CHECKPOINTS = 12
-WORKERS = 2
 SHOWN = "pong"
 
 Result = TypeVar("Result")
@@ -44,7 +46,8 @@ class Demo:
             [
                 summary_table(self.report.manifests),
                 "",
-                "mean return of complete episodes, with rewards clipped as in the original:",
+                "mean return of complete episodes, with rewards clipped as in the original "
+                f"(Pong's are truncated after {PONG_TIME_LIMIT:,} steps):",
                 text_table(("game", "mixed", "medium", "expert"), self.returns),
                 "",
                 f"times: {times}",
@@ -69,18 +72,19 @@ def run_demo(out: Path) -> Demo:
     logs, built, dataset = out / "logs", out / "built", out / "dataset"
     games = [find_game(name) for name in CHECKPOINT_SIZES]
     seconds: dict[str, float] = {}
-    settings = [
-        LogSettings(
-            game, logs, "player", checkpoints=CHECKPOINTS, checkpoint_size=CHECKPOINT_SIZES[game.slug]
-        )
-        for game in games
-    ]
-    _timed(seconds, "play", lambda: collect_many(settings, WORKERS))
+    settings = [_settings(game, logs) for game in games]
+    _timed(seconds, "play", lambda: collect_many(settings, workers=len(settings)))
     source = open_source(str(logs))
     report = _timed(seconds, "build", lambda: build(plan_build(source, games, built), built))
     _timed(seconds, "publish", lambda: publish(built, FolderDestination(dataset)))
     streamed = _timed(seconds, "stream", lambda: _stream(dataset))
     return Demo(dataset, report, [_returns(report, game) for game in games], seconds, streamed)
+
+
+def _settings(game: Game, logs: Path) -> LogSettings:
+    limit = PONG_TIME_LIMIT if game.slug == "pong" else TIME_LIMIT
+    size = CHECKPOINT_SIZES[game.slug]
+    return LogSettings(game, logs, "player", checkpoints=CHECKPOINTS, checkpoint_size=size, time_limit=limit)
 
 
 def _timed(seconds: dict[str, float], step: str, work: Callable[[], Result]) -> Result:
