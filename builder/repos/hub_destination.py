@@ -2,39 +2,30 @@
 
 import contextlib
 import functools
-import json
-import re
-import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetInfo, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.hf_api import RepoFile as HubFile
-from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
+from huggingface_hub.lfs import post_lfs_batch_info
 from huggingface_hub.utils import (
     validate_repo_id,
 )
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
-from ..network.errors import PASSING, status_of
+from ..network.errors import status_of
 from ..network.hub import HubRequests, without_client_bars
 from ..network.retrying import RequestFailedError
-from ..terminal.progress import progress_bar
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
+from .hub_uploads import DATASET, HubUploads, addition_of_upload, first_words
 from .outgoing_file import OutgoingFile
 from .repo_folder import DATA_FOLDERS
+from .repo_reader import ListedFile
 
-DATASET = "dataset"
 MAIN = "main"
-BATCH_FILES = 64
-BATCH_BYTES = 2**28
-"""Files and bytes that are handed to the client at once: bounds its memory, and paces the progress bar."""
-
-_XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})\b")
-"""In the text of an error of Xet's, which has the status nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +67,11 @@ class HubDestination(Destination):
         page = f"datasets/{self.repo_id}" + ("" if self.revision == MAIN else f"/tree/{self.revision}")
         return HubRequests(page, self.token, self.endpoint, self.patience, self.silence)
 
+    @functools.cached_property
+    def uploads(self) -> HubUploads:
+        """What brings files into the repo's large file storage."""
+        return HubUploads(self.hub, self.repo_id, self.revision)
+
     def check(self, source: Path | None = None) -> None:
         """Refuse an impossible name.
 
@@ -99,7 +95,7 @@ class HubDestination(Destination):
             snapshot = self.snapshot(())
             if snapshot.commit is None or not snapshot.has_branch:
                 snapshot.create()
-            additions = self.preupload(files)
+            additions = self.uploads.upload(files)
         if small := [each.path_in_repo for each in additions if not each._is_uploaded]:
             raise OutputError(
                 f"{self.address}: its .gitattributes do not send {small[0]} into large file storage; add the "
@@ -155,41 +151,12 @@ class HubDestination(Destination):
                 return None
             raise
 
-    def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, HubFile]]:
+    def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, ListedFile]]:
         for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
             with contextlib.suppress(FileNotFoundError):
                 for entry in self.hub.tree(self.repo_id, commit, folder, recursive=True):
                     if entry["type"] == "file":
-                        yield entry["path"], HubFile(**entry)
-
-    def preupload(self, files: Sequence[OutgoingFile]) -> list[CommitOperationAdd]:
-        """Bring those files ahead that go into large file storage, and say how to name all in a commit."""
-        additions = []
-        with (
-            without_client_bars(),
-            progress_bar(description="uploading", unit="B", total=sum(file.size for file in files)) as bar,
-        ):
-            for batch in _batches(files):
-                additions += self.hub.retrying(functools.partial(self._preupload, batch))
-                bar.update(sum(file.size for file in batch))
-        return additions
-
-    def _preupload(self, files: Sequence[OutgoingFile]) -> list[CommitOperationAdd]:
-        additions = [_addition(file) for file in files]
-        try:
-            self.hub.api.preupload_lfs_files(
-                self.repo_id, additions, repo_type=DATASET, revision=self.revision
-            )
-        except (RuntimeError, ConnectionError) as error:
-            # What went wrong in a thread of the client's, or with Xet, of which there is only the text.
-            if (status := _XET_STATUS.search(str(error))) and int(status[1]) not in PASSING:
-                raise OutputError(f"{self.address}: the Hub refused ({_first_words(error)})") from None
-            raise error.__cause__ or ConnectionError(str(error)) from None
-        except json.JSONDecodeError:
-            raise
-        except ValueError as error:
-            raise OutputError(f"{self.address}: the Hub refused ({_first_words(error)})") from None
-        return additions
+                        yield entry["path"], _listed(entry)
 
 
 @dataclass(frozen=True)
@@ -200,7 +167,7 @@ class HubSnapshot(Snapshot):
     commit: str | None
     """None if there is no repo yet."""
     has_branch: bool
-    files: dict[str, HubFile]
+    files: dict[str, ListedFile]
 
     @property
     def paths(self) -> Collection[str]:
@@ -216,13 +183,13 @@ class HubSnapshot(Snapshot):
         held = self.files.get(file.path)
         if held is None or held.size != file.size:
             return False
-        if held.lfs:
-            return held.lfs.sha256 == file.sha256
+        if held.sha256 is not None:
+            return held.sha256 == file.sha256
         return file.content is not None and held.blob_id == file.blob_id()
 
     def blob_id(self, path: str) -> str:
         """Git's name for a file's content, or for its pointer if it lies in LFS."""
-        return self.files[path].blob_id
+        return self.files[path].blob_id or ""
 
     def read(self, path: str) -> bytes | None:
         """The content of a small file; None if there is none.
@@ -257,7 +224,7 @@ class HubSnapshot(Snapshot):
                 return self.commit
             here = [file for file in change.writes if file.content is not None]
             ahead = [file for file in change.writes if file.content is None]
-            additions = [*self.destination.preupload(here), *map(_addition_of_upload, ahead)]
+            additions = [*self.destination.uploads.upload(here), *map(addition_of_upload, ahead)]
             operations = [*additions, *map(CommitOperationDelete, change.deletions)]
             try:
                 return self._commit(operations, change.summary, self.commit)
@@ -284,7 +251,7 @@ class HubSnapshot(Snapshot):
     def _lost(self, files: Sequence[OutgoingFile]) -> list[str]:
         """Those of the uploaded files that the Hub does not have."""
         to = self.destination
-        infos = [_addition_of_upload(file).upload_info for file in files]
+        infos = [addition_of_upload(file).upload_info for file in files]
         objects, _, _ = to.hub.retrying(
             lambda: post_lfs_batch_info(
                 infos, to.token, DATASET, to.repo_id, to.revision, endpoint=to.hub.api.endpoint
@@ -313,42 +280,13 @@ class HubSnapshot(Snapshot):
             if status_of(error) == 412:
                 raise DestinationChangedError from None
             if isinstance(error.cause, ValueError) and isinstance(error.cause.__cause__, HfHubHTTPError):
-                said = _first_words(error.cause)
+                said = first_words(error.cause)
                 raise OutputError(f"{to.address}: the Hub refused the card ({said})") from None
             raise
         return info.oid
 
 
-def _first_words(error: Exception) -> str:
-    return textwrap.shorten(str(error), 300, placeholder=" …")
-
-
-def _addition(file: OutgoingFile) -> CommitOperationAdd:
-    assert file.content is not None
-    addition = CommitOperationAdd(file.path, file.content)
-    # Known since the folder was checked; else the client would read each file once more.
-    addition.upload_info.sha256 = bytes.fromhex(file.sha256)
-    return addition
-
-
-def _addition_of_upload(file: OutgoingFile) -> CommitOperationAdd:
-    """Names a file whose bytes the Hub has: the client is not to look at it again."""
-    addition = CommitOperationAdd(file.path, b"")
-    addition.upload_info = UploadInfo(size=file.size, sample=b"", sha256=bytes.fromhex(file.sha256))
-    addition._upload_mode = "lfs"
-    addition._should_ignore = False
-    addition._is_uploaded = True
-    return addition
-
-
-def _batches(files: Sequence[OutgoingFile]) -> Iterator[list[OutgoingFile]]:
-    batch: list[OutgoingFile] = []
-    for file in files:
-        if len(batch) == BATCH_FILES or (
-            batch and sum(each.size for each in batch) + file.size > BATCH_BYTES
-        ):
-            yield batch
-            batch = []
-        batch.append(file)
-    if batch:
-        yield batch
+def _listed(entry: Mapping[str, Any]) -> ListedFile:
+    """What the Hub lists of a file."""
+    large = entry.get("lfs")
+    return ListedFile(entry["size"], large["oid"] if large else None, entry["oid"])

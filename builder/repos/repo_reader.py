@@ -17,6 +17,8 @@ class ListedFile:
     """Bytes."""
     sha256: str | None = None
     """Where it is known without reading the file."""
+    blob_id: str | None = None
+    """Git's name for the content, or for its pointer if it lies in large file storage; on the Hub."""
 
 
 class NoDatasetError(OutputError):
