@@ -46,8 +46,8 @@ class Demo:
             [
                 summary_table(self.report.manifests),
                 "",
-                "mean return of complete episodes, with rewards clipped as in the original "
-                f"(Pong's are truncated after {PONG_TIME_LIMIT:,} steps):",
+                "mean return of complete episodes, with rewards clipped as in the original",
+                f"(those of Pong are truncated after {PONG_TIME_LIMIT:,} steps):",
                 text_table(("game", "mixed", "medium", "expert"), self.returns),
                 "",
                 f"times: {times}",

@@ -28,15 +28,15 @@ def merge_card(
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
-    """The card of a repo after some games were published to it.
+    """Returns the card of a repo after some games were published to it.
 
     The games' configs and sections are replaced or added; what other games have, and what people have
     written or changed outside of the generated sections, stays as it is.
 
     Args:
-        existing: the repo's README.md; None if it has none. It may be no card of ours.
+        existing: the repo's README.md, which need not be a card of ours; None if it has none.
         manifests: of all checkpoints that the repo now holds of the games that were published.
-        absent: games that keep their place on the card, though at the moment there are no manifests of them.
+        absent: games that keep their place on the card although they have no manifests at the moment.
         license: the Hub's identifier of a license, if one is to be stated.
         repo_id: for the examples; None for a folder.
 
@@ -44,7 +44,7 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "")
-    card.tell(dict.fromkeys(absent, ()) | _by_game(manifests))
+    card.describe_games(dict.fromkeys(absent, ()) | _by_game(manifests))
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
@@ -52,7 +52,7 @@ def merge_card(
 
 
 def remove_game(existing: str, game: Game, *, repo_id: str | None = None) -> str:
-    """The card of a repo after a game was taken out of it.
+    """Returns the card of a repo after a game was removed from it.
 
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
@@ -72,20 +72,20 @@ def render_card(
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
-    """The card of a repo that holds of these games just what the manifests say; other games stay.
+    """Returns the card of a repo in which these games are just what the manifests list; others stay.
 
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
     """
-    told = games_on_card(existing or "")
-    gone = {*games}.intersection(told) - {manifest.find_game() for manifest in manifests}
+    mentioned = games_on_card(existing or "")
+    gone = {*games}.intersection(mentioned) - {manifest.find_game() for manifest in manifests}
     for game in sorted(gone, key=str):
         existing = remove_game(existing or "", game, repo_id=repo_id)
     return merge_card(existing, manifests, license=license, repo_id=repo_id)
 
 
 def games_on_card(existing: str) -> list[Game]:
-    """The games that a card tells of.
+    """Returns the games that a card mentions.
 
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
@@ -94,7 +94,7 @@ def games_on_card(existing: str) -> list[Game]:
 
 
 class _Card:
-    """A README taken apart, in hand between two states."""
+    """A README split into its YAML and its text, while it is edited."""
 
     def __init__(self, readme: str) -> None:
         self._newline = "\r\n" if "\r\n" in readme else "\n"
@@ -108,8 +108,8 @@ class _Card:
             body = card_body()
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
-    def tell(self, by_game: Mapping[Game, Sequence[Manifest]]) -> None:
-        """Replace or insert what is said of each game; a game without checkpoints keeps its place."""
+    def describe_games(self, by_game: Mapping[Game, Sequence[Manifest]]) -> None:
+        """Replace or insert the section and configs of each game; one without checkpoints keeps its place."""
         views = {game: find_views(game, of_game) for game, of_game in by_game.items()}
         replace_views(self.front, by_game, itertools.chain(*views.values()))
         for game, of_game in by_game.items():
@@ -121,7 +121,7 @@ class _Card:
                 self.text.replace(Section.of_game(game, absent_body(game), self._origins().get(game, ())))
 
     def refresh(self, repo_id: str | None) -> None:
-        """Write what is said of all games together anew."""
+        """Rewrite the parts that concern all games together."""
         update_generated(self.front, self._generated, self._describe())
         summaries = self._summaries()
         head = Section(HEAD, head_body(summaries))

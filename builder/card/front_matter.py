@@ -1,4 +1,4 @@
-"""The YAML at the top of a README, edited key by key: what is not edited keeps its every byte."""
+"""The YAML at the top of a README, edited key by key: keys that are not edited keep every byte."""
 
 import re
 from collections.abc import Collection
@@ -59,7 +59,7 @@ class FrontMatter:
         return self._values.get(key)
 
     def set(self, key: str, value: Any, above: Collection[str] = ()) -> None:
-        """Give the key another value, or with None remove it; the same value leaves its text as it is.
+        """Set the key, or remove it with None; an unchanged value keeps its text as it is.
 
         A new key goes above the first of the keys `above`, or else to the end.
         """

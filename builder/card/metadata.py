@@ -49,7 +49,7 @@ class View:
         return sum(file.rows for file in self.files(run))
 
     def patterns(self, run: int) -> list[str]:
-        """Globs that match these files alone, though a repo may hold data before its card tells of it."""
+        """Returns globs that match only these files: a repo may hold data before its card mentions it."""
         checkpoint = self.runs[run][0].id
         path = checkpoint.episodes_table
         if self.config.view != EPISODES:
@@ -59,7 +59,7 @@ class View:
 
 
 def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
-    """The configs that a game's checkpoints make up; without runs and configs that would be empty."""
+    """Returns the configs that a game's checkpoints make up, without runs and configs that would be empty."""
     runs: dict[int, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
         runs.setdefault(manifest.run, []).append(manifest)
@@ -83,7 +83,7 @@ def _shown(view: str, manifests: Sequence[Manifest]) -> list[Manifest]:
 
 
 def config_entry(view: View) -> dict[str, Any]:
-    """The config's entry in `configs`."""
+    """Returns the config's entry in `configs`."""
     data_files = []
     for run in view.runs:
         patterns = view.patterns(run)
@@ -93,7 +93,7 @@ def config_entry(view: View) -> dict[str, Any]:
 
 
 def dataset_info_entry(view: View) -> dict[str, Any]:
-    """The config's entry in `dataset_info`.
+    """Returns the config's entry in `dataset_info`.
 
     `load_dataset` checks `num_examples`. `num_bytes` and `dataset_size` are about what its Arrow cache
     takes on disk, for which it looks for room; `download_size` is the size of the Parquet files.
@@ -118,7 +118,7 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
 
 
 def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[View]) -> None:
-    """Take the games' entries out of `configs` and `dataset_info`, and put these in; others stay.
+    """Replace the games' entries in `configs` and `dataset_info` by these views; others stay.
 
     Raises:
         OutputError: `configs` or `dataset_info` is not what `datasets` reads either.
@@ -151,7 +151,7 @@ def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class GameSummary:
-    """A game as the card itself tells it: origins from its section, sizes from its `full` config."""
+    """A game as the card describes it: origins from its section, sizes from its `full` config."""
 
     game: Game
     origins: tuple[str, ...]
@@ -174,7 +174,7 @@ def summarize(front: FrontMatter, origins: Mapping[Game, tuple[str, ...]]) -> li
 
 
 def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
-    """The small keys, which follow from what the repo holds."""
+    """Returns the small keys, which follow from what the repo holds."""
     played_by_dqn = any(origin != COLLECTED for game in games for origin in game.origins)
     return {
         "pretty_name": title,
@@ -191,7 +191,7 @@ def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
 
 
 def size_category(rows: int) -> str:
-    """The Hub's name for a number of rows: `1M<n<10M`."""
+    """Returns the Hub's name for a number of rows: `1M<n<10M`."""
     for exponent, bound in enumerate(_SIZES, start=3):
         if rows < 10**exponent:
             return f"n<{bound}" if exponent == 3 else f"{_SIZES[exponent - 4]}<n<{bound}"
@@ -199,7 +199,7 @@ def size_category(rows: int) -> str:
 
 
 def update_generated(front: FrontMatter, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Bring keys that were generated up to date; what a person has changed or removed stays so.
+    """Update the generated keys; those that a person has changed or removed stay that way.
 
     Args:
         front: changed in place.

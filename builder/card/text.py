@@ -35,12 +35,12 @@ ROWS_UNFOLDED = 12
 
 
 def card_body() -> str:
-    """The card without what is generated for the games."""
+    """Returns the card without the parts that are generated for the games."""
     return _render("dataset_card.md.jinja")
 
 
 def title(games: Sequence[GameSummary]) -> str:
-    """What the repo holds in a line; it never passes newly played data off as the original."""
+    """Returns what the repo holds in a line; newly played data is never taken for the original."""
     played = {origin == COLLECTED for game in games for origin in game.origins}
     if played == {True}:
         return "Newly played Atari replay logs"
@@ -52,7 +52,7 @@ def title(games: Sequence[GameSummary]) -> str:
 
 
 def head_body(games: Sequence[GameSummary]) -> str:
-    """What this is, where it came from, and a table of the games."""
+    """Returns what the dataset is, where it came from, and a table of the games."""
 
     def with_origin(*origins: str) -> list[str]:
         return [game.game.name for game in games if not {*origins}.isdisjoint(game.origins)]

@@ -44,7 +44,7 @@ class Agent:
         self._by_chance = True
 
     def act(self, environment: AtariEnvironment, random_share: float) -> int:
-        """The next action, as a place in `environment.actions`."""
+        """Returns the next action, as an index into `environment.actions`."""
         if self._steps % STRETCH == 0:
             self._by_chance = bool(self._random.random() < random_share)
         self._steps += 1
@@ -55,7 +55,7 @@ class Agent:
 
 
 def random_shares(policy: str, checkpoints: int) -> list[float]:
-    """The share of time that is left to chance in each checkpoint.
+    """Returns the share of time that is left to chance in each checkpoint.
 
     A `player` starts at 1 and falls evenly to 0 in the last checkpoint; if there is but one, it is 0.
     """
@@ -65,7 +65,7 @@ def random_shares(policy: str, checkpoints: int) -> list[float]:
 
 
 def player_of(game: Game) -> Player:
-    """A fresh player of `game`.
+    """Returns a new player of `game`.
 
     Raises:
         UnknownNameError: no player was written for it; the message names the games that have one.

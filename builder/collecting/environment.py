@@ -34,7 +34,7 @@ class AtariEnvironment:
         from ale_py import ALEInterface, LoggerMode
 
         self.actions = game.actions
-        """Names of the minimal action set; `step` takes a place in it."""
+        """Names of the minimal action set; `step` takes an index into it."""
         self.time_limit = time_limit
         cv2.setNumThreads(1)  # a frame is too small to share out, and many games may play at once
         self._resize, self._area = cv2.resize, cv2.INTER_AREA
@@ -95,7 +95,7 @@ class AtariEnvironment:
 
 
 def rom_of(game: Game) -> Path:
-    """The ROM that ale-py ships for `game`.
+    """Returns the path of the ROM that ale-py ships for `game`.
 
     Raises:
         UnknownNameError: it ships none.

@@ -16,7 +16,7 @@ from ..files import replacing
 from ..format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
 
 UPDATE_HORIZON = 1
-"""Steps over which the agent summed rewards; with the stack it gives the width of `invalid_range`."""
+"""Steps over which the agent summed rewards; with the stack it determines the width of `invalid_range`."""
 
 SMALLEST_CAPACITY = STACK_SIZE + UPDATE_HORIZON
 """Dopamine refuses a ring that holds less."""
@@ -140,7 +140,7 @@ class RingBuffer:
 
 
 def clip(reward: float) -> float:
-    """The reward as it is logged."""
+    """Returns the reward as it is logged."""
     return min(max(reward, -1.0), 1.0)
 
 

@@ -22,7 +22,7 @@ ENGINES = tuple(_ENGINES)
 """Names of all engines."""
 
 EXTRAS = {"ray": "ray", "slurm": "datatrove"}
-"""What an engine needs that is not installed with the package; the extra is called like the engine."""
+"""Modules of engines that are not installed with the package; the extra is named like the engine."""
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -68,7 +68,7 @@ def open_engine(
 
 
 def describe_options(name: str) -> dict[str, str]:
-    """What each option of an engine means, with its default.
+    """Returns what each option of an engine means, with its default.
 
     Raises:
         EngineError: there is no such engine.

@@ -42,7 +42,7 @@ class Engine(ABC):
     failures: dict[int, str] = field(default_factory=dict, init=False)
     """Why tasks failed for good that could not report it themselves, in a line each."""
     handed_over: str | None = field(default=None, init=False)
-    """What to tell the user when the tasks run on without this process."""
+    """What to report when the tasks run on without this process."""
 
     @abstractmethod
     def run(self, work: str, tasks: Sequence[int]) -> Generator[None, None, None]:

@@ -60,7 +60,7 @@ class LocalEngine(PoolEngine[BaseProcess]):
     def ended(
         self, running: Sequence[BaseProcess], seconds: float
     ) -> Iterable[tuple[BaseProcess, str | None]]:
-        """Those whose process has ended, with what it wrote if it failed."""
+        """Returns the workers whose process has ended, with what it wrote if it failed."""
         ready = wait([process.sentinel for process in running], seconds)
         for process in running:
             if process.sentinel in ready:

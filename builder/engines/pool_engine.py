@@ -1,4 +1,4 @@
-"""What engines share that keep some tasks running and begin those again whose worker was lost."""
+"""The base of engines that keep some tasks running and restart those whose worker was lost."""
 
 import contextlib
 from abc import abstractmethod
@@ -12,7 +12,7 @@ import fsspec
 from .engine import Engine
 
 Running = TypeVar("Running")
-"""What an engine knows a running batch of tasks by."""
+"""An engine's handle of a running batch of tasks."""
 
 ATTEMPTS = 3
 """Of each batch of tasks: a worker can be lost without any fault of its task, but not again and again."""

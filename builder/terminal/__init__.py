@@ -1,1 +1,1 @@
-"""What a person sees on a terminal: progress, tables and sizes."""
+"""Output for people at a terminal: progress, tables and sizes."""

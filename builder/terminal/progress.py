@@ -12,7 +12,7 @@ _boards = 0
 
 @contextlib.contextmanager
 def no_bars() -> Iterator[None]:
-    """Show no bars while something else shows how far it is."""
+    """Show no bars while something else shows the progress."""
     global _boards
     _boards += 1
     try:
@@ -29,6 +29,6 @@ def progress_bar(
     total: int | None = None,
     **options: Any,
 ) -> "tqdm[Any]":
-    """A bar with rate and time left; `disable=None` is tqdm's word for "only on a terminal"."""
+    """Returns a bar with rate and time left; tqdm's `disable=None` means "only on a terminal"."""
     disable = True if _boards else None
     return tqdm(items, desc=description, unit=unit, total=total, disable=disable, unit_scale=True, **options)

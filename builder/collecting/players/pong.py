@@ -10,7 +10,7 @@ from .player import Player
 
 
 class PongPlayer(Player):
-    """Sends the ball away so steeply that the opponent, who follows it at a fixed speed, comes too late.
+    """Sends the ball away so steeply that the opponent, who follows it at a fixed speed, arrives too late.
 
     RAM: 49 and 54, the ball's x and y (y is 0 while there is none); 51, our paddle's y; 50, the opponent's y.
     """
