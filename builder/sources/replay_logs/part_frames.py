@@ -11,8 +11,9 @@ from ...format.protocol import FRAME_SHAPE
 from ...stores.download_cache import no_room
 from ...stores.read_ahead import read_ahead
 from .cursors import FramesCursor
+from .dump_files import BLOCK_ROWS
 from .dumps import Rows
-from .replay_log import BLOCK_ROWS, ReplayLog
+from .replay_log import ReplayLog
 
 WAITING_BYTES = 8 << 20
 """Compressed frames that wait in memory; more of them wait in a temporary file."""
