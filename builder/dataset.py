@@ -17,9 +17,10 @@ from .errors import AtariReplayError, SourceError, UnknownNameError
 from .format.configs import EPISODES, all_config_names, parse_config_name, select_checkpoints
 from .format.features import episodes_features, steps_features
 from .format.layout import split_name
+from .format.numbers import describe_numbers
 from .shards.steps import EpisodeRows, episode_columns, steps_tables
 from .sources.open import open_source
-from .sources.run import Checkpoint, Run, RunReader, describe_numbers
+from .sources.run import Checkpoint, Run, RunReader
 from .sources.source import Source
 
 CITATION = """\

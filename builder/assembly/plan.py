@@ -10,9 +10,10 @@ from ..format.compression import SMALL
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
+from ..format.numbers import describe_numbers
 from ..publishing.published_manifests import published_manifests
 from ..repos.destination import Destination, Snapshot
-from ..sources.run import Run, describe_numbers
+from ..sources.run import Run
 from ..sources.source import Source
 from .job import Place
 from .pieces import Piece

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..sources.run import describe_numbers
+from ..format.numbers import describe_numbers
 from ..terminal.text_table import text_table
 from .plan import Plan
 from .worker import ProgressNote

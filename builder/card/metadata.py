@@ -11,9 +11,9 @@ from ..format.frames import PNG_BYTES
 from ..format.games import Game
 from ..format.layout import split_name
 from ..format.manifest import Manifest, ParquetRecord
+from ..format.numbers import number_globs
 from ..format.provenance import COLLECTED
 from .front_matter import FrontMatter
-from .number_globs import number_globs
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
 """A frame and the other columns, as `datasets` caches a step."""

@@ -1,6 +1,5 @@
 """The text of a card: its templates, and the figures and names that go into them."""
 
-import itertools
 import json
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from ..format.configs import EPISODES, ConfigName
 from ..format.games import Game
 from ..format.layout import split_name
 from ..format.manifest import Manifest
+from ..format.numbers import describe_numbers
 from ..format.provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
 from .front_matter import FrontMatter
 from .metadata import GameSummary, View, entries
@@ -113,7 +113,9 @@ def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) 
         views=[_view_row(view) for view in views],
         rows=rows,
         steps=steps,
-        missing=_per_run({run: _ranges(gaps) for run, gaps in _gaps(manifests).items()}, every_run=()),
+        missing=_per_run(
+            {run: describe_numbers(gaps) for run, gaps in _gaps(manifests).items()}, every_run=()
+        ),
         runs=sorted({manifest.run for manifest in manifests}),
         returns=(returns := list(_returns(manifests))),
         fold=len(returns) > ROWS_UNFOLDED,
@@ -148,7 +150,8 @@ def _return_of(manifest: Manifest) -> str:
 
 def _view_row(view: View) -> dict[str, Any]:
     checkpoints = {
-        run: _ranges(manifest.checkpoint for manifest in shown) for run, shown in view.runs.items()
+        run: describe_numbers(sorted(manifest.checkpoint for manifest in shown))
+        for run, shown in view.runs.items()
     }
     return {
         "config": view.config,
@@ -216,15 +219,6 @@ def _gaps(manifests: Iterable[Manifest]) -> dict[int, list[int]]:
         present.setdefault(manifest.run, set()).add(manifest.checkpoint)
     gaps = {run: sorted({*range(max(numbers))} - numbers) for run, numbers in present.items()}
     return {run: numbers for run, numbers in gaps.items() if numbers}
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """`0-2, 9`."""
-    texts = []
-    for _, places in itertools.groupby(enumerate(sorted(numbers)), key=lambda item: item[1] - item[0]):
-        run = [number for _, number in places]
-        texts.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
-    return ", ".join(texts)
 
 
 def _plain(value: object) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from ..errors import AtariReplayError
 from ..format.games import Game
+from ..format.numbers import describe_numbers
 from ..network.at_once import at_once
 from ..terminal.progress import progress_bar
 from ..terminal.text_table import text_table
-from .run import Run, describe_numbers
+from .run import Run
 from .source import Source
 
 HEADINGS = ("game", "run", "checkpoints", "rows each", "MB", "origin", "remarks")

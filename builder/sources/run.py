@@ -10,6 +10,7 @@ from ..errors import UnknownNameError
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.manifest import FileRecord, RowCounts, StepCounts
+from ..format.numbers import describe_numbers
 from ..format.provenance import Provenance
 
 
@@ -207,14 +208,3 @@ class Run(ABC):
         earlier = [other for other in self.checkpoints if other < checkpoint]
         later = [other for other in self.checkpoints if other > checkpoint]
         return (earlier[-1] if earlier else None), (later[0] if later else None)
-
-
-def describe_numbers(numbers: Sequence[int]) -> str:
-    """Numbers as people write them: `0-3, 7`."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][-1] + 1:
-            spans[-1] = [spans[-1][0], number]
-        else:
-            spans.append([number])
-    return ", ".join("-".join(map(str, span)) for span in spans) or "none"

@@ -8,9 +8,10 @@ from ..format.checkpoint_id import CheckpointId
 from ..format.features import episodes_features, steps_features
 from ..format.games import Game
 from ..format.manifest import Manifest
+from ..format.numbers import describe_numbers
 from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..shards.steps import Digests, EpisodeRows, episode_columns
-from ..sources.run import Checkpoint, Run, RunReader, describe_numbers
+from ..sources.run import Checkpoint, Run, RunReader
 from ..sources.source import Source
 from .content import DAMAGE, read_episodes_table
 from .episodes import differing_columns

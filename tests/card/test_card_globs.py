@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from atari_dqn_replay.builder.card.card import merge_card
-from atari_dqn_replay.builder.card.number_globs import number_globs
+from atari_dqn_replay.builder.format.numbers import number_globs
 from dataset_folders import build_dataset, manifests
 from fsspec.implementations.memory import MemoryFileSystem
 from hub_server import HubServer

@@ -19,10 +19,10 @@ import re
 import numpy as np
 
 from ...format.games import Game
+from ...format.numbers import describe_numbers
 from ...format.protocol import PADDING_ROWS
 from ...format.provenance import UNRECORDED, Provenance
 from ...stores.store import Store
-from ..run import describe_numbers
 from .dumps import Header, Link, Rows
 from .log_files import ARRAYS, SCALARS, LogFiles
 from .logged_run import LoggedRun

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from ...errors import ReplayLogError
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.numbers import describe_numbers
 from ...format.protocol import TIME_LIMIT
 from ...format.provenance import Provenance
-from ..run import Checkpoint, Episode, Run, RunReader, describe_numbers
+from ..run import Checkpoint, Episode, Run, RunReader
 from .dumps import Link
 from .episodes import EpisodeStream
 from .log_files import LOG_ARRAYS

@@ -12,10 +12,10 @@ from isal import isal_zlib
 
 from ...errors import SourceError, UnknownNameError
 from ...format.games import GAMES, Game
+from ...format.numbers import describe_numbers
 from ...format.provenance import RL_UNPLUGGED as ORIGIN
 from ...format.provenance import Provenance
 from ...stores.store import Store
-from ..run import describe_numbers
 from ..source import Source
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm

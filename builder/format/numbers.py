@@ -1,11 +1,30 @@
-"""Globs that match exactly the wanted ones of a hundred names that end in two digits."""
+"""Sets of numbers in writing: as people write them, and as globs."""
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+
+
+def describe_numbers(numbers: Iterable[int]) -> str:
+    """Returns ascending numbers as people write them.
+
+    >>> describe_numbers([0, 1, 2, 3, 7])
+    '0-3, 7'
+    >>> describe_numbers([])
+    'none'
+    """
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans) or "none"
 
 
 def number_globs(numbers: Collection[int]) -> list[str]:
-    """Globs for two-digit numbers: together they match these and no others, each once, in ascending order.
+    """Returns globs for two-digit numbers, in ascending order.
+
+    Together they match these numbers and no others, each once.
 
     >>> number_globs(range(50))
     ['[0-4][0-9]']
