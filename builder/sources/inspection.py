@@ -76,5 +76,5 @@ def _report_on(run: Run) -> RunReport:
 
 
 def inspection_table(reports: list[RunReport]) -> str:
-    """The reports as a table."""
+    """Returns the reports as a table."""
     return text_table(HEADINGS, [report.row for report in reports])

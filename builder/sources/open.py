@@ -26,12 +26,12 @@ STORES: dict[str, type[Store]] = {
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
-    """The folder at a path or URL; see `open_source`."""
+    """Returns the folder at a path or URL; see `open_source`."""
     return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
 
 
 def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> Source:
-    """The source at a path or URL.
+    """Open the source at a path or URL.
 
     Args:
         url: a folder, or a URL: `gs://…`, `s3://…`, `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or
@@ -60,7 +60,7 @@ def _recognise(store: Store) -> Source:
 
 
 def named_games(source: Source, names: Sequence[str]) -> list[Game]:
-    """The games that a user named, each once, or for `all` those that the source holds.
+    """Returns the games that a user named, each once, or for `all` those that the source holds.
 
     Raises:
         UnknownNameError: there is no such game.

@@ -1,4 +1,4 @@
-"""What every source gives of a run: its checkpoints, and their whole episodes in order of play."""
+"""What every source knows of a run: its checkpoints, and their whole episodes in order of play."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -72,7 +72,7 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def episodes(self) -> Iterator[Episode]:
-        """The episodes in order of play; the frames of each are to be read before the next.
+        """Yield the episodes in order of play; the frames of each are to be read before the next.
 
         Raises:
             SourceError: a file is damaged, or a row of the source is not accounted for.
@@ -90,10 +90,10 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def sources(self) -> tuple[FileRecord, ...]:
-        """Every file whose rows are among the steps, or were looked at for them."""
+        """Returns every file whose rows are among the steps, or were looked at for them."""
 
     def own_sources(self) -> tuple[FileRecord, ...]:
-        """Those of its own number."""
+        """Returns the files of the checkpoint's own number."""
         return self.sources()
 
 
@@ -109,7 +109,7 @@ class RunReader(ABC):
 
     @abstractmethod
     def checkpoint(self, number: int) -> Checkpoint:
-        """A checkpoint, to be used up before the next is asked for.
+        """Returns a checkpoint, to be used up before the next is asked for.
 
         Raises:
             UnknownNameError: the run has no such checkpoint.
@@ -117,7 +117,7 @@ class RunReader(ABC):
         """
 
     def part(self, number: int) -> Checkpoint:
-        """What a checkpoint's own files hold, so that it can be made apart from its neighbours.
+        """Returns what a checkpoint's own files hold, so that it can be made apart from its neighbours.
 
         An episode that crosses its bounds comes in pieces: see `follows` and `joined` of Episode. In most
         sources none does. The frames of the piece that follows from an earlier checkpoint, which comes first,
@@ -132,7 +132,7 @@ class RunReader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Close the files and stop the threads."""
 
 
 class Run(ABC):
@@ -154,47 +154,47 @@ class Run(ABC):
 
     @abstractmethod
     def partial_checkpoints(self) -> list[int]:
-        """Those made at the end of training from less than a full ring."""
+        """Returns the checkpoints made at the end of training, from less than a full ring."""
 
     @abstractmethod
     def rows(self, checkpoint: int) -> int:
-        """Rows to be read for a checkpoint, about; known without reading it."""
+        """Returns about how many rows are read for a checkpoint; known without reading it."""
 
     @abstractmethod
     def capacity(self) -> int | None:
-        """Rows of the replay buffer, if the source has such."""
+        """Returns the rows of the replay buffer; None if the source is not of one."""
 
     @abstractmethod
     def file_sizes(self) -> dict[str, int | None]:
-        """Bytes of each file of the run, by its path below the source's root."""
+        """Returns the bytes of each file of the run, by its path below the source's root."""
 
     @abstractmethod
     def remarks(self) -> list[str]:
-        """What is missing or odd, as far as it shows without reading frames."""
+        """Returns what is missing or odd, as far as it shows without reading frames."""
 
     @abstractmethod
     def reader(self) -> RunReader:
-        """A new reader."""
+        """Returns a new reader."""
 
     def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
-        """Checkpoints in groups, each of which is best read by one worker."""
+        """Returns the checkpoints in groups, each of which is best read by one worker, in this order."""
         return [list(checkpoints)] if checkpoints else []
 
     def continued_in(self, checkpoint: int) -> int | None:
-        """The checkpoint whose part completes this one's last episode, if that may go on there."""
+        """Returns the checkpoint whose part completes this one's last episode, if that may go on there."""
         return None
 
     def complete_checkpoints(self) -> list[int]:
-        """Those that are not partial."""
+        """Returns the checkpoints that are not partial."""
         partial = self.partial_checkpoints()
         return [number for number in self.checkpoints if number not in partial]
 
     def is_last_complete(self, checkpoint: int) -> bool:
-        """Whether it is complete, and none after it is."""
+        """Returns whether a checkpoint is complete, and none after it is."""
         return self.complete_checkpoints()[-1:] == [checkpoint]
 
     def require(self, checkpoint: int) -> None:
-        """Check that there is such a checkpoint.
+        """Check that the run has a checkpoint.
 
         Raises:
             UnknownNameError: there is none; the message lists what there is.
@@ -204,7 +204,7 @@ class Run(ABC):
             raise UnknownNameError(f"{self.where}: no checkpoint {checkpoint} of {self.game}; it has {found}")
 
     def neighbours(self, checkpoint: int) -> tuple[int | None, int | None]:
-        """The checkpoints before and after this one that the source has."""
+        """Returns the checkpoints before and after this one that the source has."""
         earlier = [other for other in self.checkpoints if other < checkpoint]
         later = [other for other in self.checkpoints if other > checkpoint]
         return (earlier[-1] if earlier else None), (later[0] if later else None)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import SourceError
 from ..format.games import Game
 from .run import Run
 
@@ -20,15 +21,15 @@ class Source(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Where it is, for messages: without credentials."""
+        """Returns where it is, for messages: without credentials."""
 
     @abstractmethod
     def games(self) -> list[Game]:
-        """The games that it holds, in alphabetical order."""
+        """Returns the games that it holds, in alphabetical order."""
 
     @abstractmethod
     def runs(self, game: Game) -> list[int]:
-        """The runs of a game that it holds.
+        """Returns the runs of a game that it holds.
 
         Raises:
             SourceError: it does not hold the game.
@@ -36,7 +37,7 @@ class Source(ABC):
 
     @abstractmethod
     def open_run(self, game: Game, run: int) -> Run:
-        """One run.
+        """Open one run.
 
         Raises:
             SourceError: it does not hold the game, or the run holds no data.
@@ -45,4 +46,9 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Changes when a file of these runs is added, removed or replaced by another."""
+        """Returns a text that changes when a file of these runs is added, removed or replaced by another."""
+
+    def no_such_game(self, game: Game) -> SourceError:
+        """Returns what to raise for a game that the source does not hold; the message lists what it has."""
+        games = ", ".join(other.name for other in self.games())
+        return SourceError(f"{self.describe()}: holds no {game}; it has {games}")

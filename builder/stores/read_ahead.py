@@ -11,7 +11,7 @@ _END = object()
 def read_ahead(
     items: Generator[Item, None, None], abandon: Callable[[], object] = lambda: None
 ) -> Generator[Item, None, None]:
-    """The same items in the same order; what the generator raises is raised in its place.
+    """Yield the same items in the same order; what the generator raises is raised in its place.
 
     Args:
         items: used on the thread.

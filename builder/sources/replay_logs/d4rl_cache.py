@@ -38,7 +38,7 @@ _EPOCH = re.compile(r"0|[1-9][0-9]{0,3}")
 
 
 def find_cached_files(store: Store, folder: str, names: list[str]) -> LogFiles:
-    """The cached arrays in a run's folder, whose entries have these names."""
+    """Returns the cached arrays in a run's folder, whose entries have these names."""
     files = LogFiles(folder, has_add_counts=False)
     for epoch in filter(_EPOCH.fullmatch, names):
         there = set(store.list(f"{folder}/{epoch}"))
@@ -66,7 +66,7 @@ class CachedLog(ReplayLog):
         return super()._link(before, header) if header.number == 0 else Link.CUT
 
     def _find_cursor(self, number: int, rows: int) -> int | None:
-        """The row before which play ends, if the dump shows one."""
+        """Returns the row before which play ends, if the dump shows one."""
         repeated = self._count_repeated(number, rows) if number - 1 in self.numbers else 0
         if repeated >= _FEWEST_REPEATED:
             return rows - 1 - repeated
@@ -114,7 +114,7 @@ class CachedRun(LoggedRun):
         super().__init__(game, number, log, Provenance(UNRECORDED, details))
 
     def remarks(self) -> list[str]:
-        """Missing files and checkpoints, and what is assumed."""
+        """Returns missing files and checkpoints, and what is assumed."""
         lacking = [
             f"checkpoint {number} lacks {', '.join(lacks)}"
             for number, files in self.log.files.checkpoints.items()

@@ -34,29 +34,29 @@ class LoggedRun(Run):
         return self._provenance
 
     def partial_checkpoints(self) -> list[int]:
-        """The dump made at the end of training: the last one, or none."""
+        """Returns the dump made at the end of training: the last one, or none."""
         return self.log.partial_numbers()
 
     def rows(self, checkpoint: int) -> int:
-        """The ring's."""
+        """Returns the rows of the ring."""
         return self.log.capacity
 
     def capacity(self) -> int:
-        """Rows of the ring, as the first dump has it."""
+        """Returns the rows of the ring, as the first dump has it."""
         return self.log.capacity
 
     def file_sizes(self) -> dict[str, int | None]:
-        """Bytes of the log's files."""
+        """Returns the bytes of each of the log's files."""
         paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
         versions = self.log.store.versions(paths)
         return {path: None if version is None else version.size for path, version in versions.items()}
 
     def continued_in(self, checkpoint: int) -> int | None:
-        """The next dump, if it goes on where this one ends."""
+        """Returns the next dump, if it goes on where this one ends."""
         return self.log.continued_in(checkpoint)
 
     def remarks(self) -> list[str]:
-        """Missing files, missing checkpoints, and laps that were never dumped."""
+        """Returns missing files, missing checkpoints, and laps that were never dumped."""
         missing = [
             f"checkpoint {number} lacks {', '.join(lacks)}"
             for number, files in self.log.files.checkpoints.items()
@@ -65,7 +65,7 @@ class LoggedRun(Run):
         return missing or list(self._holes())
 
     def reader(self) -> "LogReader":
-        """A new reader."""
+        """Returns a new reader."""
         return LogReader(self)
 
     def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
@@ -145,7 +145,7 @@ class LoggedCheckpoint(Checkpoint):
         )
 
     def sources(self) -> tuple[FileRecord, ...]:
-        """Every file whose rows are among the steps, or were looked at for them."""
+        """Returns every file whose rows are among the steps, or were looked at for them."""
         numbers, last = set(self._dumps_read), max(self._dumps_read)
         later = self._log.later(last)
         # Whether the final dump goes on where the one before it ends is decided by comparing them.
@@ -154,7 +154,7 @@ class LoggedCheckpoint(Checkpoint):
         return tuple(record for number in sorted(numbers) for record in self._log.records(number))
 
     def own_sources(self) -> tuple[FileRecord, ...]:
-        """The dump's own files."""
+        """Returns the dump's own files."""
         return tuple(self._log.records(self.number))
 
     def _check_accounts(self) -> None:
@@ -178,7 +178,7 @@ class LogReader(RunReader):
         self._stream: EpisodeStream | None = None
 
     def checkpoint(self, number: int) -> LoggedCheckpoint:
-        """A checkpoint, to be used up before the next is asked for."""
+        """Returns a checkpoint, to be used up before the next is asked for."""
         self._run.require(number)
         log = self._run.log
         if self._stream is None or number != self.next_number or log.dump(number).link is not Link.JOINED:
@@ -188,7 +188,7 @@ class LogReader(RunReader):
         return LoggedCheckpoint(self._run, number, self._stream)
 
     def part(self, number: int) -> LoggedCheckpoint:
-        """What a dump holds; of its neighbours, only their small arrays are looked at."""
+        """Returns what a dump holds; of its neighbours, only their small arrays are looked at."""
         self._run.require(number)
         self.close()
         self._stream, self.next_number = self._open_stream(number, alone=True), None

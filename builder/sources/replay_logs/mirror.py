@@ -43,33 +43,33 @@ class Mirror(Source):
             )
 
     def describe(self) -> str:
-        """Its root's full name."""
+        """Returns its root's full name."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """The games that it holds, in alphabetical order."""
+        """Returns the games that it holds, in alphabetical order."""
         return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """The runs of a game that it holds."""
+        """Returns the runs of a game that it holds."""
         names = self._store.list(self._game_folder(game))
         return sorted(int(name) for name in names if _RUN.fullmatch(name))
 
     def open_run(self, game: Game, run: int) -> LoggedRun:
-        """One run."""
+        """Open one run."""
         files = self._find(game, run)
         if files.has_add_counts:
             return LoggedRun(game, run, ReplayLog(self._store, files), self._provenance(files.folder))
         return CachedRun(game, run, CachedLog(self._store, files))
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Of the names, sizes and times or checksums of the runs' files."""
+        """Returns a digest of the names, sizes and times or checksums of the runs' files."""
         found = [self._find(game, run) for run in runs]
         paths = [path for files in found for paths in files.checkpoints.values() for path in paths.values()]
         return self._store.fingerprint_of([*paths, *(f"{files.folder}/{PROVENANCE_FILE}" for files in found)])
 
     def _find(self, game: Game, run: int) -> LogFiles:
-        """The files of a run.
+        """Returns the files of a run.
 
         Raises:
             UnknownNameError: there is no such run.
@@ -111,8 +111,7 @@ class Mirror(Source):
 
     def _game_folder(self, game: Game) -> str:
         if game not in self._games:
-            games = ", ".join(other.name for other in self.games())
-            raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
+            raise self.no_such_game(game)
         return self._games[game]
 
 

@@ -36,14 +36,14 @@ class UnlistedMirror(Mirror):
         self._found: dict[tuple[Game, int], LogFiles] = {}
 
     def games(self) -> list[Game]:
-        """Never."""
+        """Raise an error: the games cannot be listed."""
         raise SourceError(
             f"{self.describe()}: the server shows no listing, so the games that it has cannot be known; name "
             f"those that you want (build GAME…, inspect --games GAME…)"
         )
 
     def runs(self, game: Game) -> list[int]:
-        """The runs of a game that it holds: of 1 to 5, those with a checkpoint."""
+        """Returns the runs of a game that it holds: of 1 to 5, those with a checkpoint."""
         return [run for run in RUNS if self._files(game, run).checkpoints]
 
     def _find(self, game: Game, run: int) -> LogFiles:
@@ -76,7 +76,7 @@ class UnlistedMirror(Mirror):
         return files
 
     def _pattern(self, game: Game) -> tuple[str, str]:
-        """How the game's folder is named, and where in a run's folder the files are.
+        """Returns how the game's folder is named, and where in a run's folder the files are.
 
         Raises:
             SourceError: no file of the game is there.

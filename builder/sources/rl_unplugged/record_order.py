@@ -32,7 +32,7 @@ class RecordReader(ABC):
 
     @abstractmethod
     def records(self, checkpoint: int) -> Iterator[Example]:
-        """A checkpoint's records.
+        """Yield a checkpoint's records.
 
         Raises:
             SourceError: a file is missing or damaged.
@@ -40,14 +40,14 @@ class RecordReader(ABC):
 
     @abstractmethod
     def sources(self, checkpoint: int) -> tuple[FileRecord, ...]:
-        """The files they came from, once `records` has been used up."""
+        """Returns the files they came from, once `records` has been used up."""
 
     def expect(self, checkpoints: Collection[int]) -> None:  # noqa: B027
         """Say which checkpoints will be asked for."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
 
 
 class RecordOrder(ABC):
@@ -58,15 +58,15 @@ class RecordOrder(ABC):
 
     @abstractmethod
     def paths(self) -> list[str]:
-        """The run's files."""
+        """Returns the run's files."""
 
     @abstractmethod
     def rows(self, checkpoint: int) -> int:
-        """Observations in a checkpoint, about."""
+        """Returns about how many observations a checkpoint holds."""
 
     @abstractmethod
     def reader(self) -> RecordReader:
-        """A new reader."""
+        """Returns a new reader."""
 
 
 class FilePerCheckpoint(RecordOrder):
@@ -91,17 +91,17 @@ class FilePerCheckpoint(RecordOrder):
         self._bytes_per_row = bytes_per_row
 
     def paths(self) -> list[str]:
-        """The run's files."""
+        """Returns the run's files."""
         return [path for number in self.checkpoints for path, _ in self.files[number]]
 
     def rows(self, checkpoint: int) -> int:
-        """By the files' sizes."""
+        """Returns about how many observations a checkpoint holds, by the files' sizes."""
         sizes = [self.store.size(path) for path, _ in self.files[checkpoint]]
         known = [size for size in sizes if size is not None]
         return round(sum(known) / self._bytes_per_row) if len(known) == len(sizes) else USUAL_ROWS
 
     def reader(self) -> "_FileReader":
-        """A new reader."""
+        """Returns a new reader."""
         return _FileReader(self)
 
 
@@ -169,15 +169,15 @@ class StrewnRecords(RecordOrder):
         self.checkpoints = sorted({record.key.checkpoint for record in self.index})
 
     def paths(self) -> list[str]:
-        """The run's files."""
+        """Returns the run's files."""
         return list(self.shards)
 
     def rows(self, checkpoint: int) -> int:
-        """As the index has it."""
+        """Returns how many observations a checkpoint holds, as the index has it."""
         return sum(record.rows for record in self.index if record.key.checkpoint == checkpoint)
 
     def reader(self) -> "_StrewnReader":
-        """A new reader."""
+        """Returns a new reader."""
         return _StrewnReader(self)
 
     def _index_shard(self, path: str) -> tuple[FileRecord, list[IndexedRecord]]:

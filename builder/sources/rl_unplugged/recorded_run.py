@@ -52,7 +52,7 @@ class RecordedRun(Run):
 
     @property
     def provenance(self) -> Provenance:
-        """What the files' form tells."""
+        """What is known of the files' origin."""
         return self._provenance
 
     def partial_checkpoints(self) -> list[int]:
@@ -60,7 +60,7 @@ class RecordedRun(Run):
         return []
 
     def rows(self, checkpoint: int) -> int:
-        """Observations in a checkpoint, about."""
+        """Returns about how many observations a checkpoint holds."""
         return self.order.rows(checkpoint)
 
     def capacity(self) -> None:
@@ -68,15 +68,15 @@ class RecordedRun(Run):
         return
 
     def file_sizes(self) -> dict[str, int | None]:
-        """Bytes of the run's files."""
+        """Returns the bytes of each of the run's files."""
         return self._sizes
 
     def remarks(self) -> list[str]:
-        """What is missing."""
+        """Returns what is missing."""
         return self._remarks
 
     def reader(self) -> "RecordedReader":
-        """A new reader."""
+        """Returns a new reader."""
         return RecordedReader(self)
 
 
@@ -94,13 +94,13 @@ class RecordedReader(RunReader):
         self._records.expect(checkpoints)
 
     def checkpoint(self, number: int) -> "RecordedCheckpoint":
-        """A checkpoint, to be used up before the next is asked for."""
+        """Returns a checkpoint, to be used up before the next is asked for."""
         self._run.require(number)
         _, self.next_number = self._run.neighbours(number)
         return RecordedCheckpoint(self._run, number, self._records, self._decoder)
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Close the files and stop the threads."""
         self._records.close()
         self._decoder.close()
 
@@ -118,7 +118,7 @@ class RecordedCheckpoint(Checkpoint):
         self._episodes = self._complete_episodes = 0
 
     def episodes(self) -> Iterator[Episode]:
-        """The episodes in order of play.
+        """Yield the episodes in order of play.
 
         Raises:
             SourceError: a record is damaged, in the wrong place, or not what its form says.

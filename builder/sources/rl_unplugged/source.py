@@ -55,7 +55,7 @@ class RLUnplugged(Source):
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
-        """Whether the names in a store are those of RL Unplugged; it is enough to look at one game."""
+        """Returns whether the names in a store are those of RL Unplugged; looks at one game."""
         try:
             source = cls(store)
             folders = list(source._games.values())[:1]
@@ -64,19 +64,19 @@ class RLUnplugged(Source):
             return False
 
     def describe(self) -> str:
-        """Its root's full name."""
+        """Returns its root's full name."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """The games that it holds, in alphabetical order."""
+        """Returns the games that it holds, in alphabetical order."""
         return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """The runs of a game that it holds."""
+        """Returns the runs of a game that it holds."""
         return sorted(self._shards(game))
 
     def open_run(self, game: Game, run: int) -> RecordedRun:
-        """One run; if its shards are not in order, all of them are read for the places of the episodes."""
+        """Open one run; if its shards are in no order, all are read for the places of the episodes."""
         found = self._shards(game)
         if run not in found:
             runs = ", ".join(map(str, sorted(found))) or "none"
@@ -98,7 +98,7 @@ class RLUnplugged(Source):
         )
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Of the names, sizes and times or checksums of the game's files."""
+        """Returns a digest of the names, sizes and times or checksums of the game's files."""
         return self._store.fingerprint([self._game_folder(game)])
 
     def _order(self, game: Game, shards: dict[int, str], missing: str) -> RecordOrder:
@@ -139,8 +139,7 @@ class RLUnplugged(Source):
 
     def _game_folder(self, game: Game) -> str:
         if game not in self._games:
-            games = ", ".join(other.name for other in self.games())
-            raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
+            raise self.no_such_game(game)
         return self._games[game]
 
 

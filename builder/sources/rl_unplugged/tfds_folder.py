@@ -50,30 +50,29 @@ class TFDSFolder(Source):
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
-        """Whether the names in a store are those of such a folder."""
+        """Returns whether the names in a store are those of such a folder."""
         try:
             return bool(cls(store)._folders)
         except SourceError:
             return False
 
     def describe(self) -> str:
-        """Its root's full name."""
+        """Returns its root's full name."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """The games that it holds, in alphabetical order."""
+        """Returns the games that it holds, in alphabetical order."""
         return sorted({game for game, _ in self._folders}, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """The runs of a game that it holds."""
+        """Returns the runs of a game that it holds."""
         runs = sorted(run for other, run in self._folders if other == game)
         if not runs:
-            games = ", ".join(other.name for other in self.games())
-            raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
+            raise self.no_such_game(game)
         return runs
 
     def open_run(self, game: Game, run: int) -> RecordedRun:
-        """One run, in the newest version that is there."""
+        """Open one run, in the newest version that is there."""
         folder, version = self._version(game, run)
         form = FORMS[version]
         found = self._files(folder)
@@ -102,7 +101,7 @@ class TFDSFolder(Source):
         )
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Of the names, sizes and times or checksums of the runs' files."""
+        """Returns a digest of the names, sizes and times or checksums of the runs' files."""
         return self._store.fingerprint([self._version(game, run)[0] for run in runs])
 
     def _version(self, game: Game, run: int) -> tuple[str, str]:

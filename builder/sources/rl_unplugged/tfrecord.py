@@ -65,7 +65,7 @@ class RecordFile:
         return FileRecord(self.path, self._raw.size, self._raw.sha256.hexdigest())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._stream.close()
         self._raw.close()
 
