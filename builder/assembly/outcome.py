@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ..errors import AtariReplayError, SourceError
 from ..format.checkpoint_id import CheckpointId
 from ..format.manifest import Manifest
-from ..publishing.publication import Publication
+from ..publishing.carry_out import Publication
 
 
 @dataclass

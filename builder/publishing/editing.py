@@ -14,7 +14,7 @@ from ..format.layout import CARD, split_name
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.outgoing_file import OutgoingFile
 from ..repos.place import Place
-from .publication import Publication, carry_out
+from .carry_out import Publication, carry_out
 from .published_manifests import published_manifests
 
 REMOVALS = 1000

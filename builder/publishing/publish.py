@@ -17,7 +17,7 @@ from ..repos.built_folder import BuiltCheckpoint, read_built_folder
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.outgoing_file import OutgoingFile
 from ..terminal.progress import progress_bar
-from .publication import Publication, carry_out
+from .carry_out import Publication, carry_out
 from .published_manifests import published_manifests, remember
 
 COMMIT_FILES = 99

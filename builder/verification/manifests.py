@@ -71,7 +71,9 @@ def _read(repo: RepoReader, path: str) -> Manifest | Difference:
     try:
         return read_manifest(repo.read(path), path, repo.address)
     except UnreadableFileError as error:
-        return Difference(path, f"cannot be read ({error}); mend it, or publish this checkpoint again")
+        return Difference(
+            path, f"cannot be read ({error}); remove its folder and publish this checkpoint again"
+        )
     except OutputError as error:
         if not str(error).startswith(f"{repo.address}/{path}: "):
             raise
