@@ -37,7 +37,8 @@ def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoi
     """
     folder.mkdir()
     draft = pieces[0].manifest
-    table = pq.ParquetFile(io.BytesIO(read(pieces[0], EPISODES))).read()
+    content = io.BytesIO(read(pieces[0], EPISODES))
+    table = pq.ParquetFile(content, page_checksum_verification=True).read()
     files = [OutgoingFile(file.path, file.size, file.sha256, None) for file in draft.shards]
     shards = draft.shards
     if pieces[0].tail is not None:
