@@ -2,7 +2,10 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.synchronize import Event
@@ -14,6 +17,9 @@ from .log_settings import LogSettings
 
 UPDATE_EVERY = 0.2
 """Seconds between updates of the progress bar."""
+
+GRACE = 5.0
+"""Seconds in which a worker whose parent has ended may abandon its log."""
 
 
 def collect_many(logs: Sequence[LogSettings], workers: int = 1) -> list[Collected]:
@@ -78,6 +84,17 @@ def _begin_worker(stop: Event, rows: Any) -> None:
     global _stop, _rows
     _stop, _rows = stop, rows
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and sets `stop`
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Abandon the log when the parent has been killed: nobody would take what is collected."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None and _stop is not None
+    parent.join()
+    _stop.set()
+    time.sleep(GRACE)
+    os._exit(1)
 
 
 def _collect_in_worker(log: LogSettings) -> Collected:

@@ -218,6 +218,28 @@ def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path)
     assert not list((tmp_path / "logs").rglob("*"))
 
 
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Nothing that nobody waits for goes on playing. A killed log is collected anew by the same command."""
+    script = tmp_path / "many.py"
+    script.write_text(COLLECT_MANY)
+    command = [sys.executable, str(script), str(tmp_path / "logs")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    for game in ("Pong", "Breakout"):
+        wait_until((tmp_path / "logs" / game / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
+    process.kill()
+    process.wait(PATIENCE)
+    wait_until(lambda: not _is_group_alive(process.pid), "the end of the workers")
+
+
+def _is_group_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
     """A limit on the size of a file stands in for a full disk."""
     process = start_collecting(tmp_path, largest_file=20_000)
