@@ -12,6 +12,7 @@ PLACES = {
     "atari_dqn_replay_command.py": "atari_dqn_replay_command.py",
     "builder": "atari_dqn_replay/builder",
     "commands": "atari_dqn_replay/commands",
+    "interop": "atari_dqn_replay/interop",
     "replay_reader": "atari_dqn_replay/replay_reader",
     "cards": "atari_dqn_replay/cards",
     "py.typed": "atari_dqn_replay/py.typed",

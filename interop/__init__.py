@@ -1,0 +1,1 @@
+"""Other people's loaders and formats, on top of the dataset."""

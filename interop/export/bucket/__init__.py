@@ -1,0 +1,1 @@
+"""The original dumps of the replay buffer, written again."""

@@ -1,0 +1,122 @@
+"""The dumps of a run as they were: which files there are, and the rows of each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+
+from ....builder.format.protocol import FRAME_SHAPE
+from ....builder.sources.run import Run
+from ....builder.terminal.progress import progress_bar
+from ...published_dataset import PublishedRun
+from ..steps_in_order import Columns, StepsInOrder
+from .log_layout import Blank, CheckpointFacts, FileLayout, LogLayout, Piece, lay_out, lay_out_anew
+
+CAPACITY = 1_000_000
+"""Rows of the original's ring: taken where a dataset was not built from dumps."""
+
+BLOCK_ROWS = 512
+"""Blank rows that are held at a time: 3.6 MB of frames."""
+
+
+class RebuiltLog:
+    """The log of one run, rebuilt from its episodes.
+
+    Args:
+        run: of a built dataset, or of any source.
+        capacity: rows of the ring, where none is recorded.
+    """
+
+    def __init__(self, run: Run, capacity: int = CAPACITY) -> None:
+        self.run = run
+        recorded = run.capacity()
+        self.is_recorded = recorded is not None
+        self.capacity = recorded or capacity
+        self._steps = StepsInOrder(run)
+
+    @cached_property
+    def layout(self) -> LogLayout:
+        """Where each transition lay.
+
+        Of a source all frames are read for this, of a dataset none.
+        """
+        facts = checkpoint_facts(self.run)
+        if self.is_recorded:
+            return lay_out(facts, self.capacity)
+        return lay_out_anew(facts, self.capacity)
+
+    def blocks(self, file: FileLayout) -> Iterator[Columns]:
+        """Yield the rows of one file, from row 0 to the last, block by block."""
+        # It comes first in order of play.
+        (last,) = self._read(file.last_row)
+        for piece in file.rows:
+            yield from self._read(piece)
+        yield last
+
+    def digest(self, file: FileLayout) -> str:
+        """Returns what changes when the file's content does: of its layout and of the data it is made from."""
+        made_from = {piece.checkpoint for piece in (*file.rows, file.last_row) if not isinstance(piece, Blank)}
+        digests: list[object] = [repr(file)]
+        for number in sorted(made_from):
+            if isinstance(self.run, PublishedRun):
+                digests.append([shard.digests for shard in self.run.manifests[number].shards])
+        if not isinstance(self.run, PublishedRun):
+            digests.append(sorted(self.run.file_sizes().items()))
+        return sha256(repr(digests).encode()).hexdigest()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._steps.close()
+
+    def _read(self, piece: Piece) -> Iterator[Columns]:
+        if isinstance(piece, Blank):
+            return _blank_blocks(len(piece))
+        return self._steps.read(piece.checkpoint, piece.episode, piece.start, piece.stop)
+
+
+def checkpoint_facts(run: Run) -> Iterator[CheckpointFacts]:
+    """Yield what must be known of each checkpoint, in order."""
+    partial = run.partial_checkpoints()
+    if isinstance(run, PublishedRun):
+        yield from (_published_facts(run, number) for number in run.checkpoints)
+        return
+    reader = run.reader()
+    try:
+        reader.expect(list(run.checkpoints))
+        for number in progress_bar(run.checkpoints, description="count rows", unit=" checkpoints"):
+            checkpoint = reader.checkpoint(number)
+            lengths, ended = [], False
+            for episode in checkpoint.episodes():
+                lengths.append(len(episode))
+                ended = episode.terminated or episode.truncated
+            yield CheckpointFacts(
+                number, number in partial, checkpoint.row_counts, checkpoint.step_counts, tuple(lengths), ended
+            )
+    finally:
+        reader.close()
+
+
+def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
+    manifest = run.manifests[number]
+    episodes = run.episodes.catalog.episodes[run.places(number)]
+    ended = bool(len(episodes)) and bool(episodes["terminated"][-1] or episodes["complete"][-1])
+    return CheckpointFacts(
+        number,
+        manifest.partial,
+        manifest.row_counts,
+        manifest.step_counts,
+        tuple(episodes["length"].tolist()),
+        ended,
+    )
+
+
+def _blank_blocks(rows: int) -> Iterator[Columns]:
+    for start in range(0, rows, BLOCK_ROWS):
+        count = min(BLOCK_ROWS, rows - start)
+        yield {
+            "observation": np.zeros((count, *FRAME_SHAPE), np.uint8),
+            "action": np.zeros(count, np.int32),
+            "reward": np.zeros(count, np.float32),
+            "terminal": np.zeros(count, np.uint8),
+        }

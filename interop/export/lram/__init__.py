@@ -1,0 +1,1 @@
+"""A file per episode, as LRAM's download script writes them."""
