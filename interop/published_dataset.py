@@ -38,7 +38,7 @@ class PublishedDataset(Source):
         OutputError: it cannot be read.
     """
 
-    storage_options: Mapping[str, Any] = {}  # noqa: RUF012
+    storage_options: Mapping[str, Any] = {}
 
     def __init__(self, repo: RepoReader) -> None:
         self.repo = repo
@@ -160,6 +160,9 @@ class PublishedRun(Run):
 
     def places(self, checkpoint: int) -> np.ndarray:
         """Returns where a checkpoint's episodes lie in `episodes.catalog`, in order of play."""
+        if not self.manifests[checkpoint].step_counts.steps:
+            # A card lists no run without steps.
+            return np.empty(0, np.int64)
         return np.flatnonzero(self.episodes.catalog.episodes["checkpoint"] == checkpoint)
 
 
@@ -193,8 +196,10 @@ class PublishedCheckpoint(Checkpoint):
         Args:
             first: number of the episode to begin with.
         """
-        catalog, places = self._run.episodes.catalog, self._run.places(self.number)[first:]
-        finals = self._final_observations()
+        places = self._run.places(self.number)[first:]
+        if not len(places):
+            return
+        catalog, finals = self._run.episodes.catalog, self._final_observations()
         for place, item in zip(places, self._run.episodes.read(0, places.tolist()), strict=True):
             entry = catalog.episodes[place]
             ended = bool(entry["terminated"] or entry["complete"])

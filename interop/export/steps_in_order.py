@@ -1,4 +1,4 @@
-"""Steps of a run's episodes, asked for roughly in order of play: nothing is read twice but where one goes back."""
+"""Steps of a run's episodes, read roughly in order of play."""
 
 from collections.abc import Iterator
 from itertools import islice

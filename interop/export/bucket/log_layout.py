@@ -39,7 +39,7 @@ class Blank:
 
     rows: int
     unknown: bool = False
-    """They were transitions, which the dataset does not hold."""
+    """What the file held there is not in the dataset."""
 
     def __len__(self) -> int:
         return self.rows
@@ -82,6 +82,8 @@ class FileLayout:
     last_row: Piece
     remarks: tuple[str, ...] = ()
     """What could not be known, and how it was filled."""
+    is_counted: bool = True
+    """False where add_count rests on laps that are not there, taken to be as few as possible."""
 
     @property
     def invalid_range(self) -> range:
@@ -120,7 +122,9 @@ class _OpenEpisode:
 
     def next_steps(self, count: int) -> Piece:
         if self.laid + count > self.length:
-            raise _MisfitError(f"an episode of {self.length:,} steps goes on for {count:,} after {self.laid:,}")
+            raise _MisfitError(
+                f"an episode of {self.length:,} steps goes on for {count:,} after {self.laid:,}"
+            )
         self.laid += count
         return Steps(self.checkpoint, self.number, self.laid - count, self.laid)
 
@@ -174,8 +178,9 @@ class _Walk:
         joined = self._is_joined(facts, head)
         pieces = self._pieces(facts, head)
         if sum(map(len, pieces)) != played:
+            found = sum(map(len, pieces))
             raise _MisfitError(
-                f"its episodes and their padding take {sum(map(len, pieces)):,} rows, its files had {played:,}"
+                f"its episodes and their padding take {found:,} rows, its files had {played:,}"
             )
         make = self._partial_file if facts.partial else self._full_file
         self._before = make(facts, pieces, joined)
@@ -223,18 +228,18 @@ class _Walk:
         if facts.rows.stale:
             if (facts.number, facts.rows.stale) != (0, 1) or self._before is not None:
                 raise _MisfitError(f"{facts.rows.stale:,} of its rows were never written")
-            rows, last = tuple(pieces), Blank(1)
-            add_count = self._capacity - FULL_DUMP
+            rows, last = tuple(pieces), Blank(1, unknown=True)
+            add_count, counted = self._capacity - FULL_DUMP, True
             remarks.append(f"row {self._capacity - 1:,} was never written; it is zero here")
         else:
             last, *rows = [_cut(pieces, 0, 1)[0], *_cut(pieces, 1, self._capacity)]
-            add_count, more = self._count_rows(facts.number, joined)
+            add_count, counted, more = self._count_rows(facts.number, joined)
             remarks += more
         if sum(map(len, rows)) != self._capacity - 1:
             raise _MisfitError(
                 f"its {sum(map(len, pieces)):,} rows do not fill a ring of {self._capacity:,} rows"
             )
-        return FileLayout(facts.number, self._capacity, add_count, tuple(rows), last, tuple(remarks))
+        return FileLayout(facts.number, self._capacity, add_count, tuple(rows), last, tuple(remarks), counted)
 
     def _partial_file(self, facts: CheckpointFacts, pieces: list[Piece], joined: bool) -> FileLayout:
         played = sum(map(len, pieces))
@@ -271,12 +276,12 @@ class _Walk:
         if self._before is None or facts.number != self._before.number + 1:
             raise _MisfitError("it is a copy of the file before, which is not there")
         count = self._capacity - FULL_DUMP
-        return replace(self._before, number=facts.number, add_count=count)
+        return replace(self._before, number=facts.number, add_count=count, is_counted=True)
 
-    def _count_rows(self, number: int, joined: bool) -> tuple[int, list[str]]:
-        """Rows ever added when a full dump was made, and what that rests on."""
+    def _count_rows(self, number: int, joined: bool) -> tuple[int, bool, list[str]]:
+        """Rows ever added when a full dump was made, whether that is sure, and what it rests on."""
         if joined and self._before is not None:
-            return self._before.add_count + self._capacity, []
+            return self._before.add_count + self._capacity, self._before.is_counted, []
         if self._before is None:
             laps = number + 1 if number else 2
             why = "the files before are not there" if number else "the first laps were never dumped"
@@ -287,7 +292,7 @@ class _Walk:
         else:
             why = "files before are not there; taken to be a lap each"
             count = self._before.add_count + (number - self._before.number) * self._capacity
-        return count, [f"add_count is {count:,} by reckoning ({why})"]
+        return count, False, [f"from here on add_count is by reckoning, first {count:,} ({why})"]
 
 
 def _cut(pieces: Sequence[Piece], start: int, stop: int) -> list[Piece]:
@@ -305,8 +310,8 @@ def _unknown_rows(pieces: Iterable[Piece]) -> Iterator[str]:
     rows = sum(len(piece) for piece in pieces if isinstance(piece, Blank) and piece.unknown)
     if rows:
         yield (
-            f"{rows:,} rows belong to an episode that began in a checkpoint which is not there; they are zero "
-            f"here"
+            f"{rows:,} rows belong to an episode that began in a checkpoint which is not there; they are "
+            f"zero here"
         )
 
 
@@ -327,7 +332,7 @@ def lay_out_anew(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
     # The row before a file's first closes it, so it may need a file of its own.
     while start - (number > 0) < played:
         stop = min(start + capacity - 1, played)
-        rows, last = _cut(stream, start, stop), _cut(stream, start - 1, start) or [Blank(1)]
+        rows, last = _cut(stream, start, stop), _cut(stream, start - 1, start) or [Blank(1, unknown=True)]
         add_count = (number + 1) * capacity - FULL_DUMP
         if missing := capacity - 1 - sum(map(len, rows)):
             add_count = sum(map(len, rows))

@@ -1,6 +1,6 @@
 """The dumps of a run as they were: which files there are, and the rows of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
 
@@ -10,6 +10,7 @@ from ....builder.format.protocol import FRAME_SHAPE
 from ....builder.sources.run import Run
 from ....builder.terminal.progress import progress_bar
 from ...published_dataset import PublishedRun
+from ..record import made_from
 from ..steps_in_order import Columns, StepsInOrder
 from .log_layout import Blank, CheckpointFacts, FileLayout, LogLayout, Piece, lay_out, lay_out_anew
 
@@ -46,24 +47,20 @@ class RebuiltLog:
             return lay_out(facts, self.capacity)
         return lay_out_anew(facts, self.capacity)
 
-    def blocks(self, file: FileLayout) -> Iterator[Columns]:
-        """Yield the rows of one file, from row 0 to the last, block by block."""
+    def blocks(self, file: FileLayout) -> Iterator[tuple[Columns, Piece]]:
+        """Yield the rows of one file in order, block by block, each with the piece that it is part of."""
         # It comes first in order of play.
         (last,) = self._read(file.last_row)
         for piece in file.rows:
-            yield from self._read(piece)
-        yield last
+            for block in self._read(piece):
+                yield block, piece
+        yield last, file.last_row
 
     def digest(self, file: FileLayout) -> str:
-        """Returns what changes when the file's content does: of its layout and of the data it is made from."""
-        made_from = {piece.checkpoint for piece in (*file.rows, file.last_row) if not isinstance(piece, Blank)}
-        digests: list[object] = [repr(file)]
-        for number in sorted(made_from):
-            if isinstance(self.run, PublishedRun):
-                digests.append([shard.digests for shard in self.run.manifests[number].shards])
-        if not isinstance(self.run, PublishedRun):
-            digests.append(sorted(self.run.file_sizes().items()))
-        return sha256(repr(digests).encode()).hexdigest()
+        """Returns what changes when the file's content does."""
+        pieces = (*file.rows, file.last_row)
+        checkpoints = sorted({piece.checkpoint for piece in pieces if not isinstance(piece, Blank)})
+        return sha256(f"{file!r} {made_from(self.run, checkpoints)}".encode()).hexdigest()
 
     def close(self) -> None:
         """Close the files."""
@@ -91,23 +88,27 @@ def checkpoint_facts(run: Run) -> Iterator[CheckpointFacts]:
                 lengths.append(len(episode))
                 ended = episode.terminated or episode.truncated
             yield CheckpointFacts(
-                number, number in partial, checkpoint.row_counts, checkpoint.step_counts, tuple(lengths), ended
+                number,
+                number in partial,
+                checkpoint.row_counts,
+                checkpoint.step_counts,
+                tuple(lengths),
+                ended,
             )
     finally:
         reader.close()
 
 
 def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
-    manifest = run.manifests[number]
-    episodes = run.episodes.catalog.episodes[run.places(number)]
-    ended = bool(len(episodes)) and bool(episodes["terminated"][-1] or episodes["complete"][-1])
+    manifest, places = run.manifests[number], run.places(number)
+    lengths: tuple[int, ...] = ()
+    ended = False
+    if len(places):
+        episodes = run.episodes.catalog.episodes[places]
+        lengths = tuple(episodes["length"].tolist())
+        ended = bool(episodes["terminated"][-1] or episodes["complete"][-1])
     return CheckpointFacts(
-        number,
-        manifest.partial,
-        manifest.row_counts,
-        manifest.step_counts,
-        tuple(episodes["length"].tolist()),
-        ended,
+        number, manifest.partial, manifest.row_counts, manifest.step_counts, lengths, ended
     )
 
 

@@ -1,0 +1,89 @@
+"""The one way to export: from what a user names to files that another library reads."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ...builder.errors import OutputError, UnknownNameError
+from ...builder.sources.source import Source
+from .bucket.export import BucketFormat
+from .format import ExportFormat
+from .lram.export import LRAMFormat
+from .report import ExportReport
+from .selection import open_dataset, select
+
+FORMATS: dict[str, type[ExportFormat]] = {"bucket": BucketFormat, "lram": LRAMFormat}
+"""By their names on the command line."""
+
+
+def export(
+    dataset: str | os.PathLike[str] | Source,
+    config_names: str | Sequence[str],
+    *,
+    format: str,
+    out: str | os.PathLike[str],
+    runs: Sequence[int] | None = None,
+    checkpoints: Sequence[int] | None = None,
+    revision: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    **options: Any,
+) -> ExportReport:
+    """Write a dataset, or a source of logs, in a form that another library reads.
+
+    Killed at any moment and called again with the same arguments, it goes on where it was, and the result has
+    the same bytes.
+
+    Args:
+        dataset: a folder with a built dataset, a repo on the Hub (`user/name`), or a source of replay logs.
+        config_names: one or more of `<game>-<quality>`, e.g. `pong-expert`.
+        format: `bucket`, `lram` or `minari`; see docs/exporting.md.
+        out: the folder to write to.
+        runs: which runs; all that there are if None.
+        checkpoints: which checkpoints, instead of those of the config's quality.
+        revision: of a repo on the Hub.
+        storage_options: for the file system of a source; see `open_source`.
+        dry_run: write nothing, and report what would be written.
+        options: of the format.
+
+    Returns:
+        What was written, and what could not be exact.
+
+    Raises:
+        AtariReplayError: there is no such dataset, config, run, checkpoint, format or option; something is
+            damaged; or the folder holds something else.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay import export
+    >>> print(export("dataset", "pong-expert", format="bucket", out="mirror/dqn"))
+    ```
+    """
+    chosen = _open_format(format, options)
+    names = [config_names] if isinstance(config_names, str) else config_names
+    source = open_dataset(dataset, revision=revision, storage_options=storage_options)
+    selections = select(source, names, runs=runs, checkpoints=checkpoints, default_runs=chosen.default_runs)
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; name a folder")
+    make = chosen.plan if dry_run else chosen.write
+    try:
+        return ExportReport(folder, [make(each, folder) for each in selections], dry_run)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or folder}: cannot be written ({error.strerror or error})"
+        ) from None
+
+
+def _open_format(name: str, options: Mapping[str, Any]) -> ExportFormat:
+    if name not in FORMATS:
+        raise UnknownNameError(f"unknown format {name!r}: expected one of {', '.join(FORMATS)}")
+    kind = FORMATS[name]
+    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(f"{name} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    return kind(**options)
