@@ -1,6 +1,6 @@
 """A built or published dataset as a source: its runs, checkpoints and episodes, as a replay log has them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -190,13 +190,20 @@ class PublishedCheckpoint(Checkpoint):
         self.run, self.number = run, number
         self._run, self._manifest = run, run.manifests[number]
 
-    def episodes(self, first: int = 0) -> Iterator[Episode]:
-        """Yield the episodes in order of play.
+    def episodes(self) -> Iterator[Episode]:
+        """Yield the episodes in order of play."""
+        return self.chosen(range(len(self)))
+
+    def __len__(self) -> int:
+        return self.step_counts.episodes
+
+    def chosen(self, numbers: Sequence[int]) -> Iterator[Episode]:
+        """Yield some of the episodes; of the others no frames are read but those of shared row groups.
 
         Args:
-            first: number of the episode to begin with.
+            numbers: theirs within the checkpoint, ascending.
         """
-        places = self._run.places(self.number)[first:]
+        places = self._run.places(self.number)[np.asarray(numbers, np.int64)]
         if not len(places):
             return
         catalog, finals = self._run.episodes.catalog, self._final_observations()

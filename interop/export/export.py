@@ -11,10 +11,11 @@ from ...builder.sources.source import Source
 from .bucket.export import BucketFormat
 from .format import ExportFormat
 from .lram.export import LRAMFormat
+from .minari.export import MinariFormat
 from .report import ExportReport
 from .selection import open_dataset, select
 
-FORMATS: dict[str, type[ExportFormat]] = {"bucket": BucketFormat, "lram": LRAMFormat}
+FORMATS: dict[str, type[ExportFormat]] = {"bucket": BucketFormat, "lram": LRAMFormat, "minari": MinariFormat}
 """By their names on the command line."""
 
 

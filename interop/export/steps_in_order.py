@@ -92,5 +92,5 @@ class StepsInOrder:
 
 def _episodes_from(checkpoint: Checkpoint, first: int) -> Iterator[Episode]:
     if isinstance(checkpoint, PublishedCheckpoint):
-        return checkpoint.episodes(first)
+        return checkpoint.chosen(range(first, len(checkpoint)))
     return islice(checkpoint.episodes(), first, None)

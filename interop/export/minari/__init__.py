@@ -1,0 +1,1 @@
+"""A Minari dataset, written by Minari's own library."""
