@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atari_dqn_replay.builder.errors import AtariReplayError
     from atari_dqn_replay.builder.format.frames import decode_frames
     from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
+    from atari_dqn_replay.interop.export.export import export
     from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
     from atari_dqn_replay.replay_reader.episode_reader import Episodes
     from atari_dqn_replay.replay_reader.mixture import Mixture
@@ -40,6 +41,7 @@ __all__ = [
     "Sequences",
     "Transitions",
     "decode_frames",
+    "export",
     "find_game",
 ]
 
@@ -57,6 +59,7 @@ _MODULES = {
     "Sequences": "replay_reader.sequences",
     "Transitions": "replay_reader.transitions",
     "decode_frames": "builder.format.frames",
+    "export": "interop.export.export",
     "find_game": "builder.format.games",
 }
 """Where each public name is defined."""

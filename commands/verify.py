@@ -1,14 +1,21 @@
 """`atari-dqn-replay verify`."""
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .arguments import PER_GAME_HELP, SOURCE_HELP, add_source, open_place, open_source, to_path
+
+if TYPE_CHECKING:
+    from ..builder.format.games import Game
+    from ..builder.sources.source import Source
 
 SUMMARY = "prove that a dataset is right: against its manifests, its card, and its source"
 EXAMPLES = (
     "atari-dqn-replay verify dataset",
     "atari-dqn-replay verify --repo-id me/atari-dqn-replay --quick",
     "atari-dqn-replay verify dataset --source mirror/dqn",
+    "atari-dqn-replay verify dataset --source mirror/dqn --round-trip",
     "atari-dqn-replay verify --repo-id 'me/atari-dqn-replay-{game}'",
 )
 WHEN_STOPPED = "nothing was changed"
@@ -32,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check only files, sizes, checksums that need no download, and the card",
     )
+    parser.add_argument(
+        "--round-trip",
+        action="store_true",
+        help="instead, rebuild the source's dumps from the dataset and compare their arrays byte by byte",
+    )
 
 
 def run(options: argparse.Namespace) -> object:
@@ -43,4 +55,20 @@ def run(options: argparse.Namespace) -> object:
 
     source = options.source and open_source(options)
     games = None if options.games is None else [find_game(name) for name in options.games]
+    if options.round_trip:
+        return _round_trip(options, source, games)
     return verify_place(open_place(options), source=source, games=games, quick=options.quick)
+
+
+def _round_trip(
+    options: argparse.Namespace, source: "Source | None", games: "Sequence[Game] | None"
+) -> object:
+    if source is None or options.quick:
+        options.refuse("--round-trip compares every row with a source: give --source, and not --quick")
+    from ..interop.export.bucket.round_trip import compare_round_trip
+
+    place = open_place(options)
+    if place.for_each_game:
+        options.refuse("--round-trip looks at one dataset: name it without {game}")
+    assert source is not None
+    return compare_round_trip(place.reader(), source, games)

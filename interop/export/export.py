@@ -79,12 +79,16 @@ def export(
         ) from None
 
 
+def option_names(kind: type[ExportFormat]) -> list[str]:
+    """Returns the names of a format's options."""
+    return [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+
+
 def _open_format(name: str, options: Mapping[str, Any]) -> ExportFormat:
     if name not in FORMATS:
         raise UnknownNameError(f"unknown format {name!r}: expected one of {', '.join(FORMATS)}")
-    kind = FORMATS[name]
-    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    known = option_names(FORMATS[name])
     for option in options:
         if option not in known:
-            raise UnknownNameError(f"{name} has no option {option!r}; it has {', '.join(known) or 'none'}")
-    return kind(**options)
+            raise UnknownNameError(f"{name} has no option {option!r}; it has {', '.join(known)}")
+    return FORMATS[name](**options)

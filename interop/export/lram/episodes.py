@@ -1,6 +1,6 @@
 """The episodes of one checkpoint as LRAM's download script finds them, whole or with their padding."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Played:
         return len(self.actions)
 
 
-def whole_episodes(run: Run, checkpoint: int) -> Iterator[Played]:
+def whole_episodes(run: Run, checkpoint: int) -> Generator[Played]:
     """Yield the episodes that began in a checkpoint and were ended by the game or the time limit."""
     reader = run.reader()
     try:
@@ -35,7 +35,7 @@ def whole_episodes(run: Run, checkpoint: int) -> Iterator[Played]:
         reader.close()
 
 
-def padded_episodes(log: RebuiltLog, file: int) -> Iterator[Played]:
+def padded_episodes(log: RebuiltLog, file: int) -> Generator[Played]:
     """Yield what the rows of one dump make when they are cut after each terminal one, as the script does.
 
     So there is padding before each episode but the first, which lacks its beginning, and the rest of the dump

@@ -1,7 +1,7 @@
 """Exports a file per episode: `<out>/<game>/000000000.hdf5` and so on."""
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -200,7 +200,7 @@ class _GameExport:
                 counts.returns.append(float(episode.rewards.sum(dtype=np.float64)))
         return counts, written
 
-    def _episodes(self, checkpoint: int) -> "Iterator[Played]":
+    def _episodes(self, checkpoint: int) -> Generator[Played]:
         if self._log is None:
             return whole_episodes(self._run, checkpoint)
         return padded_episodes(self._log, checkpoint)
