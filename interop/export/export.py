@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ...builder.errors import OutputError, UnknownNameError
+from ...builder.errors import AtariReplayError, OutputError, UnknownNameError
 from ...builder.sources.source import Source
 from .bucket.export import BucketFormat
 from .format import ExportFormat
@@ -39,7 +39,7 @@ def export(
 
     Args:
         dataset: a folder with a built dataset, a repo on the Hub (`user/name`), or a source of replay logs.
-        config_names: one or more of `<game>-<quality>`, e.g. `pong-expert`.
+        config_names: one or more of `<game>-<quality>`, e.g. `pong-expert`, or `all-expert`.
         format: `bucket`, `lram` or `minari`; see docs/exporting.md.
         out: the folder to write to.
         runs: which runs; all that there are if None.
@@ -71,12 +71,20 @@ def export(
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
     make = chosen.plan if dry_run else chosen.write
-    try:
-        return ExportReport(folder, [make(each, folder) for each in selections], dry_run)
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or folder}: cannot be written ({error.strerror or error})"
-        ) from None
+    parts, failures = [], []
+    for selection in selections:
+        try:
+            parts.append(make(selection, folder))
+        except AtariReplayError as error:
+            # What is wrong with one run does not keep the others from being exported.
+            failures.append(f"{selection}: {error}")
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(f"{error.filename or folder}: cannot be written ({why})") from None
+    if failures:
+        others = f" ({len(parts)} of {len(selections)} runs are exported)" if len(selections) > 1 else ""
+        raise OutputError("; ".join(failures) + others)
+    return ExportReport(folder, parts, dry_run)
 
 
 def option_names(kind: type[ExportFormat]) -> list[str]:

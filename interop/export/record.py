@@ -62,15 +62,17 @@ class ExportRecord:
 
     def save(self) -> None:
         """Write the file."""
-        content = {"settings": self.settings, "remarks": self.remarks, "parts": self.parts}
+        parts = dict(sorted(self.parts.items(), key=lambda part: (len(part[0]), part[0])))
+        content = {"settings": self.settings, "remarks": self.remarks, "parts": parts}
         with replacing(self.path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def _read(self) -> None:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            settings, self.parts = dict(content["settings"]), dict(content["parts"])
-        except (ValueError, KeyError, TypeError) as error:
+            settings = dict(content["settings"])
+            self.parts = {name: dict(part) for name, part in content["parts"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"{self.path}: is no record of an export ({error}); name another folder, or remove it"
             ) from None

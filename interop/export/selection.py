@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def select(
 
     Args:
         source: a dataset or a source of logs.
-        config_names: `<game>-<quality>`.
+        config_names: `<game>-<quality>`; `all-<quality>` for every game that there is.
         runs: which runs; if None, the default ones.
         checkpoints: which checkpoints, instead of those of the config's quality.
         default_runs: of a game; all that there are if None.
@@ -92,7 +92,7 @@ def select(
         SourceError: there is no such game.
     """
     selections = []
-    for name in dict.fromkeys(config_names):
+    for name in dict.fromkeys(_names_of_all(source, config_names)):
         config = parse_config_name(name)
         if config.view == EPISODES:
             raise UnknownNameError(
@@ -106,6 +106,12 @@ def select(
             raise UnknownNameError(f"{source.describe()}: no run has what {name} shows ({has})")
         selections += [each for each in found if each.checkpoints]
     return selections
+
+
+def _names_of_all(source: Source, config_names: Sequence[str]) -> Iterator[str]:
+    for name in config_names:
+        game, _, view = name.rpartition("-")
+        yield from [f"{each.slug}-{view}" for each in source.games()] if game == "all" else [name]
 
 
 def _select(config: ConfigName, run: Run, checkpoints: Sequence[int] | None) -> Selection:

@@ -1,32 +1,35 @@
 """What users of `export --format bucket` rely on: the original dumps come back, array for array."""
 
 import gzip
+import json
+import random
+import signal
+import subprocess
+import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.assembly.build import build, plan_build
+from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
-from atari_dqn_replay.builder.sources.open import named_games, open_source
+from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.interop.export.bucket.round_trip import RoundTrip, compare_round_trip
-from atari_dqn_replay.interop.export.export import export
+from command import run, start
+from dataset_folders import contents
+from datasets_of_logs import build_from
+from environments import python_with
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from logs import log_folder, write_log
 from paths import DATA
 
+from atari_dqn_replay import AtariReplayError, export
+
 STORED = ("$store$_observation", "$store$_action", "$store$_reward", "$store$_terminal")
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 """Without shrinking: an example takes a second."""
 ALL = (*STORED, "add_count", "invalid_range")
-
-
-def build_dataset(source: Path, out: Path, **selection: Any) -> Path:
-    opened = open_source(str(source))
-    build(plan_build(opened, named_games(opened, ["all"]), out, **selection), out)
-    return out
 
 
 def round_trip(dataset: Path, source: Path) -> RoundTrip:
@@ -52,7 +55,7 @@ def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 @pytest.mark.parametrize("name", ["three_laps", "skipped_lap"])
 def test_the_dumps_of_dopamines_own_buffer_come_back(name: str, tmp_path: Path) -> None:
     source = DATA / name / "dqn"
-    dataset = build_dataset(source, tmp_path / "dataset")
+    dataset = build_from(source, tmp_path / "dataset")
     report = export(dataset, "breakout-full", format="bucket", out=tmp_path / "out")
     for number in range({"three_laps": 4, "skipped_lap": 10}[name]):
         found, expected = arrays(tmp_path / "out", "breakout", number), arrays(source, "breakout", number)
@@ -104,7 +107,7 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
     kept = [number for number in keep if number in played.files]
     if not played.files:
         return
-    dataset = build_dataset(folder / "dqn", folder / "dataset", **({"checkpoints": kept} if kept else {}))
+    dataset = build_from(folder / "dqn", folder / "dataset", **({"checkpoints": kept} if kept else {}))
     result = round_trip(dataset, folder / "dqn")
     assert result.ok, str(result)
     (run,) = result.runs
@@ -112,3 +115,178 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
         # All is there: only the row that was never written can't be known, and a final dump after a lost lap.
         assert run.unknown <= 1
         assert run.files >= len(played.files) - 1
+
+
+GAMES = ("pong", "breakout", "seaquest", "ms-pacman", "freeway")
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logs of five games."""
+    folder = tmp_path_factory.mktemp("collected")
+    for game in GAMES:
+        collect(find_game(game), folder, checkpoints=2, checkpoint_size=600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_from(collected, tmp_path_factory.mktemp("dataset"))
+
+
+def test_collected_logs_come_back_to_the_last_byte(collected: Path, dataset: Path, tmp_path: Path) -> None:
+    """Also the final, partial dump, and the record that they were newly played."""
+    export(dataset, "all-full", format="bucket", out=tmp_path)
+    for game in GAMES:
+        for number in range(3):
+            assert_same(arrays(tmp_path, game, number), arrays(collected, game, number))
+        folders = [log_folder(root, find_game(game), 1) for root in (tmp_path, collected)]
+        ours, theirs = ((folder / "provenance.json").read_text() for folder in folders)
+        assert ours == theirs
+
+
+def test_any_file_can_be_had_alone_with_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
+    export(dataset, "pong-full", format="bucket", out=tmp_path / "all")
+    whole = contents(tmp_path / "all")
+    for number in range(3):
+        export(dataset, "pong-full", format="bucket", out=tmp_path / "one", checkpoints=[number])
+        path = f"Pong/1/replay_logs/$store$_observation_ckpt.{number}.gz"
+        assert contents(tmp_path / "one")[path] == whole[path]
+    assert contents(tmp_path / "one") == whole
+
+
+def test_small_compression_changes_the_size_and_not_the_arrays(dataset: Path, tmp_path: Path) -> None:
+    reports = [
+        export(dataset, "ms-pacman-full", format="bucket", out=tmp_path / name, compression=name)
+        for name in ("fast", "small")
+    ]
+    assert reports[0].parts[0].size > reports[1].parts[0].size
+    for number in range(3):
+        assert_same(
+            arrays(tmp_path / "small", "ms-pacman", number), arrays(tmp_path / "fast", "ms-pacman", number)
+        )
+
+
+def test_a_source_of_logs_can_be_exported_as_well(collected: Path, dataset: Path, tmp_path: Path) -> None:
+    export(collected, "freeway-full", format="bucket", out=tmp_path / "source")
+    for number in range(3):
+        assert_same(arrays(tmp_path / "source", "freeway", number), arrays(collected, "freeway", number))
+
+
+def test_dumps_of_a_dataset_lack_what_an_absent_checkpoint_held(collected: Path, tmp_path: Path) -> None:
+    dataset = build_from(collected, tmp_path / "dataset", checkpoints=[1])
+    report = export(dataset, "pong-full", format="bucket", out=tmp_path / "out")
+    found, expected = arrays(tmp_path / "out", "pong", 1), arrays(collected, "pong", 1)
+    blank = (found["$store$_observation"] == 0).all(axis=(1, 2)) & expected["$store$_observation"].any(
+        axis=(1, 2)
+    )
+    assert 0 < blank.sum() < len(blank)
+    known = ~blank
+    known[-1] = False  # it comes before row 0, and belongs to checkpoint 0
+    for name in STORED:
+        assert (found[name][known] == expected[name][known]).all(), name
+    assert f"{blank.sum():,} rows belong to an episode that began in a checkpoint which is not there" in str(
+        report
+    )
+    record = json.loads((tmp_path / "out" / "Pong" / "1" / "export.json").read_text())
+    assert "which is not there" in record["parts"]["1"]["remarks"][0]
+
+
+def test_a_dry_run_writes_nothing(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run("export", dataset, "all-mixed", "--format", "bucket", "--out", out, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "would write 30 files" in done.stdout
+    assert not out.exists()
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
+    arguments = ["export", dataset, "--envs", "all", "--format", "bucket", "--out"]
+    began = time.monotonic()
+    assert run(*arguments, undisturbed).returncode == 0
+    seconds = time.monotonic() - began
+    moments = random.Random(0)
+    for _ in range(4):
+        process = start(*arguments, out)
+        time.sleep(moments.uniform(0.3, 1) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert run(*arguments, out).returncode == 0
+    assert contents(out) == contents(undisturbed)
+
+
+def test_a_dump_that_is_gone_or_cut_is_written_again(dataset: Path, tmp_path: Path) -> None:
+    export(dataset, "pong-full", format="bucket", out=tmp_path)
+    before = contents(tmp_path)
+    folder = tmp_path / "Pong" / "1" / "replay_logs"
+    (folder / "add_count_ckpt.0.gz").unlink()
+    cut = folder / "$store$_reward_ckpt.2.gz"
+    cut.write_bytes(cut.read_bytes()[:20])
+    assert export(dataset, "pong-full", format="bucket", out=tmp_path).parts[0].written == 12
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_of_other_logs_is_left_alone(collected: Path, dataset: Path) -> None:
+    before = contents(collected)
+    with pytest.raises(AtariReplayError, match="is there already"):
+        export(dataset, "pong-full", format="bucket", out=collected)
+    assert contents(collected) == before
+
+
+def test_one_damaged_shard_keeps_no_other_dump_from_being_written(collected: Path, tmp_path: Path) -> None:
+    dataset = build_from(collected, tmp_path / "dataset")
+    shards = (dataset / "data" / "breakout" / "run_1" / "checkpoint_02").glob("steps-*")
+    shard = max(shards, key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[40:400] = bytes(360)
+    shard.write_bytes(content)
+    done = run("export", dataset, "all-full", "--format", "bucket", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "1 of 3 dumps could not be written" in done.stderr and shard.name in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    for game in GAMES:
+        for number in range(2 if game == "breakout" else 3):
+            assert_same(arrays(tmp_path / "out", game, number), arrays(collected, game, number))
+
+
+def test_verify_round_trip_compares_without_writing(collected: Path, dataset: Path, tmp_path: Path) -> None:
+    right = run("verify", dataset, "--source", collected, "--round-trip")
+    assert right.returncode == 0, right.stdout
+    assert "every array is the same" in right.stdout
+    other = tmp_path / "other"
+    collect(find_game("pong"), other, checkpoints=2, checkpoint_size=600, seed=1)
+    wrong = run("verify", dataset, "--source", other, "--round-trip", "--games", "pong")
+    assert wrong.returncode == 1
+    assert "$store$_action_ckpt.0.gz: differs from the rebuilt file, first in row" in wrong.stdout
+    assert run("verify", dataset, "--round-trip").returncode == 2
+
+
+def test_dopamines_own_buffer_loads_and_samples_the_dumps(
+    collected: Path, dataset: Path, tmp_path: Path
+) -> None:
+    """Dopamine's `OutOfGraphReplayBuffer`, unmodified, in an environment of its own."""
+    python = python_with(
+        "dopamine",
+        ["tensorflow-cpu", "absl-py", "gin-config", "numpy<2.4"],
+        ["--no-deps", "dopamine-rl==4.1.2"],
+    )
+    export(dataset, "breakout-full", format="bucket", out=tmp_path)
+    folder = log_folder(tmp_path, find_game("breakout"), 1)
+    done = subprocess.run([python, "-c", DOPAMINE, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    add_count, *shape, total = map(int, done.stdout.split())
+    expected = arrays(collected, "breakout", 1)
+    assert (add_count, tuple(shape)) == (1199, (32, 84, 84, 4))
+    assert total == expected["$store$_observation"].sum(dtype=np.int64)
+
+
+DOPAMINE = """
+import sys
+from dopamine.tf.replay_memory.circular_replay_buffer import OutOfGraphReplayBuffer
+
+buffer = OutOfGraphReplayBuffer((84, 84), stack_size=4, replay_capacity=600, batch_size=32, gamma=0.99)
+buffer.load(sys.argv[1], "1")
+states = buffer.sample_transition_batch()[0]
+print(int(buffer.add_count), *states.shape, int(buffer._store["observation"].sum(dtype="int64")))
+"""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ....builder.errors import OutputError
+from ....builder.errors import AtariReplayError, OutputError
 from ....builder.files import replacing, writing_alone
 from ....builder.format.provenance import FILE_NAME as PROVENANCE
 from ....builder.format.provenance import UNRECORDED
@@ -108,14 +108,20 @@ class _RunExport:
         self._write_provenance()
         todo = [file for file in self.files if not self._is_there(record, file)]
         total = len(todo) * self.log.capacity
-        try:
-            with progress_bar(description=f"export {self._selection}", unit=" rows", total=total) as bar:
-                for file in todo:
+        failures: list[AtariReplayError] = []
+        with progress_bar(description=f"export {self._selection}", unit=" rows", total=total) as bar:
+            for file in todo:
+                try:
                     self._write_file(file, record, bar.update)
-        finally:
-            self.log.close()
+                except AtariReplayError as error:
+                    # What is damaged does not keep the other files from being written.
+                    failures.append(error)
+                    self.log.close()
+        self.log.close()
         record.remarks = list(self._left_out())
         record.save()
+        if failures:
+            raise OutputError(f"{len(failures)} of {len(todo)} dumps could not be written: {failures[0]}")
         names = [name for file in self.files for name in file_names(file.number)]
         size = sum((self.folder / name).stat().st_size for name in names)
         return self.part(size=size, written=len(todo) * len(file_names(0)))
@@ -141,16 +147,19 @@ class _RunExport:
         record.parts.pop(str(file.number), None)
         blocks = (block for block, _ in self.log.blocks(file))
         write_file(self.folder, file, blocks, self._options.compression, progress)
-        entry = {"made_from": self.log.digest(file), "add_count": file.add_count, "remarks": file.remarks}
+        entry = {
+            "made_from": self.log.digest(file),
+            "add_count": file.add_count,
+            "sizes": {name: (self.folder / name).stat().st_size for name in file_names(file.number)},
+            "remarks": file.remarks,
+        }
         record.add(str(file.number), entry)
 
     def _is_there(self, record: ExportRecord, file: FileLayout) -> bool:
-        entry = record.parts.get(str(file.number))
-        return (
-            isinstance(entry, dict)
-            and entry.get("made_from") == self.log.digest(file)
-            and all((self.folder / name).is_file() for name in file_names(file.number))
-        )
+        entry = record.parts.get(str(file.number), {})
+        paths = {name: self.folder / name for name in file_names(file.number)}
+        sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+        return entry.get("made_from") == self.log.digest(file) and entry.get("sizes") == sizes
 
     def _write_provenance(self) -> None:
         """Newly played data must not pass for the original anywhere."""
