@@ -127,7 +127,7 @@ def test_by_choice_with_padding_as_that_script_cuts_the_dumps(dataset: Path, tmp
 
 
 def test_statistics_are_those_of_that_script(dataset: Path, tmp_path: Path) -> None:
-    export(dataset, "breakout-full", format="lram", out=tmp_path, save_format="npz", max_transitions=3000)
+    export(dataset, "breakout-full", format="lram", out=tmp_path, save_format="npz", max_transitions=3500)
     folder = tmp_path / "breakout"
     episodes = [
         episode

@@ -4,7 +4,6 @@ import operator
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +110,10 @@ class _GameExport:
         self._preprocessing = Preprocessing(
             size=size, rgb=options.to_rgb, full_action_space=options.a_to_full_space
         ).bind(self._run.game.actions, channel_axis=False)
+        self._wanted = self._numbers_wanted()
+        self._there = self._numbers_there()
 
-    @cached_property
-    def _wanted(self) -> list[int]:
+    def _numbers_wanted(self) -> list[int]:
         """Numbers of the checkpoints or files to read, in order."""
         selection, options = self._selection, self._options
         if selection.are_named or selection.config.view != "full":
@@ -125,8 +125,7 @@ class _GameExport:
             return list(selection.checkpoints)
         return chosen_files(options.num_slices, options.quality)
 
-    @cached_property
-    def _there(self) -> list[int]:
+    def _numbers_there(self) -> list[int]:
         there = self._run.checkpoints if self._log is None else self._log.layout.files
         found = [number for number in self._wanted if number in there]
         if not found:

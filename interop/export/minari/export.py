@@ -99,6 +99,7 @@ class MinariFormat(ExportFormat):
     def write(self, selection: Selection, out: Path) -> ExportedPart:
         """Write the dataset of a run, if it is not there yet."""
         export = _RunExport(self, selection, out)
+        export.require_episodes()
         with writing_alone(export.folder.parent):
             return export.write()
 
@@ -123,6 +124,14 @@ class _RunExport:
         if not kept.any():
             raise OutputError(f"{self._selection}: no episode is left to export; loosen the filter")
         return ChosenEpisodes(self._run, chosen.entries[kept], chosen.considered)
+
+    def require_episodes(self) -> None:
+        """Check that there is something to export.
+
+        Raises:
+            OutputError: there is nothing.
+        """
+        assert len(self.episodes)
 
     def plan(self) -> ExportedPart:
         return self._part(_BYTES_PER_STEP * self.episodes.steps)
