@@ -18,7 +18,7 @@ from atari_dqn_replay.interop.export.bucket.round_trip import RoundTrip, compare
 from command import run, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
-from environments import python_with
+from dopamine_python import dopamine_python
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from logs import log_folder, write_log
@@ -266,11 +266,7 @@ def test_dopamines_own_buffer_loads_and_samples_the_dumps(
     collected: Path, dataset: Path, tmp_path: Path
 ) -> None:
     """Dopamine's `OutOfGraphReplayBuffer`, unmodified, in an environment of its own."""
-    python = python_with(
-        "dopamine",
-        ["tensorflow-cpu", "absl-py", "gin-config", "numpy<2.4"],
-        ["--no-deps", "dopamine-rl==4.1.2"],
-    )
+    python = dopamine_python()
     export(dataset, "breakout-full", format="bucket", out=tmp_path)
     folder = log_folder(tmp_path, find_game("breakout"), 1)
     done = subprocess.run([python, "-c", DOPAMINE, folder], capture_output=True, text=True, check=False)

@@ -1,0 +1,40 @@
+"""A Python that has Dopamine's replay buffer, in an environment of its own: it needs TensorFlow to open files."""
+
+import fcntl
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(tempfile.gettempdir()) / "atari-dqn-replay-dopamine"
+"""Where it is kept for the next time."""
+
+PATIENCE = 540
+"""Seconds in which it must be made."""
+
+INSTALLS = (
+    ["tensorflow-cpu", "absl-py", "gin-config", "numpy<2.4"],
+    ["--no-deps", "dopamine-rl==4.1.2"],  # the rest of it (JAX, Gym, pygame) is for agents
+)
+
+
+def dopamine_python() -> Path:
+    """Returns the interpreter; where the packages cannot be had, the test is skipped."""
+    FOLDER.mkdir(exist_ok=True)
+    folder = FOLDER / f"python-{sys.version_info.major}.{sys.version_info.minor}"
+    python = folder / "bin" / "python"
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            venv.create(folder, with_pip=True, clear=True)
+            for arguments in INSTALLS:
+                command = [python, "-m", "pip", "install", "-q", *arguments]
+                try:
+                    subprocess.run(command, check=True, timeout=PATIENCE, capture_output=True, text=True)
+                except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                    pytest.skip(f"Dopamine cannot be installed: {error}")
+            (folder / "complete").touch()
+    return python
