@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ...builder.dataset import AtariDQNReplay
 from ...builder.errors import AtariReplayError, OutputError, UnknownNameError
 from ...builder.sources.source import Source
 from .bucket.export import BucketFormat
@@ -20,7 +21,7 @@ FORMATS: dict[str, type[ExportFormat]] = {"bucket": BucketFormat, "lram": LRAMFo
 
 
 def export(
-    dataset: str | os.PathLike[str] | Source,
+    dataset: str | os.PathLike[str] | Source | AtariDQNReplay,
     config_names: str | Sequence[str],
     *,
     format: str,
@@ -38,7 +39,8 @@ def export(
     the same bytes.
 
     Args:
-        dataset: a folder with a built dataset, a repo on the Hub (`user/name`), or a source of replay logs.
+        dataset: a folder with a built dataset, a repo on the Hub (`user/name`), or a source of replay logs,
+            also that of an `AtariDQNReplay`.
         config_names: one or more of `<game>-<quality>`, e.g. `pong-expert`, or `all-expert`.
         format: `bucket`, `lram` or `minari`; see docs/exporting.md.
         out: the folder to write to.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...builder.dataset import AtariDQNReplay
 from ...builder.errors import OutputError, SourceError, UnknownNameError
 from ...builder.format.configs import EPISODES, ConfigName, parse_config_name, select_checkpoints
 from ...builder.format.games import Game
@@ -36,7 +37,7 @@ class Selection:
 
 
 def open_dataset(
-    name: str | os.PathLike[str] | Source,
+    name: str | os.PathLike[str] | Source | AtariDQNReplay,
     *,
     revision: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -44,7 +45,8 @@ def open_dataset(
     """Returns what a user names: a folder with a built dataset, a repo on the Hub, or a source of logs.
 
     Args:
-        name: a folder, `user/name`, or a URL as `open_source` takes it.
+        name: a folder, `user/name`, or a URL as `open_source` takes it; or a builder, which stands for its
+            source.
         revision: of a repo on the Hub.
         storage_options: for the file system of a source; see `open_source`.
 
@@ -52,6 +54,8 @@ def open_dataset(
         OutputError: there is no such dataset, or it cannot be read.
         SourceError: there is nothing that can be read.
     """
+    if isinstance(name, AtariDQNReplay):
+        return name.config.open_source()
     if isinstance(name, Source):
         return name
     text = os.fspath(name)

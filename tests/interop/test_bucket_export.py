@@ -2,16 +2,20 @@
 
 import gzip
 import json
+import os
 import random
 import signal
 import subprocess
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.interop.export.bucket.round_trip import RoundTrip, compare_round_trip
@@ -19,12 +23,15 @@ from command import run, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from dopamine_python import dopamine_python
+from hub_server import HubServer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from logs import log_folder, write_log
 from paths import DATA
+from publishing import REPO, to_hub
+from rl_unplugged_files import played, write_ordered
 
-from atari_dqn_replay import AtariReplayError, export
+from atari_dqn_replay import AtariDQNReplay, AtariReplayError, export
 
 STORED = ("$store$_observation", "$store$_action", "$store$_reward", "$store$_terminal")
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -68,7 +75,7 @@ def test_the_dumps_of_dopamines_own_buffer_come_back(name: str, tmp_path: Path) 
     assert "was never written; it is zero here" in str(report)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
 @given(
     lengths=st.lists(st.integers(1, 50), min_size=1, max_size=8),
     capacity=st.integers(30, 60) | st.integers(5, 9),
@@ -94,7 +101,7 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
     if capacity < 10:
         lengths = [1 + length % 7 for length in lengths]
     folder = tmp_path_factory.mktemp("log")
-    played = write_log(
+    log = write_log(
         folder / "dqn",
         lengths,
         capacity=capacity,
@@ -104,8 +111,8 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
         delete=sorted(delete),
         seed=seed,
     )
-    kept = [number for number in keep if number in played.files]
-    if not played.files:
+    kept = [number for number in keep if number in log.files]
+    if not log.files:
         return
     dataset = build_from(folder / "dqn", folder / "dataset", **({"checkpoints": kept} if kept else {}))
     result = round_trip(dataset, folder / "dqn")
@@ -114,7 +121,7 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
     if not kept and not delete:
         # All is there: only the row that was never written can't be known, and a final dump after a lost lap.
         assert run.unknown <= 1
-        assert run.files >= len(played.files) - 1
+        assert run.files >= len(log.files) - 1
 
 
 GAMES = ("pong", "breakout", "seaquest", "ms-pacman", "freeway")
@@ -260,6 +267,97 @@ def test_verify_round_trip_compares_without_writing(collected: Path, dataset: Pa
     assert wrong.returncode == 1
     assert "$store$_action_ckpt.0.gz: differs from the rebuilt file, first in row" in wrong.stdout
     assert run("verify", dataset, "--round-trip").returncode == 2
+
+
+def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> None:
+    builder = AtariDQNReplay("freeway-full", source=collected)
+    export(builder, "freeway-full", format="bucket", out=tmp_path, checkpoints=[1])
+    assert_same(arrays(tmp_path, "freeway", 1), arrays(collected, "freeway", 1))
+
+
+def test_a_repo_on_the_hub_gives_the_same_bytes(hub: HubServer, dataset: Path, tmp_path: Path) -> None:
+    publish(dataset, to_hub(hub))
+    arguments = ["pong-full", "--format", "bucket", "--checkpoints", "1", "--out"]
+    done = run("export", REPO, *arguments, tmp_path / "hub", env=hub.environment())
+    assert done.returncode == 0, done.stderr
+    assert run("export", dataset, *arguments, tmp_path / "folder").returncode == 0
+    assert contents(tmp_path / "hub") == contents(tmp_path / "folder")
+    missing = run("export", "user/nothing", *arguments, tmp_path / "none", env=hub.environment())
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
+
+
+def test_rl_unpluggeds_episodes_are_laid_out_anew(tmp_path: Path) -> None:
+    """No ring is known of them, so the rows are those that one of the chosen size would have held."""
+    episodes = played("breakout", [2, 2])
+    write_ordered(tmp_path / "unplugged", episodes, "breakout")
+    dataset = build_from(tmp_path / "unplugged", tmp_path / "dataset")
+    for name, source in (("dataset", dataset), ("source", tmp_path / "unplugged")):
+        report = export(source, "breakout-full", format="bucket", out=tmp_path / name / "out", capacity=200)
+        assert "laid out anew in one of 200 rows" in str(report)
+    logs = tmp_path / "dataset" / "out"
+    assert {path: data for path, data in contents(logs).items() if path.endswith(".gz")} == {
+        path: data for path, data in contents(tmp_path / "source" / "out").items() if path.endswith(".gz")
+    }
+    log = open_source(str(logs)).open_run(find_game("breakout"), 1)
+    reader, found = log.reader(), []
+    for number in log.checkpoints:
+        found += [
+            (np.concatenate(list(episode.frames)), episode.action, episode.reward)
+            for episode in reader.checkpoint(number).episodes()
+        ]
+    reader.close()
+    for (frames, action, reward), expected in zip(found, episodes, strict=True):
+        assert (frames == expected.observation).all()
+        assert (action == expected.action).all()
+        assert (reward == expected.clipped_reward).all()
+
+
+def test_torchrls_own_class_reads_the_dumps(collected: Path, dataset: Path, tmp_path: Path) -> None:
+    """`AtariDQNExperienceReplay`, unmodified; a stand-in for gsutil copies from the export."""
+    if find_spec("torchrl") is None:
+        pytest.skip("torchrl is not installed")
+    export(dataset, "breakout-full", format="bucket", out=tmp_path / "dqn")
+    gsutil = tmp_path / "bin" / "gsutil"
+    gsutil.parent.mkdir()
+    gsutil.write_text(GSUTIL.format(python=sys.executable, root=tmp_path / "dqn"))
+    gsutil.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{gsutil.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", TORCHRL, str(tmp_path / "found.npz")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found, expected = dict(np.load(tmp_path / "found.npz")), arrays(collected, "breakout", 1)
+    assert (found["observation"] == expected["$store$_observation"]).all()
+    assert (found["action"] == expected["$store$_action"]).all()
+    assert (found["reward"] == expected["$store$_reward"]).all()
+
+
+GSUTIL = """#!{python}
+import shutil, sys
+from pathlib import Path
+words = [word for word in sys.argv[1:] if not word.startswith("-")]
+local = lambda url: Path(url.replace("gs://atari-replay-datasets/dqn", "{root}"))
+if words[0] == "ls":
+    folder = words[1]
+    print("\\n".join(folder + "/" + path.name for path in sorted(local(folder).glob("*.gz"))))
+elif words[0] == "cp":
+    for url in words[1:-1]:
+        shutil.copy(local(url), words[-1])
+"""
+
+TORCHRL = """
+import sys
+import numpy as np
+from torchrl.data.datasets.atari_dqn import AtariDQNExperienceReplay
+AtariDQNExperienceReplay._max_runs = 2
+replay = AtariDQNExperienceReplay("Breakout/1", batch_size=4)
+rows = replay[600 : 1200]
+np.savez(
+    sys.argv[1],
+    observation=rows["observation"].numpy(),
+    action=rows["action"].numpy(),
+    reward=rows["next", "reward"].numpy(),
+)
+"""
 
 
 def test_dopamines_own_buffer_loads_and_samples_the_dumps(

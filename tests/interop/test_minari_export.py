@@ -14,6 +14,7 @@ from dataset_folders import contents
 from datasets_of_logs import build_from
 from logs import write_log
 from paths import THREE_LAPS
+from rl_unplugged_files import played, write_ordered
 
 from atari_dqn_replay import AtariReplayError, EpisodeFilter, Episodes, export
 
@@ -90,6 +91,22 @@ def test_the_best_episodes_alone(dataset: Path, out: Path) -> None:
     assert [each["episode"] for each in facts] == [episode["episode"] for episode in best]
     assert loaded.storage.metadata["author"] == {"A. N."}
     assert f"{len(best)} of 47 episodes are exported" in str(report)
+
+
+def test_the_last_observation_is_given_where_the_source_has_it(out: Path, tmp_path: Path) -> None:
+    episodes = played("breakout", [2, 1])
+    write_ordered(tmp_path / "unplugged", episodes, "breakout")
+    built = build_from(tmp_path / "unplugged", tmp_path / "dataset")
+    for source in (built, tmp_path / "unplugged"):
+        export(source, "breakout-full", format="minari", out=out, dataset_id=f"{source.name}-v0")
+        loaded = minari.load_dataset(f"{source.name}-v0")
+        for found, expected in zip(loaded.iterate_episodes(), episodes, strict=True):
+            if expected.final_observation is None:  # cut: without its last step, all that is there was seen
+                assert (found.observations == expected.observation).all()
+            else:
+                assert (found.observations[:-1] == expected.observation).all()
+                assert (found.observations[-1] == expected.final_observation).all()
+            assert found.infos["observation_known"].all()
 
 
 def test_a_source_of_logs_gives_the_same_dataset(dataset: Path, out: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A Python that has Dopamine's replay buffer, in an environment of its own: it needs TensorFlow to open files."""
+"""A Python that has Dopamine's replay buffer: in an environment of its own, since it needs TensorFlow."""
 
 import fcntl
 import subprocess

@@ -18,8 +18,12 @@ _FAST_LEVEL, _SMALL_LEVEL = 2, 6
 """Of isal and of zlib."""
 
 
+_CHUNK = 1 << 20
+"""Bytes that are compressed at a time: what comes out depends on it."""
+
+
 class ArrayWriter:
-    """A `.npy.gz` of a known number of rows; the same rows give the same bytes on one machine.
+    """A `.npy.gz` of known length; the same rows give the same bytes, however they are cut in blocks.
 
     Args:
         path: the file, which is made.
@@ -38,19 +42,35 @@ class ArrayWriter:
             else zlib.compressobj(_SMALL_LEVEL, wbits=_GZIP)
         )
         self._file = path.open("wb")
+        self._held = bytearray()
         npy.write_array_header_1_0(
             self, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
 
-    def write(self, data: Any) -> None:
+    def write(self, data: bytes | np.ndarray) -> None:
         """Write some bytes, or the next rows as a contiguous array."""
-        self._file.write(self._packer.compress(data))
+        if not len(data):
+            return
+        view = memoryview(data).cast("B")
+        start = min(len(view), _CHUNK - len(self._held))
+        self._held += view[:start]
+        if len(self._held) == _CHUNK:
+            self._pack(self._held)
+            self._held.clear()
+            while len(view) - start >= _CHUNK:
+                self._pack(view[start : start + _CHUNK])
+                start += _CHUNK
+            self._held += view[start:]
 
     def finish(self) -> None:
         """Write what is held, and close the file."""
+        self._pack(self._held)
         self._file.write(self._packer.flush())
         self._file.close()
 
     def close(self) -> None:
         """Close the file, finished or not."""
         self._file.close()
+
+    def _pack(self, data: bytearray | memoryview) -> None:
+        self._file.write(self._packer.compress(data))
