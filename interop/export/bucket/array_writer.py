@@ -47,7 +47,7 @@ class ArrayWriter:
             self, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
 
-    def write(self, data: bytes | np.ndarray) -> None:
+    def write(self, data: Any) -> None:
         """Write some bytes, or the next rows as a contiguous array."""
         if not len(data):
             return

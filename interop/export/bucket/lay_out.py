@@ -1,0 +1,250 @@
+"""Where each transition lay in the dumps of the replay buffer: worked out from counts alone, without frames.
+
+The rules are those by which the dumps are read (`builder/sources/replay_logs`), turned round. With a ring of
+C rows, file N holds in order of play its row C - 1, which closes the lap before, and then its rows 0 … C - 2.
+Before each episode lie three blank rows. A full dump is made right after a transition was added, so its last
+row in order of play is never blank. A checkpoint's manifest says how many transitions and blank rows its file
+has, and how many of the transitions belong to an episode that began in an earlier one: so every row's place
+follows, also after a lap that was never dumped.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ....builder.format.manifest import RowCounts, StepCounts
+from ....builder.format.protocol import PADDING_ROWS
+from .log_layout import Blank, FileLayout, LogLayout, MisfitError, Piece, Steps, cut
+
+FULL_DUMP = 1
+"""Rows that the ring lacks when it is dumped: the cursor stands on the last one."""
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What must be known of a checkpoint to lay out its file."""
+
+    number: int
+    partial: bool
+    """Made at the end of training."""
+    rows: RowCounts
+    steps: StepCounts
+    lengths: tuple[int, ...]
+    """Steps of each episode that began in it, in order of play."""
+    last_ended: bool
+    """Whether the last of them was ended, by the game or by the time limit."""
+
+
+@dataclass
+class _OpenEpisode:
+    """The episode that the last file so far ends in or with."""
+
+    checkpoint: int
+    number: int
+    length: int
+    laid: int
+    """Steps that have found their place."""
+    ended: bool
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended and self.laid == self.length
+
+    def next_steps(self, count: int) -> Piece:
+        if self.laid + count > self.length:
+            raise MisfitError(
+                f"an episode of {self.length:,} steps goes on for {count:,} after {self.laid:,}"
+            )
+        self.laid += count
+        return Steps(self.checkpoint, self.number, self.laid - count, self.laid)
+
+
+def lay_out(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
+    """Returns the layout of every file that can be written again.
+
+    Args:
+        facts: of the run's checkpoints, in order; where some are missing, what they held is left blank.
+        capacity: rows of the ring.
+    """
+    layout = LogLayout()
+    walk = _Walk(capacity)
+    for each in facts:
+        try:
+            layout.files[each.number] = walk.next_file(each)
+        except MisfitError as error:
+            layout.left_out[each.number] = str(error)
+            walk.lose_track()
+    return layout
+
+
+class _Walk:
+    """Goes through the files in order of play."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._before: FileLayout | None = None
+        self._open: _OpenEpisode | None = None
+
+    def lose_track(self) -> None:
+        """Forget what the file before held."""
+        self._before = self._open = None
+
+    def next_file(self, facts: CheckpointFacts) -> FileLayout:
+        """Returns the layout of the next file.
+
+        Raises:
+            MisfitError: why it cannot be known.
+        """
+        if self._before is not None and facts.number != self._before.number + 1:
+            self._open = None
+        played = facts.rows.transitions + facts.rows.padding
+        if facts.partial and not played:
+            return self._copy_of_the_file_before(facts)
+        head = self._head(facts)
+        joined = self._is_joined(facts, head)
+        pieces = self._pieces(facts, head)
+        if sum(map(len, pieces)) != played:
+            found = sum(map(len, pieces))
+            raise MisfitError(f"its episodes and their padding take {found:,} rows, its files had {played:,}")
+        make = self._partial_file if facts.partial else self._full_file
+        self._before = make(facts, pieces, joined)
+        return self._before
+
+    def _head(self, facts: CheckpointFacts) -> int:
+        """Blank rows before the first own episode, where no transition comes before it."""
+        carried, episodes = facts.steps.continued_from_earlier, len(facts.lengths)
+        blank = facts.rows.padding - PADDING_ROWS * (episodes if carried else episodes - 1)
+        if not 0 <= blank <= (0 if carried else PADDING_ROWS) or not (carried or episodes):
+            raise MisfitError(
+                f"its files had {facts.rows.padding:,} blank rows before {episodes:,} episodes, where the "
+                f"replay buffer writes {PADDING_ROWS} before each"
+            )
+        return blank
+
+    def _is_joined(self, facts: CheckpointFacts, head: int) -> bool:
+        """Whether this file goes on where the one before ends, without a lap that was never dumped."""
+        if self._before is None or facts.number != self._before.number + 1:
+            return False
+        if facts.steps.continued_from_earlier:
+            return True
+        return head == PADDING_ROWS and self._open is not None and self._open.is_over
+
+    def _pieces(self, facts: CheckpointFacts, head: int) -> list[Piece]:
+        """What the file adds to the log, in order of play."""
+        pieces: list[Piece] = []
+        if carried := facts.steps.continued_from_earlier:
+            pieces.append(self._open.next_steps(carried) if self._open else Blank(carried, unknown=True))
+            head = PADDING_ROWS
+        last = len(facts.lengths) - 1
+        for number, length in enumerate(facts.lengths):
+            pieces.append(Blank(head if number == 0 else PADDING_ROWS))
+            here = length - (facts.steps.continued_in_later if number == last else 0)
+            if here < 1:
+                raise MisfitError(f"episode {number} has no step in its own file")
+            ended = facts.last_ended or number < last
+            self._open = _OpenEpisode(facts.number, number, length, 0, ended)
+            pieces.append(self._open.next_steps(here))
+        return [piece for piece in pieces if len(piece)]
+
+    def _full_file(self, facts: CheckpointFacts, pieces: list[Piece], joined: bool) -> FileLayout:
+        remarks = [*_unknown_rows(pieces)]
+        if facts.rows.stale:
+            if (facts.number, facts.rows.stale) != (0, 1) or self._before is not None:
+                raise MisfitError(f"{facts.rows.stale:,} of its rows were never written")
+            rows, last = tuple(pieces), Blank(1, unknown=True)
+            add_count, counted = self._capacity - FULL_DUMP, True
+            remarks.append(f"row {self._capacity - 1:,} was never written; it is zero here")
+        else:
+            last, *rows = [cut(pieces, 0, 1)[0], *cut(pieces, 1, self._capacity)]
+            add_count, counted, more = self._count_rows(facts.number, joined)
+            remarks += more
+        return FileLayout(facts.number, self._capacity, add_count, tuple(rows), last, tuple(remarks), counted)
+
+    def _partial_file(self, facts: CheckpointFacts, pieces: list[Piece], joined: bool) -> FileLayout:
+        played = sum(map(len, pieces))
+        remarks = tuple(_unknown_rows(pieces))
+        if facts.rows.stale:
+            rest = Blank(self._capacity - 1 - played) if played < self._capacity - 1 else None
+            rows = (*pieces, *([rest] if rest else []))
+            return FileLayout(facts.number, self._capacity, played, rows, Blank(1), remarks)
+        cursor = played - 1
+        if not facts.rows.repeated:
+            raise MisfitError(
+                "it was made at the end of training after a lap that is not there, and where in it new rows "
+                "meet old ones is not recorded"
+            )
+        if facts.rows.repeated != self._capacity - 1 - cursor:
+            raise MisfitError(
+                f"{facts.rows.repeated:,} of its rows repeat the file before, expected "
+                f"{self._capacity - 1 - cursor:,} after {played:,} new ones"
+            )
+        first, *new = [cut(pieces, 0, 1)[0], *cut(pieces, 1, played)]
+        if joined and self._before is not None:
+            old = cut(self._before.rows, cursor, self._capacity - 1)
+            remarks = (*remarks, *_unknown_rows(old))
+        else:
+            old = [Blank(facts.rows.repeated, unknown=True)]
+            remarks = (
+                *remarks,
+                f"rows {cursor:,} to {self._capacity - 2:,} repeat the file before, which is not there; "
+                f"they are zero here",
+            )
+        return FileLayout(facts.number, self._capacity, cursor, (*new, *old), first, remarks)
+
+    def _copy_of_the_file_before(self, facts: CheckpointFacts) -> FileLayout:
+        if self._before is None or facts.number != self._before.number + 1:
+            raise MisfitError("it is a copy of the file before, which is not there")
+        count = self._capacity - FULL_DUMP
+        return replace(self._before, number=facts.number, add_count=count, is_counted=True)
+
+    def _count_rows(self, number: int, joined: bool) -> tuple[int, bool, list[str]]:
+        """Rows ever added when a full dump was made, whether that is sure, and what it rests on."""
+        if joined and self._before is not None:
+            return self._before.add_count + self._capacity, self._before.is_counted, []
+        if self._before is None:
+            laps = number + 1 if number else 2
+            why = "the files before are not there" if number else "the first laps were never dumped"
+            count = laps * self._capacity - FULL_DUMP
+        elif number == self._before.number + 1:
+            why = "a lap before was never dumped; taken to be one"
+            count = self._before.add_count + 2 * self._capacity
+        else:
+            why = "files before are not there; taken to be a lap each"
+            count = self._before.add_count + (number - self._before.number) * self._capacity
+        return count, False, [f"from here on add_count is by reckoning, first {count:,} ({why})"]
+
+
+def _unknown_rows(pieces: Iterable[Piece]) -> Iterator[str]:
+    rows = sum(len(piece) for piece in pieces if isinstance(piece, Blank) and piece.unknown)
+    if rows:
+        yield (
+            f"{rows:,} rows belong to an episode that began in a checkpoint which is not there; they are "
+            f"zero here"
+        )
+
+
+def lay_out_anew(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
+    """Returns the layout of the dumps that a ring of this size would have left of these episodes.
+
+    For episodes that no ring is known of. No lap is lost: where padding would step over a dump, the dump is
+    made all the same, as loaders that take the rows as they come expect.
+    """
+    stream: list[Piece] = []
+    for each in facts:
+        for number, length in enumerate(each.lengths):
+            stream += [Blank(PADDING_ROWS), Steps(each.number, number, 0, length)]
+    played = sum(map(len, stream))
+    remark = f"no ring is recorded; laid out anew in one of {capacity:,} rows"
+    layout = LogLayout()
+    number, start = 0, 0
+    # The row before a file's first closes it, so it may need a file of its own.
+    while start - (number > 0) < played:
+        stop = min(start + capacity - 1, played)
+        rows, last = cut(stream, start, stop), cut(stream, start - 1, start) or [Blank(1, unknown=True)]
+        add_count = (number + 1) * capacity - FULL_DUMP
+        if missing := capacity - 1 - sum(map(len, rows)):
+            add_count = sum(map(len, rows))
+            before = layout.files.get(number - 1)
+            rows += cut(before.rows, add_count, capacity - 1) if before else [Blank(missing)]
+        layout.files[number] = FileLayout(number, capacity, add_count, tuple(rows), last[0], (remark,))
+        number, start = number + 1, start + capacity
+    return layout
