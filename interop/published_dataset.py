@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ..builder.errors import OutputError, SourceError, UnknownNameError
+from ..builder.format.checkpoint_id import CheckpointId
 from ..builder.format.configs import ConfigName
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import GAMES, Game
-from ..builder.format.layout import MANIFEST, checkpoint_folder, split_name
+from ..builder.format.layout import MANIFEST, split_name
 from ..builder.format.manifest import FileRecord, Manifest, RowCounts, StepCounts, check_one_log
 from ..builder.format.provenance import Provenance
 from ..builder.network.at_once import at_once
@@ -87,7 +88,7 @@ class PublishedDataset(Source):
         return sha256("".join(texts).encode()).hexdigest()
 
     def _manifests(self, game: Game, run: int) -> list[Manifest]:
-        folder = checkpoint_folder(game, run, 0).rpartition("/")[0] + "/"
+        folder = CheckpointId(game, run, 0).folder.rpartition("/")[0] + "/"
         paths = [path for path in self._manifest_paths if path.startswith(folder)]
         found = at_once(self._read_manifest, paths, READERS)
         bar = progress_bar(found, description="manifests", unit=" files", total=len(paths), leave=False)
@@ -209,14 +210,13 @@ class PublishedCheckpoint(Checkpoint):
         catalog, finals = self._run.episodes.catalog, self._final_observations()
         for place, item in zip(places, self._run.episodes.read(0, places.tolist()), strict=True):
             entry = catalog.episodes[place]
-            ended = bool(entry["terminated"] or entry["complete"])
             yield Episode(
                 checkpoint=self.number,
                 number=item["episode"],
                 action=item["action"].astype(np.int32),
                 reward=item["reward"],
-                terminated=item["terminated"][-1].item(),
-                truncated=ended and not entry["terminated"].item(),
+                terminated=entry["terminated"].item(),
+                truncated=entry["truncated"].item(),
                 complete=item["complete"],
                 joined=False,
                 frames=iter([item["observation"]]),

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...builder.sources.run import Episode, Run
 from ...builder.terminal.progress import progress_bar
-from ...replay_reader.catalog import EPISODE_FIELDS
 from ...replay_reader.episode_filter import EpisodeFilter
+from ...replay_reader.episode_index import EPISODE_FIELDS
 from ..published_dataset import PublishedCheckpoint, PublishedRun
 
 
@@ -77,7 +77,8 @@ def _entries(run: Run, checkpoints: Sequence[int]) -> np.ndarray:
                 entry = np.zeros((), EPISODE_FIELDS)
                 entry["checkpoint"], entry["episode"], entry["length"] = number, episode.number, len(episode)
                 entry["return"] = episode.reward.sum(dtype=np.float64)
-                entry["terminated"], entry["complete"] = episode.terminated, episode.complete
+                for field in ("terminated", "truncated", "complete"):
+                    entry[field] = getattr(episode, field)
                 rows.append(entry)
     finally:
         reader.close()

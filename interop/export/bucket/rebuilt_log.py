@@ -107,7 +107,7 @@ def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
     if len(places):
         episodes = run.episodes.catalog.episodes[places]
         lengths = tuple(episodes["length"].tolist())
-        ended = bool(episodes["terminated"][-1] or episodes["complete"][-1])
+        ended = bool(episodes["terminated"][-1] or episodes["truncated"][-1])
     return CheckpointFacts(
         number, manifest.partial, manifest.row_counts, manifest.step_counts, lengths, ended
     )

@@ -10,8 +10,8 @@ import numpy as np
 from ....builder.errors import AtariReplayError, OutputError
 from ....builder.format.games import Game
 from ....builder.repos.repo_reader import RepoReader
-from ....builder.sources.replay_logs.array_file import ArrayFile, read_number
-from ....builder.sources.replay_logs.episodes import LoggedRun
+from ....builder.sources.replay_logs.array_file import ArrayFile
+from ....builder.sources.replay_logs.logged_run import LoggedRun
 from ....builder.sources.source import Source
 from ....builder.terminal.progress import progress_bar
 from ....builder.terminal.text_table import text_table
@@ -176,8 +176,7 @@ class _Comparison:
         log = self._original.log
         if not log.files.has_add_counts:
             return
-        path = log.files.path(file.number, "add_count")
-        theirs, _ = read_number(log.kept, path)
+        theirs = log.header(file.number).add_count
         if theirs == file.add_count:
             return
         message = f"add_count is {theirs:,}, rebuilt as {file.add_count:,}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....builder.files import replacing
 from ....builder.format.protocol import FRAME_SHAPE
-from ....builder.sources.replay_logs.replay_log import log_file_name
+from ....builder.sources.replay_logs.log_files import log_file_name
 from ..steps_in_order import Columns
 from .array_writer import ArrayWriter
 from .log_layout import FileLayout

@@ -239,7 +239,7 @@ class _GameExport:
         if not len(places):
             return np.empty(0, np.int64)
         episodes = run.episodes.catalog.episodes[places]
-        return episodes["length"][episodes["terminated"] | episodes["complete"]]
+        return episodes["length"][episodes["terminated"] | episodes["truncated"]]
 
     def _remarks(self) -> Iterator[str]:
         missing = [number for number in self._wanted if number not in self._there]
