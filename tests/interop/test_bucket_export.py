@@ -207,6 +207,7 @@ def test_a_dry_run_writes_nothing(dataset: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = ["export", dataset, "--envs", "all", "--format", "bucket", "--out"]
@@ -312,6 +313,7 @@ def test_rl_unpluggeds_episodes_are_laid_out_anew(tmp_path: Path) -> None:
         assert (reward == expected.clipped_reward).all()
 
 
+@pytest.mark.slow
 def test_torchrls_own_class_reads_the_dumps(collected: Path, dataset: Path, tmp_path: Path) -> None:
     """`AtariDQNExperienceReplay`, unmodified; a stand-in for gsutil copies from the export."""
     if find_spec("torchrl") is None:
@@ -360,6 +362,7 @@ np.savez(
 """
 
 
+@pytest.mark.slow
 def test_dopamines_own_buffer_loads_and_samples_the_dumps(
     collected: Path, dataset: Path, tmp_path: Path
 ) -> None:

@@ -171,6 +171,7 @@ def test_limits_are_counted_as_there() -> None:
     assert not Limits().ends_export(10**9, 10**9)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = [

@@ -161,9 +161,8 @@ class _GameExport:
         try:
             with progress_bar(self._there, description=description, unit=" slices") as bar:
                 for checkpoint in bar:
-                    if part := record.parts.get(str(checkpoint)):
-                        counts = SliceCounts(**part)
-                    else:
+                    counts = _counts_of(record.parts.get(str(checkpoint)))
+                    if counts is None:
                         counts, new = self._write_slice(checkpoint, number, collected)
                         written += new
                         record.add(str(checkpoint), asdict(counts))
@@ -259,3 +258,11 @@ class _GameExport:
             remarks=tuple(self._remarks()),
             record=self.folder / FILE_NAME,
         )
+
+
+def _counts_of(part: dict[str, Any] | None) -> SliceCounts | None:
+    """What the record says of a slice; None if it is not finished, or the record was changed by hand."""
+    try:
+        return None if part is None else SliceCounts(**part)
+    except TypeError:
+        return None
