@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ..builder.format.protocol import FRAME_SHAPE
-from .block_pool import FRAME_BYTES
+from .block_pool import FRAME_BYTES, LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .errors import DatasetError
@@ -18,6 +19,9 @@ from .stacking import check_stack
 from .store_cache import StoreCache
 
 Indices = Sequence[int] | np.ndarray
+
+FEW = 64
+"""Numbers that are looked up one by one."""
 
 
 class ReplayDataset:
@@ -87,13 +91,21 @@ class ReplayDataset:
         token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
+        np.empty(LARGE_BLOCK, np.uint8)  # from then on glibc keeps a batch's memory for the next one
         self._frame_stack, self._n_step = frame_stack, NStep(n_step, gamma)
         self._n_step.check_preprocessing(preprocessing)
         catalog = Selection(dataset, config_name, split, episodes, revision, token).open()
+        self.action_names: tuple[str, ...] = catalog.action_names
+        """The game's actions by their numbers."""
         self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
         self.episodes: np.ndarray = catalog.episodes
         """The selected episodes in order of play, of dtype EPISODE_FIELDS: `return`, `length`, … of each."""
         self._ends = np.cumsum(catalog.episodes["length"])
+        self._begins = self._ends - catalog.episodes["length"]
+        # By themselves, as they are looked up for every batch.
+        self._first_row, self._terminates = (
+            np.ascontiguousarray(catalog.episodes[name]) for name in ("first_row", "terminated")
+        )
         used, self._store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
         identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
@@ -129,6 +141,11 @@ class ReplayDataset:
         """What the prepared frames take in `cache_dir`, and in memory if all of it is used."""
         return sum(store.size for store in self._stores)
 
+    @property
+    def stored_in(self) -> list[Path]:
+        """The files of prepared frames, all in one folder."""
+        return [store.path for store in self._stores]
+
     def gather(self, indices: Indices) -> Batch:
         """A batch of the transitions with these numbers, in their order; one may occur more than once.
 
@@ -144,8 +161,10 @@ class ReplayDataset:
         """
         indices = self._check_indices(indices)
         number = np.searchsorted(self._ends, indices, "right")
+        if self._frame_stack == self._n_step.n_step == 1:
+            return self._preprocessing(self._gather_plain(indices, number))
         episode, store = self.episodes[number], self._store_of_episode[number]
-        step = indices - (self._ends[number] - episode["length"])
+        step = indices - self._begins[number]
         rows = episode["first_row"] + step
         ahead = self._n_step.look_ahead(episode["length"] - step, episode["terminated"])
         action, reward = self._take_numbers(store, rows, ahead.taken)
@@ -161,6 +180,83 @@ class ReplayDataset:
                 "discount": ahead.discount,
             }
         )
+
+    def _gather_plain(self, indices: np.ndarray, number: np.ndarray) -> Batch:
+        """As `gather`, of single frames and single steps, for which little is to be computed."""
+        size, store = len(indices), self._store_of_episode[number]
+        rows = self._first_row[number] + indices - self._begins[number]
+        last, terminates = indices == self._ends[number] - 1, self._terminates[number]
+        frames = np.empty((2 * size, FRAME_BYTES), np.uint8)
+        places = np.concatenate([np.arange(size), size + np.flatnonzero(~last)])
+        frames[size + np.flatnonzero(last)] = 0
+        wanted = np.concatenate([rows, rows[~last] + 1])
+        copy_frames(self._stores, np.concatenate([store, store[~last]]), wanted, places, frames)
+        action, reward = self._take_single_numbers(store, rows)
+        pictures = frames.reshape(2, size, 1, *FRAME_SHAPE)
+        return {
+            "observation": pictures[0],
+            "action": action,
+            "reward": reward,
+            "next_observation": pictures[1],
+            "terminated": last & terminates,
+            "truncated": last & ~terminates,
+            "discount": np.where(last, 0, np.float32(self._n_step.gamma)).astype(np.float32),
+        }
+
+    def _take_single_numbers(self, store: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Actions and rewards, one by one where that is faster than store by store."""
+        if len(rows) > FEW:
+            return self._take_numbers(store, rows, np.ones_like(rows))
+        places = list(zip(store.tolist(), rows.tolist(), strict=True))
+        action = np.array([self._stores[number].action[row] for number, row in places], np.int64)
+        reward = np.array([self._stores[number].reward[row] for number, row in places], np.float32)
+        return action, reward
+
+    def frames(self, indices: Indices) -> np.ndarray:
+        """The frames of the steps with these numbers, one for each, as they are stored.
+
+        Args:
+            indices: (B,) integers from -len(dataset) to len(dataset) - 1.
+
+        Returns:
+            (B, 84, 84) uint8, neither stacked nor preprocessed.
+
+        Raises:
+            IndexError: there is no such step.
+            TypeError: an index is no integer.
+        """
+        indices = self._check_indices(indices)
+        number = np.searchsorted(self._ends, indices, "right")
+        rows = self.episodes["first_row"][number] + indices - self._begins[number]
+        frames = np.empty((len(rows), FRAME_BYTES), np.uint8)
+        copy_frames(self._stores, self._store_of_episode[number], rows, np.arange(len(rows)), frames)
+        return frames.reshape(-1, *FRAME_SHAPE)
+
+    def numbers(self) -> Batch:
+        """What is stored of all steps besides their frames, in order of play.
+
+        Returns:
+            A dict of arrays of N = len(dataset) steps: `action` (N,) int64, `reward` (N,) float32, `step`
+            (N,) int64, `terminated` and `truncated` (N,) bool, as of `Transitions` with n_step=1.
+        """
+        action, reward = np.empty(len(self), np.int64), np.empty(len(self), np.float32)
+        step = np.arange(len(self)) - np.repeat(self._begins, self.episodes["length"])
+        for begin, end, episode, store in zip(
+            self._begins.tolist(), self._ends.tolist(), self.episodes, self._store_of_episode, strict=True
+        ):
+            rows = slice(int(episode["first_row"]), int(episode["first_row"] + episode["length"]))
+            action[begin:end] = self._stores[store].action[rows]
+            reward[begin:end] = self._stores[store].reward[rows]
+        terminated, truncated = np.zeros((2, len(self)), bool)
+        terminated[self._ends - 1] = self.episodes["terminated"]
+        truncated[self._ends - 1] = ~self.episodes["terminated"]
+        return {
+            "action": action,
+            "reward": reward,
+            "step": step,
+            "terminated": terminated,
+            "truncated": truncated,
+        }
 
     def _take_numbers(
         self, store: np.ndarray, rows: np.ndarray, taken: np.ndarray

@@ -1,0 +1,66 @@
+"""Where a face's data lie, and which steps of them it shows."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from ..builder.format.games import Game
+from ..builder.format.layout import split_name
+from ..replay_reader.episode_filter import EpisodeFilter
+from ..replay_reader.errors import DatasetError
+from ..replay_reader.replay_dataset import ReplayDataset
+
+DATASET_VARIABLE = "ATARI_DQN_REPLAY_DATASET"
+"""The environment variable that names the dataset, so that code written for another library need not."""
+
+Place = str | os.PathLike[str]
+
+
+def find_dataset(dataset: Place | None) -> str:
+    """The folder or repo that was given, or that the environment names.
+
+    Raises:
+        DatasetError: there is neither, or it is a folder of replay logs, from which nothing was built yet.
+    """
+    place = os.environ.get(DATASET_VARIABLE) if dataset is None else os.fspath(dataset)
+    if not place:
+        raise DatasetError(
+            f"which dataset? Give dataset='path/to/folder' or dataset='user/repo', or set the environment "
+            f"variable {DATASET_VARIABLE}"
+        )
+    folder = Path(place)
+    if folder.is_dir() and not (folder / "data").is_dir() and any(folder.glob("*/*/replay_logs")):
+        raise DatasetError(
+            f"{place} holds replay logs; expected a dataset built from them: "
+            f"atari-dqn-replay build GAME --source {place} --out FOLDER"
+        )
+    return place
+
+
+def open_steps(
+    dataset: Place | None,
+    game: Game,
+    run: int,
+    *,
+    view: str = "full",
+    checkpoints: Collection[int] | None = None,
+    **options: Any,
+) -> ReplayDataset:
+    """The steps of a run, in order of play.
+
+    Args:
+        dataset: a folder or a repo; None takes it from the environment.
+        game: which one.
+        run: 1 to 5.
+        view: as in a config's name: `full`, `mixed`, `epoch-7`.
+        checkpoints: only episodes that began in these.
+        options: of `ReplayDataset`.
+
+    Raises:
+        AtariReplayError: there is no such dataset, or nothing of this selection in it.
+    """
+    episodes = None if checkpoints is None else EpisodeFilter(checkpoints=list(checkpoints))
+    return ReplayDataset(
+        find_dataset(dataset), f"{game.slug}-{view}", split_name(run), episodes=episodes, **options
+    )

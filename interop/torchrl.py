@@ -1,0 +1,412 @@
+"""TorchRL's `AtariDQNExperienceReplay`, on a built dataset."""
+
+# pyright: reportMissingImports=false, reportIncompatibleMethodOverride=false
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ..builder.errors import UnknownNameError
+from ..builder.format.games import GAMES, Game, find_game
+from ..replay_reader.errors import DatasetError
+from ..replay_reader.replay_dataset import ReplayDataset
+from .libraries import require
+from .selection import Place, find_dataset, open_steps
+
+require("torchrl", "0.14", extra="torchrl")
+
+import torch
+from tensordict import TensorDict, TensorDictBase
+from torchrl.data import (
+    ImmutableDatasetWriter,
+    SamplerWithoutReplacement,
+    SliceSampler,
+    Storage,
+    TensorStorage,
+)
+from torchrl.data.datasets.common import BaseDatasetExperienceReplay
+from torchrl.data.datasets.utils import register_dataset
+from torchrl.data.utils import CloudpickleWrapper
+
+RUNS = range(1, 6)
+"""Of the original dataset."""
+
+
+class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
+    """A run of the DQN Replay Dataset as a TorchRL replay buffer: change the import, and keep the rest.
+
+    Names, arguments, keys, shapes and numbers of checkpoints are those of
+    `torchrl.data.datasets.AtariDQNExperienceReplay`. A sample of B steps is a TensorDict in TorchRL's episode
+    data format (TED):
+
+    | key | shape, dtype | |
+    |---|---|---|
+    | observation | (B, 84, 84) uint8 | |
+    | action | (B,) int32 | |
+    | done, terminated, truncated | (B,) bool | False: the step begins in the midst of an episode |
+    | index | (B,) int64 | in order of play |
+    | next.observation | (B, 84, 84) uint8 | zeros after an episode's last step, as no log stores it |
+    | next.reward | (B,) float32 | |
+    | next.terminated | (B,) bool | the game ended the episode |
+    | next.truncated | (B,) bool | the time limit or the end of the log did, or a slice ends here |
+    | next.done | (B,) bool | either |
+    | metadata | a dict | `dataset_id` |
+
+    It differs from TorchRL's class where that is wrong: rows stand in the order of `index`; slices lie within
+    an episode and may contain its end; no padding, stale or repeated rows are sampled; flags are bool, which
+    TorchRL's value estimators need, and of shape (B,) also with slices; steps that the time limit ended are
+    truncated; an episode goes on from one checkpoint into the next; a missing checkpoint is no error.
+
+    Frames stay compressed: a million steps take 0.1 to 0.3 GB of disk, where they are prepared at the first
+    opening, and no memory of their own.
+
+    Args:
+        dataset_id: `<Game>/<run>`, one of `available_datasets`, e.g. "Pong/5".
+        batch_size: of `sample()`.
+        root: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
+        download: False refuses a dataset on the Hub, whose files would be fetched. Otherwise it has no effect:
+            what is prepared is prepared anew when the dataset changes.
+        sampler: instead of the one that the next arguments describe. `SliceSampler` needs
+            `trajectories=replay.episodes` or the like.
+        writer: ImmutableDatasetWriter if None.
+        transform: applied to samples.
+        num_procs: has no effect.
+        num_slices: slices in a batch, each from one episode; the batch size must be a multiple of it.
+        slice_len: steps in a slice; instead of `num_slices`.
+        strict_len: only from episodes that are long enough; False makes slices of short ones shorter.
+        replacement: False gives each step, or with slices each episode, once per epoch.
+        mp_start_method: has no effect.
+        dataset: the built dataset, a folder or a repo on the Hub; None takes it from the environment variable
+            ATARI_DQN_REPLAY_DATASET.
+        strict_length: the same as `strict_len`.
+        kwargs: of `TensorDictReplayBuffer`.
+
+    Raises:
+        AtariReplayError: there is no such dataset, game or run, no episode is long enough, or a file is damaged.
+            It is a ValueError as well where `dataset_id` is unknown.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
+    >>> replay = AtariDQNExperienceReplay("Pong/5", batch_size=32, dataset="me/atari-dqn-replay")
+    >>> replay.sample()["next", "observation"].shape
+    torch.Size([32, 84, 84])
+    ```
+    """
+
+    available_datasets: tuple[str, ...] = tuple(f"{game}/{run}" for game in GAMES for run in RUNS)
+    """Every `<Game>/<run>` of the original dataset, 300 in all."""
+
+    _max_runs: int | None = None
+    """Only checkpoints with lower numbers; TorchRL's tests set it."""
+
+    def __init__(
+        self,
+        dataset_id: str,
+        batch_size: int | None = None,
+        *,
+        root: str | Path | None = None,
+        download: bool | str = True,
+        sampler: Any = None,
+        writer: Any = None,
+        transform: Any = None,
+        num_procs: int = 0,
+        num_slices: int | None = None,
+        slice_len: int | None = None,
+        strict_len: bool = True,
+        replacement: bool = True,
+        mp_start_method: str = "fork",
+        dataset: Place | None = None,
+        strict_length: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if dataset_id not in self.available_datasets:
+            raise UnknownNameError(
+                f"unknown dataset_id {dataset_id!r}: expected <Game>/<run>, e.g. 'Pong/5', one of "
+                f"AtariDQNExperienceReplay.available_datasets"
+            )
+        self.dataset_id = dataset_id
+        game, run = find_game(dataset_id.split("/")[0]), int(dataset_id.split("/")[1])
+        self._steps = self._open(dataset, game, run, root, download)
+        self.root = self._steps.stored_in[0].parent
+        self.num_procs, self.mp_start_method = num_procs, mp_start_method
+        if sampler is None:
+            strict = strict_len if strict_length is None else strict_length
+            sampler = _choose_sampler(self._steps, num_slices, slice_len, strict, replacement)
+        super().__init__(
+            storage=_StepsStorage(self._steps, dataset_id),
+            batch_size=batch_size,
+            writer=ImmutableDatasetWriter() if writer is None else writer,
+            sampler=sampler,
+            collate_fn=_same,
+            transform=transform,
+            **kwargs,
+        )
+
+    def _open(
+        self, dataset: Place | None, game: Game, run: int, root: str | Path | None, download: bool | str
+    ) -> ReplayDataset:
+        if download not in (True, False, "force"):
+            raise DatasetError(f"download={download!r}: expected True, False or 'force'")
+        place = find_dataset(dataset)
+        if not download and not Path(place).is_dir():
+            raise DatasetError(f"{place} is no folder here, and download=False forbids to fetch it")
+        checkpoints = None if self._max_runs is None else range(self._max_runs)
+        return open_steps(place, game, run, checkpoints=checkpoints, frame_stack=1, cache_dir=root)
+
+    @property
+    def episodes(self) -> torch.Tensor:
+        """(N,) int64: for each step the number of its episode, in order of play."""
+        lengths = torch.from_numpy(self._steps.episodes["length"].astype(np.int64))
+        return torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+
+    @property
+    def dataset_path(self) -> Path:
+        """The folder that holds the prepared frames."""
+        return self.root
+
+    @property
+    def data_path(self) -> Path:
+        """The folder that holds the prepared frames."""
+        return self.root
+
+    @property
+    def data_path_root(self) -> Path:
+        """The folder that holds the prepared frames."""
+        return self.root
+
+    def _is_downloaded(self) -> bool:
+        return True
+
+    def delete(self) -> None:
+        """Delete this dataset's prepared frames; the dataset itself stays as it is."""
+        for path in self._steps.stored_in:
+            path.unlink(missing_ok=True)
+
+    def preprocess(
+        self,
+        fn: Callable[[TensorDictBase], TensorDictBase],
+        dim: int = 0,
+        num_workers: int | None = None,
+        *,
+        dest: str | Path,
+        num_frames: int | None = None,
+        **options: Any,
+    ) -> TensorStorage:
+        """Apply a function to every step and keep the results, memory-mapped.
+
+        Args:
+            fn: what to apply, to a TensorDict of some steps; its result must have the same batch size.
+            dim: must be 0.
+            num_workers: processes that work; None is as many as there are cores, 0 works in this process.
+            dest: the folder of the results.
+            num_frames: only the first so many steps.
+            options: `chunksize`, `num_chunks`, `pbar`, `mp_start_method` and the others of `TensorDict.map`.
+
+        Returns:
+            A storage for a `ReplayBuffer`.
+
+        Raises:
+            DatasetError: `dim` is not 0, or there are fewer steps than `num_frames`.
+        """
+        frames = len(self._steps) if num_frames is None else num_frames
+        if dim != 0 or not 0 < frames <= len(self._steps):
+            raise DatasetError(
+                f"dim={dim}, num_frames={num_frames}: expected dim=0 and at most {len(self._steps):,} frames"
+            )
+        storage = cast(_StepsStorage, self._storage)
+        example = fn(storage.get(torch.arange(1)).exclude("metadata"))
+        results = example.expand(frames, *example.batch_size[1:]).memmap_like(dest)
+        numbers = TensorDict({"number": torch.arange(frames)}, batch_size=[frames])
+        work = CloudpickleWrapper(_Work(storage, fn))
+        if num_workers == 0:
+            chunk = options.get("chunksize") or 1024
+            for part in numbers.split(chunk):
+                results[int(part["number"][0]) : int(part["number"][-1]) + 1] = work(part)
+        else:
+            numbers.map(work, dim, num_workers, out=results, **options)
+        return TensorStorage(results)
+
+
+class _Work:
+    """Applies a function to the steps with some numbers."""
+
+    def __init__(self, storage: "_StepsStorage", fn: Callable[[TensorDictBase], TensorDictBase]) -> None:
+        self._storage, self._fn = storage, fn
+
+    def __call__(self, numbers: TensorDictBase) -> TensorDictBase:
+        return self._fn(self._storage.get(numbers["number"]).exclude("metadata"))
+
+
+class _StepsStorage(Storage):
+    """A storage whose items are gathered from the dataset's frames when they are asked for."""
+
+    def __init__(self, steps: ReplayDataset, dataset_id: str) -> None:
+        super().__init__(max_size=len(steps))
+        self._steps = steps
+        self._metadata = {"dataset_id": dataset_id}
+
+    def __len__(self) -> int:
+        return self.max_size
+
+    def get(self, index: Any) -> TensorDict:
+        """The steps with these numbers; a single number gives one without a batch axis."""
+        if isinstance(index, tuple):
+            # As nonzero() gives an index; what comes after is an index into the result.
+            rest = index[1:]
+            found = self.get(index[0])
+            return found[(Ellipsis, *rest)] if rest else found
+        numbers = self._numbers(index)
+        batch = self._steps.gather(numbers.reshape(-1))
+        found = self._tensors(batch, len(batch["action"]))
+        if numbers.ndim == 1:
+            return found
+        return found[0] if numbers.ndim == 0 else found.reshape(*numbers.shape)
+
+    def _numbers(self, index: Any) -> np.ndarray:
+        if isinstance(index, torch.Tensor):
+            index = index.squeeze(1) if index.ndim == 2 and index.shape[1] == 1 else index
+            index = index.cpu().numpy()
+        elif isinstance(index, slice) or index is Ellipsis:
+            index = np.arange(self.max_size)[index]
+        numbers = np.asarray(index)
+        return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
+
+    def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
+        arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
+        no = torch.zeros(size, dtype=torch.bool)
+        terminated, truncated = arrays["terminated"], arrays["truncated"]
+        following = {
+            "observation": arrays["next_observation"].squeeze(1),
+            "reward": arrays["reward"],
+            "terminated": terminated,
+            "truncated": truncated,
+            "done": terminated | truncated,
+        }
+        fields = {
+            "observation": arrays["observation"].squeeze(1),
+            "action": arrays["action"].to(torch.int32),
+            "terminated": no,
+            "truncated": no.clone(),
+            "done": no.clone(),
+            "next": TensorDict(following, batch_size=[size]),
+        }
+        found = TensorDict(fields, batch_size=[size])
+        found.set_non_tensor("metadata", self._metadata)
+        return found
+
+    def set(self, cursor: Any, data: Any, *, set_cursor: bool = True) -> None:
+        """Refuse: the dataset is what was logged."""
+        raise RuntimeError("the dataset cannot be written to")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the steps are on disk."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to load."""
+
+    def _empty(self) -> None:
+        raise RuntimeError("the dataset cannot be emptied")
+
+
+class _EpisodeSlices(SliceSampler):
+    """Slices of consecutive steps, each within an episode that is drawn uniformly, with its end if it falls so.
+
+    Unlike the class that it extends, it knows where episodes lie, and need not read frames to find out.
+
+    Args:
+        steps: the dataset.
+        num_slices: in a batch; or
+        slice_len: the steps of each.
+        strict: only of episodes that are long enough.
+        replacement: False draws each episode once per epoch.
+    """
+
+    def __init__(
+        self,
+        steps: ReplayDataset,
+        num_slices: int | None,
+        slice_len: int | None,
+        strict: bool,
+        replacement: bool,
+    ) -> None:
+        super().__init__(
+            num_slices=num_slices, slice_len=slice_len, strict_length=strict, end_key=("next", "done")
+        )
+        self._lengths = steps.episodes["length"].astype(np.int64)
+        self._begins = np.cumsum(self._lengths) - self._lengths
+        self._replacement = replacement
+        self._left = np.empty(0, np.int64)
+        self._ran_out = False
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the last batch ended an epoch, without replacement."""
+        return self._ran_out
+
+    @ran_out.setter
+    def ran_out(self, value: bool) -> None:
+        self._ran_out = value
+
+    def can_sample(self, storage: Storage, batch_size: int) -> bool:
+        """Whether an episode is long enough."""
+        length, _ = self._adjusted_batch_size(batch_size)
+        return not self.strict_length or bool((self._lengths >= length).any())
+
+    def sample(self, storage: Storage, batch_size: int) -> tuple[torch.Tensor, dict[Any, torch.Tensor]]:
+        """The numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
+        length, count = self._adjusted_batch_size(batch_size)
+        episodes = self._draw(length, count)
+        lengths = np.minimum(self._lengths[episodes], length)
+        room = self._lengths[episodes] - lengths + 1
+        chance = torch.rand(len(episodes), generator=self._rng, dtype=torch.float64).numpy()
+        starts = self._begins[episodes] + (chance * room).astype(np.int64)
+        ends = lengths.cumsum()
+        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+        truncated = np.zeros(ends[-1], bool)
+        truncated[ends - 1] = True
+        flags = torch.from_numpy(truncated)
+        index = torch.from_numpy(np.repeat(starts, lengths) + within)
+        return index, {("next", "truncated"): flags, ("next", "done"): flags.clone()}
+
+    def _draw(self, length: int, count: int) -> np.ndarray:
+        if self._replacement:
+            chosen = self._long_enough(length)
+            return chosen[torch.randint(len(chosen), (count,), generator=self._rng).numpy()]
+        if not len(self._left):
+            chosen = self._long_enough(length)
+            self._left = chosen[torch.randperm(len(chosen), generator=self._rng).numpy()]
+        drawn, self._left = self._left[:count], self._left[count:]
+        self._ran_out = not len(self._left)
+        return drawn
+
+    def _long_enough(self, length: int) -> np.ndarray:
+        if not self.strict_length:
+            return np.arange(len(self._lengths))
+        chosen = np.flatnonzero(self._lengths >= length)
+        if not len(chosen):
+            raise DatasetError(
+                f"no episode has {length:,} steps, the longest has {self._lengths.max():,}; take shorter "
+                f"slices, or strict_len=False"
+            )
+        return chosen
+
+
+def _choose_sampler(
+    steps: ReplayDataset, num_slices: int | None, slice_len: int | None, strict: bool, replacement: bool
+) -> Any:
+    if num_slices is not None or slice_len is not None:
+        return _EpisodeSlices(steps, num_slices, slice_len, strict, replacement)
+    return None if replacement else SamplerWithoutReplacement()
+
+
+def _same(samples: Iterable[Any]) -> Any:
+    return samples
+
+
+def register(prefix: str = "atari_dqn") -> None:
+    """Let TorchRL's `load_dataset("atari_dqn:Pong/5")` give this class, in place of TorchRL's own."""
+    register_dataset(prefix, AtariDQNExperienceReplay, replace=True)
