@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from atari_dqn_replay.builder.dataset import AtariDQNReplay, AtariDQNReplayConfig
     from atari_dqn_replay.builder.errors import AtariReplayError
+    from atari_dqn_replay.builder.format.configs import by_file_number
     from atari_dqn_replay.builder.format.frames import decode_frames
     from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
     from atari_dqn_replay.interop.export.export import export
@@ -40,6 +41,7 @@ __all__ = [
     "ReplayDataset",
     "Sequences",
     "Transitions",
+    "by_file_number",
     "decode_frames",
     "export",
     "find_game",
@@ -58,6 +60,7 @@ _MODULES = {
     "ReplayDataset": "replay_reader.replay_dataset",
     "Sequences": "replay_reader.sequences",
     "Transitions": "replay_reader.transitions",
+    "by_file_number": "builder.format.configs",
     "decode_frames": "builder.format.frames",
     "export": "interop.export.export",
     "find_game": "builder.format.games",

@@ -14,7 +14,7 @@ from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
 from .errors import AtariReplayError, SourceError, UnknownNameError
-from .format.configs import EPISODES, all_config_names, parse_config_name, select_checkpoints
+from .format.configs import EPISODES, ConfigName, all_config_names, parse_config_name, select_checkpoints
 from .format.features import episodes_features, steps_features
 from .format.layout import split_name
 from .format.numbers import describe_numbers
@@ -91,7 +91,8 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
     come in the same order from `as_dataset`, `as_streaming_dataset` and a built repo.
 
     Args:
-        config_name: `<game>-mixed|medium|expert|full|episodes`, e.g. `pong-expert`.
+        config_name: `<game>-mixed|medium|expert|full|episodes`, e.g. `pong-expert`; `pong-epoch-7` is
+            checkpoint 7 alone, see `by_file_number`.
         source: a path or URL of a copy of the replay logs.
         runs: which runs, in any order; all that the source has if None.
         checkpoints: which checkpoints, in any order, instead of those of the view's quality.
@@ -141,9 +142,13 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             "source_options": storage_options,
         }
         self._readers: dict[tuple[int, int], RunReader] = {}
+        name = parse_config_name(config_name)
+        if name.checkpoint is not None:
+            given["checkpoints"] = given["checkpoints"] or (name.checkpoint,)
+            name = ConfigName(name.game, "full")
         super().__init__(
             cache_dir=cache_dir,
-            config_name=str(parse_config_name(config_name)),
+            config_name=str(name),
             **{name: value for name, value in given.items() if value is not None},
             **options,
         )

@@ -65,8 +65,8 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         dataset_id: `<Game>/<run>`, one of `available_datasets`, e.g. "Pong/5".
         batch_size: of `sample()`.
         root: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
-        download: False refuses a dataset on the Hub, whose files would be fetched. Otherwise it has no effect:
-            what is prepared is prepared anew when the dataset changes.
+        download: False refuses a dataset on the Hub, whose files would be fetched. Otherwise it has no
+            effect: what is prepared is prepared anew when the dataset changes.
         sampler: instead of the one that the next arguments describe. `SliceSampler` needs
             `trajectories=replay.episodes` or the like.
         writer: ImmutableDatasetWriter if None.
@@ -83,8 +83,8 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         kwargs: of `TensorDictReplayBuffer`.
 
     Raises:
-        AtariReplayError: there is no such dataset, game or run, no episode is long enough, or a file is damaged.
-            It is a ValueError as well where `dataset_id` is unknown.
+        AtariReplayError: there is no such dataset, game or run, no episode is long enough, or a file is
+            damaged. It is a ValueError as well where `dataset_id` is unknown.
 
     Example:
 
@@ -313,7 +313,7 @@ class _StepsStorage(Storage):
 
 
 class _EpisodeSlices(SliceSampler):
-    """Slices of consecutive steps, each within an episode that is drawn uniformly, with its end if it falls so.
+    """Slices of consecutive steps, each within an episode that is drawn uniformly; it may contain its end.
 
     Unlike the class that it extends, it knows where episodes lie, and need not read frames to find out.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..builder.format.configs import EPISODES, parse_config_name
+from ..builder.errors import UnknownNameError
+from ..builder.format.configs import EPISODES, ConfigName, parse_config_name
 from .checkpoint_files import CheckpointFiles, group_by_checkpoint
 from .episode_index import EPISODE_FIELDS, check_tiling, episodes_of_shard, episodes_of_table
 from .errors import DatasetError
@@ -86,10 +87,22 @@ def open_catalog(
         raise DatasetError(
             f"{config_name}: a table of episodes; name one of steps, e.g. {name.game.slug}-full"
         )
+    if name.checkpoint is not None:
+        files, _ = find_files(given, ConfigName(name.game, "full"), split, revision, token)
+        return _catalog_of_files(_of_checkpoint(files, name.checkpoint, f"{given}: {name}"), token)
     files, counted = find_files(given, name, split, revision, token)
     catalog = _catalog_of_files(files, token)
     warn_of_part(given, counted, catalog.steps)
     return catalog
+
+
+def _of_checkpoint(files: Sequence[str], checkpoint: int, where: str) -> list[str]:
+    """Those in the folder of a checkpoint."""
+    folders = [file.rsplit("/", 2)[-2] for file in files]
+    wanted = f"checkpoint_{checkpoint:02d}"
+    if wanted not in folders:
+        raise UnknownNameError(f"{where}: there is no {wanted}; it has {', '.join(sorted(set(folders)))}")
+    return [file for file, folder in zip(files, folders, strict=True) if folder == wanted]
 
 
 def _catalog_of_files(files: Sequence[str], token: str | bool | None) -> Catalog:

@@ -187,13 +187,13 @@ def copy_frames(
     """
     if not len(rows):
         return
-    chunks = rows // CHUNK
-    jumps = (np.diff(rows) != 1) | (np.diff(places) != 1) | (np.diff(chunks) != 0) | (np.diff(shards) != 0)
-    first = np.concatenate([[0], np.flatnonzero(jumps) + 1])
-    count = np.diff(first, append=len(rows))
-    order = np.lexsort((chunks[first], shards[first]))
+    chunks = (shards.astype(np.int64) << 40) + rows // CHUNK
+    jumps = (rows[1:] - rows[:-1] != 1) | (places[1:] - places[:-1] != 1) | (chunks[1:] != chunks[:-1])
+    bounds = np.concatenate([[0], np.flatnonzero(jumps) + 1, [len(rows)]])
+    first, count = bounds[:-1], bounds[1:] - bounds[:-1]
+    order = chunks[first].argsort(kind="stable")
     first, count = first[order], count[order]
-    runs = (shards[first], chunks[first], rows[first] % CHUNK, places[first], count)
+    runs = (shards[first], rows[first] // CHUNK, rows[first] % CHUNK, places[first], count)
     held, frames = (-1, -1), np.empty((0, FRAME_BYTES), np.uint8)
     for shard, chunk, start, place, length in zip(*(run.tolist() for run in runs), strict=True):
         if held != (shard, chunk):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnknownNameError
+from ..errors import SourceError, UnknownNameError
 from ..format.games import Game
 from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 
@@ -16,7 +16,7 @@ class AtariEnvironment:
     The protocol is that of Dopamine's `AtariPreprocessing` (`dopamine/discrete_domains/atari_lib.py`) in the
     settings that the dataset was collected with: sticky actions, a frame skip of 4 with the maximum over the
     last two frames, grey, 84×84 by area interpolation; no episode ends with a life, none starts with no-ops.
-    The ROM is the one that ale-py ships; the original agents played the older ROMs of atari-py.
+    The ROM is by default the one that ale-py ships; the original agents played the older ROMs of atari-py.
 
     The same seed and actions give the same observations and rewards.
 
@@ -24,12 +24,23 @@ class AtariEnvironment:
         game: which one.
         seed: of the console's random numbers, which sticky actions use.
         time_limit: agent steps after which an episode is truncated.
+        sticky_action_probability: that an emulated frame repeats the last action.
+        rom: a file with another ROM of the game.
 
     Raises:
         UnknownNameError: ale-py ships no ROM of this game.
+        SourceError: `rom` is no file.
     """
 
-    def __init__(self, game: Game, *, seed: int = 0, time_limit: int = TIME_LIMIT) -> None:
+    def __init__(
+        self,
+        game: Game,
+        *,
+        seed: int = 0,
+        time_limit: int = TIME_LIMIT,
+        sticky_action_probability: float = STICKY_ACTION_PROBABILITY,
+        rom: Path | None = None,
+    ) -> None:
         import cv2
         from ale_py import ALEInterface, LoggerMode
 
@@ -41,8 +52,10 @@ class AtariEnvironment:
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self._ale = ALEInterface()
         self._ale.setInt("random_seed", seed)
-        self._ale.setFloat("repeat_action_probability", STICKY_ACTION_PROBABILITY)
-        self._ale.loadROM(rom_of(game))
+        self._ale.setFloat("repeat_action_probability", sticky_action_probability)
+        if rom is not None and not rom.is_file():
+            raise SourceError(f"{rom}: no such file; expected a ROM of {game}")
+        self._ale.loadROM(rom_of(game) if rom is None else rom)
         self._action_set = self._ale.getMinimalActionSet()
         self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
         self._ram = np.zeros(self._ale.getRAMSize(), np.uint8)
@@ -54,9 +67,25 @@ class AtariEnvironment:
         self._ale.getRAM(self._ram)
         return self._ram
 
-    def reset(self) -> NDArray[np.uint8]:
-        """Start an episode and return its first observation, (84, 84) uint8."""
+    @property
+    def lives(self) -> int:
+        """How many lives are left; 0 in games without lives."""
+        return self._ale.lives()
+
+    @property
+    def screen(self) -> NDArray[np.uint8]:
+        """The console's picture as it is now, (210, 160, 3) uint8 RGB; of some games it is taller."""
+        return self._ale.getScreenRGB()
+
+    def reset(self, no_ops: int = 0) -> NDArray[np.uint8]:
+        """Start an episode and return its first observation, (84, 84) uint8.
+
+        Args:
+            no_ops: emulated frames in which nothing is done before it; none in the dataset's protocol.
+        """
         self._ale.reset_game()
+        for _ in range(no_ops):
+            self._ale.act(0)
         self._steps = 0
         self._ale.getScreenGrayscale(self._screens[0])
         self._screens[1] = 0

@@ -18,13 +18,24 @@ LONGEST_ADD = STACK_SIZE
 """Rows that adding one transition can write, padding included."""
 
 
+def console_seed(seed: int, run: int) -> int:
+    """The seed of the `AtariEnvironment` in which a run is played."""
+    console, _ = _seeds(seed, run)
+    return int(console.generate_state(1)[0] >> 1)
+
+
+def _seeds(seed: int, run: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
+    console, agent = np.random.SeedSequence([seed, run]).spawn(2)
+    return console, agent
+
+
 class Stream:
     """One agent's play, from its first step to the last that is logged."""
 
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
-        console, agent = np.random.SeedSequence([settings.seed, settings.run]).spawn(2)
-        seed = int(console.generate_state(1)[0] >> 1)
+        _, agent = _seeds(settings.seed, settings.run)
+        seed = console_seed(settings.seed, settings.run)
         self._environment = AtariEnvironment(settings.game, seed=seed, time_limit=settings.time_limit)
         self._agent = Agent(settings.game, settings.policy, np.random.default_rng(agent))
         self._shares = random_shares(settings.policy, settings.checkpoints)

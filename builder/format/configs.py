@@ -17,6 +17,12 @@ QUALITIES: dict[str, str] = {
 }
 EPISODES = "episodes"
 
+EPOCH = "epoch"
+"""`pong-epoch-10` is checkpoint 10 alone, as d4rl-atari calls it: the number in its log files' names."""
+
+FILE_NUMBERS: dict[str, int] = {"mixed": 1, "medium": 10, "expert": 50}
+"""The checkpoints that d4rl-atari's names stand for. Its README describes those of QUALITIES."""
+
 LARGEST_NUMBER = 9_999
 """The largest number of a run or checkpoint: names of log files have at most four digits."""
 
@@ -27,7 +33,12 @@ class ConfigName:
 
     game: Game
     view: str
-    """One of QUALITIES, or EPISODES: the table with one row per episode."""
+    """One of QUALITIES; or `epoch-10`, checkpoint 10; or EPISODES, the table with one row per episode."""
+
+    @property
+    def checkpoint(self) -> int | None:
+        """The checkpoint that it names by its number."""
+        return int(self.view.removeprefix(f"{EPOCH}-")) if self.view.startswith(f"{EPOCH}-") else None
 
     def __str__(self) -> str:
         return f"{self.game.slug}-{self.view}"
@@ -45,23 +56,51 @@ def parse_config_name(name: str) -> ConfigName:
         UnknownNameError: there is no such game or no such view.
     """
     game, _, view = name.rpartition("-")
+    if view.isdecimal() and game.endswith(f"-{EPOCH}") and int(view) <= LARGEST_NUMBER:
+        return ConfigName(find_game(game.removesuffix(f"-{EPOCH}")), f"{EPOCH}-{int(view)}")
     if view not in QUALITIES and view != EPISODES:
-        views = ", ".join((*QUALITIES, EPISODES))
+        views = ", ".join((*QUALITIES, f"{EPOCH}-<number>", EPISODES))
         raise UnknownNameError(
             f"unknown config {name!r}: expected <game>-<view>, e.g. 'pong-expert', with a view of {views}"
         )
     return ConfigName(find_game(game), view)
 
 
+def by_file_number(name: str) -> str:
+    """The config with the very files that d4rl-atari reads under a name.
+
+    Its `mixed`, `medium` and `expert` are the log files 1, 10 and 50, the last of which mostly repeats file
+    49; here they are checkpoints 0, 9 and the last complete one, as its README says.
+
+    Args:
+        name: of a config, e.g. `pong-mixed`; another view than those three is left as it is.
+
+    Raises:
+        UnknownNameError: there is no such game or view.
+
+    Example:
+
+    ```python
+    >>> by_file_number("pong-mixed")
+    'pong-epoch-1'
+    ```
+    """
+    config = parse_config_name(name)
+    number = FILE_NUMBERS.get(config.view)
+    return str(config if number is None else ConfigName(config.game, f"{EPOCH}-{number}"))
+
+
 def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int]) -> list[int]:
     """Return the checkpoints of a run that a view shows, in order; empty if the run has none of them.
 
     Args:
-        view: one of QUALITIES, or EPISODES.
+        view: one of QUALITIES, or `epoch-10`, or EPISODES.
         complete: numbers of the checkpoints that were dumped from a full ring.
         partial: numbers of those dumped at the end of training, mostly a repeat.
     """
     complete = sorted(complete)
+    if view.startswith(f"{EPOCH}-"):
+        return sorted({*complete, *partial}.intersection([int(view.removeprefix(f"{EPOCH}-"))]))
     if view == "mixed":
         wanted: Sequence[int] = [0]
     elif view == "medium":
