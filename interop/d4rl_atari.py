@@ -105,9 +105,9 @@ class OfflineAtariEnv(gymnasium.Env[np.ndarray, int]):
             "sticky_action_probability": STICKY_ACTION_PROBABILITY if sticky_action else 0.0,
             "rom": None if rom is None else Path(rom),
         }
-        self._data = _Data(
-            self.game, index, _file_view(quality, raw, by_file_number), dataset, raw, lazy, stack, cache_dir
-        )
+        self.view: str = _file_view(quality, raw, by_file_number)
+        """The view that `get_dataset` shows, as in a config's name: `mixed`, or `epoch-7` for log file 7."""
+        self._data = _Data(self.game, index, self.view, dataset, raw, lazy, stack, cache_dir)
         self._console = self._switch_on(0)
         self._frames: np.ndarray = np.zeros((STACK_SIZE, *FRAME_SHAPE), np.uint8)
         self._playing, self._lives = False, 0

@@ -223,7 +223,7 @@ def test_a_log_with_a_hole_has_no_raw_rows_but_clean_ones(tmp_path: Path) -> Non
     out = tmp_path / "dataset"
     done = run("build", "breakout", "--source", SKIPPED_LAP / "dqn", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert len(make("breakout-epoch-9-v0", dataset=out).get_dataset()["actions"])
+    assert len(make("breakout-epoch-0-v0", dataset=out).get_dataset()["actions"])
     with pytest.raises(AtariReplayError, match="its log has a hole"):
         make("breakout-epoch-9-v0", dataset=out, raw=True).get_dataset()
 

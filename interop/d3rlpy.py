@@ -1,0 +1,451 @@
+"""d3rlpy's `get_atari` and `get_atari_transitions`, on a built dataset: its algorithms fit the results."""
+
+# pyright: reportMissingImports=false
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, NoReturn, TypeVar, overload
+
+import numpy as np
+
+from ..builder.errors import UnknownNameError
+from ..builder.format.games import find_game
+from ..replay_reader.replay_dataset import ReplayDataset
+from .libraries import require
+from .selection import Place, open_steps
+
+require("d3rlpy", "2.8", extra="d3rlpy")
+
+import gymnasium
+from d3rlpy.constants import ActionSpace
+from d3rlpy.dataset import (
+    BufferProtocol,
+    DatasetInfo,
+    Episode,
+    EpisodeBase,
+    FrameStackTrajectorySlicer,
+    FrameStackTransitionPicker,
+    PartialTrajectory,
+    ReplayBufferBase,
+    Signature,
+    TrajectoryMiniBatch,
+    Transition,
+    TransitionMiniBatch,
+    dump,
+)
+from gymnasium.wrappers import FrameStackObservation
+
+from .d4rl_atari import OfflineAtariEnv
+
+Item = TypeVar("Item")
+
+
+def get_atari(
+    env_name: str,
+    num_stack: int | None = None,
+    sticky_action: bool = True,
+    pre_stack: bool = False,
+    render_mode: str | None = None,
+    *,
+    dataset: Place | None = None,
+    by_file_number: bool = False,
+    seed: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> tuple["AtariReplayBuffer", gymnasium.Env[Any, Any]]:
+    """A dataset of d4rl-atari and its environment, as of `d3rlpy.datasets.get_atari`.
+
+    Args:
+        env_name: `breakout-mixed-v0` and the like; see `d4rl_atari`.
+        num_stack: frames in an observation, of the dataset and of the environment.
+        sticky_action: repeat the last action with a probability of 0.25, as in the dataset.
+        pre_stack: has no effect: stacks take no memory.
+        render_mode: `rgb_array` or `human`.
+        dataset: the built dataset, a folder or a repo on the Hub; None takes it from the environment variable
+            ATARI_DQN_REPLAY_DATASET.
+        by_file_number: `mixed`, `medium` and `expert` are the log files 1, 10 and 50, as d4rl-atari has them;
+            else checkpoints 0, 9 and the last complete one.
+        seed: of the samples.
+        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
+
+    Returns:
+        A replay buffer, and a Gymnasium environment whose observations are (num_stack or 1, 84, 84) uint8.
+
+    Raises:
+        AtariReplayError: there is no such dataset, or it lacks this game, run or quality.
+
+    Example:
+
+    ```python
+    >>> from atari_dqn_replay.interop.d3rlpy import get_atari
+    >>> dataset, env = get_atari("breakout-mixed-v0", num_stack=4, dataset="me/atari-dqn-replay")
+    >>> dqn = d3rlpy.algos.DQNConfig(
+    ...     observation_scaler=d3rlpy.preprocessing.PixelObservationScaler()
+    ... ).create()
+    >>> dqn.fit(dataset, n_steps=100_000)
+    ```
+    """
+    game, view, run = _parse(env_name)
+    env = OfflineAtariEnv(
+        game,
+        run,
+        view,
+        sticky_action=sticky_action,
+        render_mode=render_mode,  # pyright: ignore[reportArgumentType]
+        dataset=dataset,
+        by_file_number=by_file_number,
+        cache_dir=cache_dir,
+    )
+    steps = open_steps(dataset, env.game, run, view=env.view, frame_stack=num_stack or 1, cache_dir=cache_dir)
+    return AtariReplayBuffer(steps, _whole_episodes(steps), num_stack or 1, seed), _stacked(env, num_stack)
+
+
+def get_atari_transitions(
+    game_name: str,
+    fraction: float = 0.01,
+    index: int = 0,
+    num_stack: int | None = None,
+    sticky_action: bool = True,
+    pre_stack: bool = False,
+    render_mode: str | None = None,
+    *,
+    dataset: Place | None = None,
+    seed: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> tuple["AtariReplayBuffer", gymnasium.Env[Any, Any]]:
+    """A share of the steps of every checkpoint, as of `d3rlpy.datasets.get_atari_transitions`.
+
+    From each checkpoint whole episodes are taken at random until its share is there, the last one cut off.
+    The same seed takes the same episodes from the same dataset, for everybody.
+
+    Args:
+        game_name: in any spelling.
+        fraction: of the steps.
+        index: the run, 0 to 4.
+        num_stack: frames in an observation, of the dataset and of the environment.
+        sticky_action: repeat the last action with a probability of 0.25, as in the dataset.
+        pre_stack: has no effect: stacks take no memory.
+        render_mode: `rgb_array` or `human`.
+        dataset: the built dataset; None takes it from the environment variable ATARI_DQN_REPLAY_DATASET.
+        seed: of the choice and of the samples.
+        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
+
+    Returns:
+        As of `get_atari`.
+
+    Raises:
+        AtariReplayError: there is no such dataset, or it lacks this game or run; or the fraction is none.
+    """
+    if not 0 < fraction <= 1:
+        raise UnknownNameError(f"fraction={fraction}: expected a share above 0 and up to 1, e.g. 0.01")
+    env = OfflineAtariEnv(
+        game_name,
+        index + 1,
+        "full",
+        sticky_action=sticky_action,
+        render_mode=render_mode,  # pyright: ignore[reportArgumentType]
+        dataset=dataset,
+        cache_dir=cache_dir,
+    )
+    steps = open_steps(dataset, env.game, index + 1, frame_stack=num_stack or 1, cache_dir=cache_dir)
+    episodes = _share_of_each_checkpoint(steps, fraction, seed)
+    return AtariReplayBuffer(steps, episodes, num_stack or 1, seed), _stacked(env, num_stack)
+
+
+class AtariReplayBuffer(ReplayBufferBase):
+    """A replay buffer whose batches are gathered from the dataset's frames when they are sampled.
+
+    It cannot be appended to. Observations are (num_stack, 84, 84); those before an episode's beginning, and
+    what follows a terminal step, are zeros. An episode that the time limit or the end of the log cut off is
+    not terminated, and its last step is no transition, as what follows it is unknown.
+
+    Args:
+        steps: the dataset.
+        episodes: (E,) of dtype EPISODES.
+        num_stack: frames in an observation, as `steps` has them.
+        seed: of the samples.
+    """
+
+    def __init__(self, steps: ReplayDataset, episodes: np.ndarray, num_stack: int, seed: int) -> None:
+        self._steps, self._episodes, self._num_stack = steps, episodes, num_stack
+        self._random = np.random.default_rng(seed)
+        numbers = steps.numbers()
+        self._action, self._reward = numbers["action"], numbers["reward"]
+        # Of an episode that was cut off, the last step is no transition.
+        self._transitions = np.cumsum(episodes["length"] - ~episodes["terminated"])
+        self._buffer = _Buffer(self)
+        self._action_size = len(steps.action_names)
+
+    def sample_transition(self) -> Transition:
+        """A transition, all equally likely."""
+        return self._transition(*(values[0] for values in self._draw(1)))
+
+    def sample_transition_batch(self, batch_size: int) -> TransitionMiniBatch:
+        """Transitions, all equally likely."""
+        episode, offset = self._draw(batch_size)
+        index = self._episodes["begin"][episode] + offset
+        batch = self._steps.gather(index)
+        following = offset + 1 < self._episodes["length"][episode]
+        next_action = np.where(following, self._action[np.minimum(index + 1, len(self._action) - 1)], 0)
+        return TransitionMiniBatch(
+            observations=batch["observation"].astype(np.float32),
+            actions=_column(self._action[index]),
+            rewards=_column(batch["reward"]),
+            next_observations=batch["next_observation"].astype(np.float32),
+            next_actions=_column(next_action),
+            terminals=_column(batch["terminated"]),
+            intervals=np.ones((batch_size, 1), np.float32),
+            transitions=_Lazy(batch_size, lambda k: self._transition(episode[k], offset[k])),
+        )
+
+    def sample_trajectory(self, length: int) -> PartialTrajectory:
+        """A window of steps that ends at a transition, all equally likely; zeros before its episode."""
+        fields = {name: values[0] for name, values in self._windows(1, length).items()}
+        fields["timesteps"] = fields["timesteps"].astype(np.int32)
+        return PartialTrajectory(**fields, length=length)
+
+    def sample_trajectory_batch(self, batch_size: int, length: int) -> TrajectoryMiniBatch:
+        """Windows as of `sample_trajectory`."""
+        fields = self._windows(batch_size, length)
+        fields["observations"] = fields["observations"].astype(np.float32)
+        return TrajectoryMiniBatch(**fields, length=length)
+
+    @property
+    def episodes(self) -> Sequence[EpisodeBase]:
+        """The episodes in order of play, each read when it is asked for."""
+        return _Lazy(len(self._episodes), self.episode)
+
+    def episode(self, number: int) -> Episode:
+        """One episode; its observations are single frames, (L, 1, 84, 84)."""
+        begin, length = (int(self._episodes[name][number]) for name in ("begin", "length"))
+        return Episode(
+            observations=self._steps.frames(np.arange(begin, begin + length))[:, None],
+            actions=self._action[begin : begin + length, None],
+            rewards=self._reward[begin : begin + length, None],
+            terminated=bool(self._episodes["terminated"][number]),
+        )
+
+    def size(self) -> int:
+        """The number of episodes."""
+        return len(self._episodes)
+
+    @property
+    def transition_count(self) -> int:
+        """The number of transitions."""
+        return int(self._transitions[-1])
+
+    @property
+    def buffer(self) -> BufferProtocol:
+        """The transitions by number, as (episode, step)."""
+        return self._buffer
+
+    @property
+    def transition_picker(self) -> FrameStackTransitionPicker:
+        """What makes the same transitions of `episodes`."""
+        return FrameStackTransitionPicker(self._num_stack)
+
+    @property
+    def trajectory_slicer(self) -> FrameStackTrajectorySlicer:
+        """What makes the same windows of `episodes`."""
+        return FrameStackTrajectorySlicer(self._num_stack)
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """Shapes and dtypes, and the number of actions."""
+        return DatasetInfo(
+            observation_signature=Signature([np.dtype(np.uint8)], [(self._num_stack, 84, 84)]),
+            action_signature=Signature([self._action.dtype], [(1,)]),
+            reward_signature=Signature([self._reward.dtype], [(1,)]),
+            action_space=ActionSpace.DISCRETE,
+            action_size=self._action_size,
+        )
+
+    def dump(self, f: BinaryIO) -> None:
+        """Write all episodes as d3rlpy's HDF5: 7 GB per million steps."""
+        dump(self.episodes, f)
+
+    def append(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse: the dataset is what was logged."""
+        raise NotImplementedError("a published dataset cannot be appended to")
+
+    append_episode = clip_episode = append
+
+    @classmethod
+    def from_episode_generator(cls, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse: it is made by `get_atari`."""
+        raise NotImplementedError("use get_atari or get_atari_transitions")
+
+    load = from_episode_generator
+
+    def place(self, number: int) -> tuple[int, int]:
+        """The episode and the step within it of a transition."""
+        if not 0 <= number < self.transition_count:
+            raise IndexError(f"transition {number} is out of range for {self.transition_count:,}")
+        episode, offset = self._places(np.array([number]))
+        return int(episode[0]), int(offset[0])
+
+    def _draw(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._places(self._random.integers(self.transition_count, size=count))
+
+    def _places(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        episode = np.searchsorted(self._transitions, numbers, "right")
+        counted = self._transitions[episode] - self._transition_counts(episode)
+        return episode, numbers - counted
+
+    def _transition_counts(self, episode: np.ndarray) -> np.ndarray:
+        return self._episodes["length"][episode] - ~self._episodes["terminated"][episode]
+
+    def _transition(self, episode: int, offset: int) -> Transition:
+        begin, length = (int(self._episodes[name][episode]) for name in ("begin", "length"))
+        index = begin + int(offset)
+        found = self._steps[index]
+        last = offset + 1 == length
+        return Transition(
+            observation=found["observation"],
+            action=self._action[index, None],
+            reward=self._reward[index, None],
+            next_observation=found["next_observation"],
+            next_action=np.zeros_like(self._action[:1]) if last else self._action[index + 1, None],
+            terminal=float(found["terminated"]),
+            interval=1,
+            rewards_to_go=self._reward[index : begin + length, None],
+        )
+
+    def _windows(self, count: int, length: int) -> dict[str, np.ndarray]:
+        episode, last = self._draw(count)
+        begin, total = self._episodes["begin"][episode, None], self._episodes["length"][episode, None]
+        offset = last[:, None] - np.arange(length - 1, -1, -1)
+        mask = offset >= 0
+        index = np.where(mask, begin + offset, 0)
+        ends = mask & (offset == total - 1) & self._episodes["terminated"][episode, None]
+
+        def column(values: np.ndarray) -> np.ndarray:
+            return np.where(mask, values, 0).astype(np.float32)[..., None]
+
+        return {
+            "observations": self._stacks(begin, offset),
+            "actions": column(self._action[index]),
+            "rewards": column(self._reward[index]),
+            "returns_to_go": column(self._returns_to_go(begin, total, offset, index)),
+            "terminals": column(ends),
+            "timesteps": np.where(mask, offset + 1, 0).astype(np.float32),
+            "masks": mask.astype(np.float32),
+        }
+
+    def _returns_to_go(
+        self, begin: np.ndarray, total: np.ndarray, offset: np.ndarray, index: np.ndarray
+    ) -> np.ndarray:
+        """What is to come from each step of the windows to its episode's end."""
+        last = offset[:, -1:]
+        after = [
+            self._reward[start:stop].sum(dtype=np.float64)
+            for start, stop in zip((begin + last + 1).ravel(), (begin + total).ravel(), strict=True)
+        ]
+        reward = np.where(offset >= 0, self._reward[index], 0).astype(np.float64)
+        return np.cumsum(reward[:, ::-1], axis=1)[:, ::-1] + np.array(after)[:, None]
+
+    def _stacks(self, begin: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """(B, T, num_stack, 84, 84) uint8: each frame is read once."""
+        more = self._num_stack - 1
+        wanted = np.concatenate([offset[:, :1] - np.arange(more, 0, -1), offset], axis=1)
+        inside = wanted >= 0
+        frames = np.zeros((*wanted.shape, 84, 84), np.uint8)
+        frames[inside] = self._steps.frames((begin + wanted)[inside])
+        stacks = np.lib.stride_tricks.sliding_window_view(frames, self._num_stack, axis=1)
+        stacks = np.moveaxis(stacks, -1, 2).copy()
+        stacks[offset < 0] = 0
+        return stacks
+
+
+class _Buffer(BufferProtocol):
+    """What d3rlpy calls a buffer: transitions by number."""
+
+    def __init__(self, owner: AtariReplayBuffer) -> None:
+        self._owner = owner
+
+    def append(self, episode: EpisodeBase, index: int) -> NoReturn:
+        raise NotImplementedError("a published dataset cannot be appended to")
+
+    @property
+    def episodes(self) -> Sequence[EpisodeBase]:
+        return self._owner.episodes
+
+    @property
+    def transition_count(self) -> int:
+        return self._owner.transition_count
+
+    def __len__(self) -> int:
+        return self._owner.transition_count
+
+    def __getitem__(self, index: int) -> tuple[EpisodeBase, int]:
+        episode, offset = self._owner.place(index)
+        return self._owner.episode(episode), offset
+
+
+class _Lazy(Sequence[Item]):
+    """Items that are made when they are asked for."""
+
+    def __init__(self, count: int, make: Callable[[int], Item]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        if isinstance(index, slice):
+            return [self._make(number) for number in range(self._count)[index]]
+        return self._make(range(self._count)[index])
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self._make(number) for number in range(self._count))
+
+
+EPISODES = np.dtype([("begin", "<i8"), ("length", "<i8"), ("terminated", "?")])
+"""Where an episode begins among the dataset's steps, how many it has, and whether the game ended it."""
+
+
+def _whole_episodes(steps: ReplayDataset) -> np.ndarray:
+    episodes = np.empty(len(steps.episodes), EPISODES)
+    episodes["length"], episodes["terminated"] = steps.episodes["length"], steps.episodes["terminated"]
+    episodes["begin"] = np.cumsum(episodes["length"]) - episodes["length"]
+    return episodes[episodes["terminated"] | (episodes["length"] > 1)]
+
+
+def _share_of_each_checkpoint(steps: ReplayDataset, fraction: float, seed: int) -> np.ndarray:
+    episodes = np.empty(len(steps.episodes), EPISODES)
+    episodes["length"], episodes["terminated"] = steps.episodes["length"], steps.episodes["terminated"]
+    episodes["begin"] = np.cumsum(episodes["length"]) - episodes["length"]
+    random, taken = np.random.default_rng(seed), []
+    for checkpoint in np.unique(steps.episodes["checkpoint"]):
+        own = episodes[steps.episodes["checkpoint"] == checkpoint]
+        wanted = max(1, int(own["length"].sum() * fraction))
+        own = own[random.permutation(len(own))]
+        before = np.cumsum(own["length"]) - own["length"]
+        own, before = own[before < wanted], before[before < wanted]
+        cut = before + own["length"] > wanted
+        own["terminated"] &= ~cut
+        own["length"] = np.minimum(own["length"], wanted - before)
+        taken.append(own)
+    chosen = np.sort(np.concatenate(taken), order="begin")
+    return chosen[chosen["terminated"] | (chosen["length"] > 1)]
+
+
+def _parse(env_name: str) -> tuple[str, str, int]:
+    """The game, the quality and the run of `breakout-mixed-v0`."""
+    name, _, version = env_name.rpartition("-v")
+    game, _, quality = name.rpartition("-")
+    if quality.isdecimal() and game.endswith("-epoch"):
+        game, quality = game.removesuffix("-epoch"), f"epoch-{quality}"
+    if not version.isdecimal() or not game:
+        raise UnknownNameError(f"unknown dataset {env_name!r}: expected <game>-<quality>-v<0 to 4>")
+    return find_game(game).slug, quality, int(version) + 1
+
+
+def _stacked(env: OfflineAtariEnv, num_stack: int | None) -> gymnasium.Env[Any, Any]:
+    return FrameStackObservation(env, num_stack or 1, padding_type="zero")
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32)[:, None]
