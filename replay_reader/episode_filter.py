@@ -15,8 +15,14 @@ class EpisodeFilter:
     Frames of other episodes are not read, except those that share a row group.
     """
 
+    first: float | None = None
+    """The first share of the steps of those, in order of play: 0.2 is what Scaled QL calls sub-optimal."""
+    share: float | None = None
+    """Of what is left, whole episodes by chance from each checkpoint, up to this share of its steps."""
+    seed: int = 0
+    """Of `share`: the same seed chooses the same episodes of the same dataset, for everybody."""
     top: float | None = None
-    """The best share of the episodes that meet the other conditions, by return: 0.1 is the best 10 %."""
+    """The best share of the episodes left by the other conditions, by return: 0.1 is the best 10 %."""
     min_return: float | None = None
     max_return: float | None = None
     min_length: int | None = None
@@ -33,8 +39,11 @@ class EpisodeFilter:
             episodes: of dtype EPISODE_FIELDS.
 
         Raises:
-            DatasetError: `top` is no share.
+            DatasetError: `first`, `share` or `top` is no share.
         """
+        for name, given in (("first", self.first), ("share", self.share), ("top", self.top)):
+            if given is not None and not 0 < given <= 1:
+                raise DatasetError(f"{name}={given}: expected a share above 0 and up to 1, e.g. 0.1 for 10 %")
         keep = np.ones(len(episodes), bool)
         for name, least, most in (
             ("return", self.min_return, self.max_return),
@@ -49,14 +58,29 @@ class EpisodeFilter:
         if self.complete is not None:
             keep &= episodes["complete"] == self.complete
         chosen = np.flatnonzero(keep)
+        if self.first is not None:
+            chosen = chosen[_up_to(episodes["length"][chosen], self.first)]
+        if self.share is not None:
+            chosen = self._by_chance(episodes, chosen, self.share)
         return chosen if self.top is None else self._best(episodes, chosen)
+
+    def _by_chance(self, episodes: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarray:
+        checkpoints = episodes["checkpoint"][chosen]
+        taken = [np.empty(0, np.int64)]
+        for checkpoint in np.unique(checkpoints).tolist():
+            own = np.random.default_rng([self.seed, checkpoint]).permutation(
+                chosen[checkpoints == checkpoint]
+            )
+            taken.append(own[_up_to(episodes["length"][own], share)])
+        return np.sort(np.concatenate(taken))
 
     def _best(self, episodes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         assert self.top is not None
-        if not 0 < self.top <= 1:
-            raise DatasetError(
-                f"top={self.top}: expected a share above 0 and up to 1, e.g. 0.1 for the best 10 %"
-            )
         count = int(np.ceil(self.top * len(chosen)))
         best = np.argsort(-episodes["return"][chosen], kind="stable")[:count]
         return np.sort(chosen[best])
+
+
+def _up_to(lengths: np.ndarray, share: float) -> np.ndarray:
+    """Whether each episode is among the first ones that together have this share of the steps."""
+    return np.cumsum(lengths) - lengths < share * lengths.sum()

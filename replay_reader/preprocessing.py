@@ -38,6 +38,10 @@ class Preprocessing:
     """Numbers among ALE's 18 actions instead of the game's minimal set."""
     clip_reward: bool = False
     """Rewards to their sign, as DQN does; only of readers with single-step rewards."""
+    return_range: tuple[int, int] | None = None
+    """Adds `return_token` int64: return_to_go clipped to this range, less its lower bound; of Sequences."""
+    reward_class: bool = False
+    """Adds `reward_class` int64: 0 no reward, 1 positive, 2 the game is over, 3 negative."""
     action_numbers: tuple[int, ...] | None = None
     """For each of the game's actions its number among the 18; set by `bind`."""
 
@@ -55,6 +59,8 @@ class Preprocessing:
             raise DatasetError(f"dtype {self.dtype!r}: expected 'uint8' or 'float32'")
         if self.size is not None and min(self.size) < 1:
             raise DatasetError(f"size {self.size}: expected a height and a width of 1 or more")
+        if self.return_range is not None and self.return_range[0] > self.return_range[1]:
+            raise DatasetError(f"return_range {self.return_range}: expected the lower bound first")
         if not channel_axis and not self.rgb:
             return replace(self, channels_last=False).bind(action_names)
         if not self.full_action_space:
@@ -65,13 +71,30 @@ class Preprocessing:
         return replace(self, action_numbers=tuple(FULL_ACTIONS.index(name) for name in action_names))
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with its pictures, actions and rewards changed."""
+        """The batch with its pictures, actions and rewards changed.
+
+        Raises:
+            DatasetError: there are no returns to make tokens of.
+        """
         changed = {name: self._picture(value) if name in PICTURES else value for name, value in batch.items()}
         if self.action_numbers is not None:
             changed["action"] = np.asarray(self.action_numbers, np.int64)[batch["action"]]
         if self.clip_reward:
             changed["reward"] = np.sign(batch["reward"])
+        if self.return_range is not None:
+            changed["return_token"] = self._return_token(batch)
+        if self.reward_class:
+            sign = np.sign(batch["reward"]).astype(np.int64)
+            changed["reward_class"] = np.where(batch["terminated"], 2, np.where(sign < 0, 3, sign))
         return changed
+
+    def _return_token(self, batch: Batch) -> np.ndarray:
+        assert self.return_range is not None
+        if "return_to_go" not in batch:
+            raise DatasetError("return_range: transitions have no return_to_go; take Sequences or Episodes")
+        low, high = self.return_range
+        token = np.clip(batch["return_to_go"], low, high).astype(np.int64) - low
+        return np.where(batch["mask"], token, 0) if "mask" in batch else token
 
     def _picture(self, frames: np.ndarray) -> np.ndarray:
         if self.size is not None:

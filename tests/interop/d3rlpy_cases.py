@@ -1,6 +1,8 @@
 """What users of d3rlpy's Atari data sets rely on; run by test_d3rlpy.py, where d3rlpy is installed."""
 
+import itertools
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def asterix() -> list[Episode]:
             record["reward"][start:stop, None],
             bool(record["terminal"][stop - 1]),
         )
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in itertools.pairwise(bounds)
     ]
 
 
@@ -193,3 +195,13 @@ def test_misuse_is_said() -> None:
         get_atari_transitions("pong", 0, 3)
     with pytest.raises(NotImplementedError, match="cannot be appended"):
         get_atari("pong-mixed-v3")[0].append(np.zeros(1), 0, 0.0)
+
+
+def test_the_documented_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text()
+    (example,) = re.findall(
+        r"```python\n(.*?)```", text.partition("\n## d3rlpy\n")[2].partition("\n## ")[0], re.S
+    )
+    (tmp_path / "dataset").symlink_to(os.environ["ATARI_DQN_REPLAY_DATASET"])
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})

@@ -1,0 +1,68 @@
+"""Every example and every argument in docs/coming-from.md, run."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paths import ROOT
+
+import atari_dqn_replay
+
+TEXT = (ROOT / "docs" / "coming-from.md").read_text()
+SECTIONS = {part.partition("\n")[0]: part for part in TEXT.split("\n## ")[1:]}
+ELSEWHERE = "d3rlpy"
+"""Its example runs among d3rlpy_cases.py, where d3rlpy is installed."""
+
+
+def blocks(section: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", SECTIONS[section], re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_dataset(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dataset").symlink_to(dataset)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ATARI_DQN_REPLAY_DATASET", "dataset")
+
+
+@pytest.mark.parametrize("section", [name for name in SECTIONS if blocks(name) and name != ELSEWHERE])
+def test_the_examples_run(section: str) -> None:
+    names: dict[str, Any] = {}
+    for block in blocks(section):
+        exec(compile(block, section, "exec"), names)
+    if section.startswith("pandas"):
+        assert list(names["curve"]["checkpoint"]) == [0, 1, 2, 3]
+        assert len(names["steps"].collect()) > len(names["frames"]) > 0
+
+
+@pytest.mark.parametrize("arguments", re.findall(r"^\| .* \| `(.*)` \|$", SECTIONS["Papers"], re.MULTILINE))
+def test_the_papers_arguments_give_batches(arguments: str) -> None:
+    names = {**vars(atari_dqn_replay), "pong": ("dataset", "pong-full", "run_4")}
+    assert next(iter(eval(arguments, names)))["action"].ndim
+
+
+def test_the_table_of_numbers_is_right(dataset: Path) -> None:
+    from atari_dqn_replay import Episodes, by_file_number
+
+    def checkpoints(name: str) -> set[int]:
+        return set(Episodes(dataset, name, "run_4").catalog.episodes["checkpoint"].tolist())
+
+    assert (checkpoints("pong-mixed"), checkpoints("pong-expert")) == ({0}, {2})  # 2 is the last complete one
+    assert checkpoints("pong-full") == {0, 1, 2, 3}
+    assert checkpoints(by_file_number("pong-mixed")) == checkpoints("pong-epoch-1") == {1}
+    assert by_file_number("pong-medium") == "pong-epoch-10"
+    assert by_file_number("MsPacman-expert") == "ms-pacman-epoch-50"
+    assert by_file_number("pong-full") == "pong-full"
+    with pytest.raises(atari_dqn_replay.AtariReplayError, match="unknown config"):
+        by_file_number("pong-novice")
+
+
+def test_the_builder_takes_the_same_names(dataset: Path) -> None:
+    builder = atari_dqn_replay.AtariDQNReplay("pong-epoch-1", source=dataset.parent / "logs")
+    rows = builder.as_streaming_dataset(split="run_4").take(3)
+    assert {row["checkpoint"] for row in rows} == {1}
+    with pytest.raises(atari_dqn_replay.AtariReplayError, match="checkpoint 50"):
+        atari_dqn_replay.AtariDQNReplay("pong-epoch-50", source=dataset.parent / "logs").as_streaming_dataset(
+            split="run_4"
+        )
