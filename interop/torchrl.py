@@ -17,7 +17,7 @@ from .selection import Place, find_dataset, open_steps
 require("torchrl", "0.14", extra="torchrl")
 
 import torch
-from tensordict import TensorDict, TensorDictBase
+from tensordict import NonTensorData, TensorDict, TensorDictBase
 from torchrl.data import (
     ImmutableDatasetWriter,
     SamplerWithoutReplacement,
@@ -230,6 +230,10 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         return TensorStorage(results)
 
 
+_tensordict: Callable[..., TensorDict] = getattr(TensorDict, "_new_unsafe", TensorDict)
+"""Without the checks, which take as long as it takes to gather the frames."""
+
+
 class _Work:
     """Applies a function to the steps with some numbers."""
 
@@ -275,27 +279,27 @@ class _StepsStorage(Storage):
         return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
 
     def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
-        arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
-        no = torch.zeros(size, dtype=torch.bool)
-        terminated, truncated = arrays["terminated"], arrays["truncated"]
+        terminated, truncated = batch["terminated"], batch["truncated"]
+        flags = torch.from_numpy(np.stack([terminated, truncated, terminated | truncated]))
+        no = torch.zeros((3, size), dtype=torch.bool)
         following = {
-            "observation": arrays["next_observation"].squeeze(1),
-            "reward": arrays["reward"],
-            "terminated": terminated,
-            "truncated": truncated,
-            "done": terminated | truncated,
+            "observation": torch.from_numpy(batch["next_observation"][:, 0]),
+            "reward": torch.from_numpy(batch["reward"]),
+            "terminated": flags[0],
+            "truncated": flags[1],
+            "done": flags[2],
         }
+        shape = torch.Size([size])
         fields = {
-            "observation": arrays["observation"].squeeze(1),
-            "action": arrays["action"].to(torch.int32),
-            "terminated": no,
-            "truncated": no.clone(),
-            "done": no.clone(),
-            "next": TensorDict(following, batch_size=[size]),
+            "observation": torch.from_numpy(batch["observation"][:, 0]),
+            "action": torch.from_numpy(batch["action"].astype(np.int32)),
+            "terminated": no[0],
+            "truncated": no[1],
+            "done": no[2],
+            "next": _tensordict(following, batch_size=shape),
+            "metadata": NonTensorData(self._metadata, batch_size=shape),
         }
-        found = TensorDict(fields, batch_size=[size])
-        found.set_non_tensor("metadata", self._metadata)
-        return found
+        return _tensordict(fields, batch_size=shape)
 
     def set(self, cursor: Any, data: Any, *, set_cursor: bool = True) -> None:
         """Refuse: the dataset is what was logged."""

@@ -66,8 +66,8 @@ def test_episodes_are_those_that_were_played(asterix: list[Episode]) -> None:
 
 def test_transitions_are_those_of_d3rlpys_own_picker(asterix: list[Episode]) -> None:
     buffer, _ = whole_run(seed=5)
-    numbers = np.random.default_rng(5).integers(buffer.transition_count, size=256)
-    batch = buffer.sample_transition_batch(256)
+    numbers = np.random.default_rng(5).integers(buffer.transition_count, size=1200)
+    batch = buffer.sample_transition_batch(1200)
     picker = FrameStackTransitionPicker(4)
     ends = 0
     for k, number in enumerate(numbers):
