@@ -1,0 +1,148 @@
+"""How fast the faces of other libraries give batches, and what they hold, beside the libraries themselves.
+
+A checkpoint of --rows rows is made from real play (see `make_log`) and built into a folder. TorchRL's
+`AtariDQNExperienceReplay` and ours, which takes its place, then sample by turns in processes of their own
+that are held to one core: single steps at batch 32, 32 slices of 5 steps, and 32 slices of 20. Rates are
+batches per second of that core's time, the fastest of --repeats; *peak memory* is the process's largest
+resident set. TorchRL reads a memory map that it made of the logs before (7 GB for a million rows), all of
+which lies in memory.
+
+Then d4rl-atari's `get_dataset` as our environment gives it, at once and lazily: seconds, and peak memory
+without what is asked of it afterwards.
+
+TorchRL must be there (`pip install torch==2.13.0 torchrl==0.14.*`).
+"""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from atari_dqn_replay.builder.files import replacing
+from atari_dqn_replay.builder.format.games import Game, find_game
+from build import GSUTIL
+from common import RUN, argument_parser, make_log, measure, print_table, scratch_folder
+from streaming import build_folder
+
+SAMPLES: dict[str, dict[str, int]] = {
+    "32 single steps": {"batch_size": 32},
+    "32 slices of 5": {"batch_size": 160, "slice_len": 5},
+    "32 slices of 20": {"batch_size": 640, "slice_len": 20},
+}
+
+
+def main() -> None:
+    """Sample with both, then load."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--game", default="pong", help="default: %(default)s")
+    parser.add_argument("--rows", type=int, default=100_000, help="of the checkpoint (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=30_000, help="that are played (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3, help="of each run (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=2, help="the fastest counts (default: %(default)s)")
+    options = parser.parse_args()
+    game = find_game(options.game)
+    logs = make_log(game, options.rows, options.steps, options.cache)
+    with scratch_folder(options.cache) as scratch:
+        folder = scratch / "dataset"
+        measure(build_folder, logs, game, folder)
+        map_of_torchrl = _prepare_torchrl(logs, game, options.cache)
+        print(f"{game}: a checkpoint of {options.rows:,} rows, batches per second, one core.\n")
+        rows = []
+        for name, sampling in SAMPLES.items():
+            ways = {
+                "ours": partial(sample_ours, folder, game, scratch / "frames", sampling, options.seconds),
+                "theirs": partial(sample_torchrl, map_of_torchrl, game, sampling, options.seconds),
+            }
+            found: dict[str, list[Any]] = {"ours": [], "theirs": []}
+            for _ in range(options.repeats):
+                for way, sample in ways.items():
+                    found[way].append(measure(sample, one_core=True))
+            ours, theirs = (max(found[way]) for way in ways)
+            rows.append(
+                [
+                    name,
+                    f"{ours.value:,.0f} ({ours.value / theirs.value:.1f} ×)",
+                    f"{theirs.value:,.0f}",
+                    f"{ours.peak_bytes / 1e6:,.0f}",
+                    f"{theirs.peak_bytes / 1e6:,.0f}",
+                ]
+            )
+        heads = ["", "batches/s", "TorchRL, batches/s", "peak memory, MB", "TorchRL, MB"]
+        print_table(heads, rows)
+        print()
+        rows = []
+        for name, lazy in (("`get_dataset`", False), ("`get_dataset`, lazy", True)):
+            seconds, peak = measure(load_d4rl, folder, game, scratch / "frames", lazy, one_core=True)
+            rows.append([name, f"{seconds:.1f}", f"{peak / 1e6:,.0f}"])
+        print_table(["", "seconds", "peak memory, MB"], rows)
+
+
+def sample_ours(folder: Path, game: Game, cache: Path, sampling: dict[str, int], seconds: float) -> float:
+    """Batches per second of the class that takes the place of TorchRL's."""
+    from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
+
+    return _rate(AtariDQNExperienceReplay(f"{game}/{RUN}", root=cache, dataset=folder, **sampling), seconds)
+
+
+def sample_torchrl(root: Path, game: Game, sampling: dict[str, int], seconds: float) -> float:
+    """Batches per second of TorchRL's own class."""
+    for path in root.rglob("*.memmap"):
+        with path.open("rb") as file:
+            while file.read(1 << 24):  # no rate of the disk is measured
+                pass
+    return _rate(_open_torchrl(root, game, **sampling), seconds)
+
+
+def load_d4rl(folder: Path, game: Game, cache: Path, lazy: bool) -> float:
+    """Seconds until d4rl-atari's data set is there."""
+    from atari_dqn_replay.interop.d4rl_atari import OfflineAtariEnv
+
+    env = OfflineAtariEnv(game.slug, RUN, "mixed", dataset=folder, lazy=lazy, cache_dir=cache)
+    start = time.perf_counter()
+    found = env.get_dataset()
+    assert found["observations"][len(found["actions"]) // 2].shape == (1, 84, 84)
+    return time.perf_counter() - start
+
+
+def _rate(replay: Any, seconds: float) -> float:
+    import torch
+
+    torch.set_num_threads(1)
+    replay.sample()
+    count, start = 0, time.process_time()
+    while time.process_time() - start < seconds:
+        replay.sample()
+        count += 1
+    return count / (time.process_time() - start)
+
+
+def _open_torchrl(root: Path, game: Game, **options: Any) -> Any:
+    os.environ["RL_LOGGING_LEVEL"] = "ERROR"  # it logs to stdout, where the table goes
+    from torchrl.data.datasets import AtariDQNExperienceReplay
+
+    AtariDQNExperienceReplay._max_runs = 1  # pyright: ignore[reportAttributeAccessIssue]
+    return AtariDQNExperienceReplay(f"{game}/{RUN}", root=root, **options)
+
+
+def _prepare_torchrl(logs: Path, game: Game, cache: Path) -> Path:
+    """TorchRL's memory map of the logs, made once for each cache."""
+    root = cache / f"torchrl-{logs.name}"
+    if not root.exists():
+        with replacing(root) as temporary:
+            measure(_run_gsutil_stand_in, logs, game, temporary)
+    return root
+
+
+def _run_gsutil_stand_in(logs: Path, game: Game, root: Path) -> None:
+    gsutil = root / "bin" / "gsutil"
+    gsutil.parent.mkdir(parents=True)
+    gsutil.write_text(GSUTIL)
+    gsutil.chmod(0o755)
+    os.environ["PATH"] = f"{gsutil.parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["REPLAY_LOGS"] = str(logs)
+    _open_torchrl(root, game)
+
+
+if __name__ == "__main__":
+    main()
