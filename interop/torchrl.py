@@ -218,7 +218,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             )
         storage = cast(_StepsStorage, self._storage)
         example = fn(storage.get(torch.arange(1)).exclude("metadata"))
-        results = example.expand(frames, *example.batch_size[1:]).memmap_like(dest)
+        results = example.expand(frames, *example.batch_size[1:]).memmap_like(str(dest))
         numbers = TensorDict({"number": torch.arange(frames)}, batch_size=[frames])
         work = CloudpickleWrapper(_Work(storage, fn))
         if num_workers == 0:
@@ -362,7 +362,7 @@ class _EpisodeSlices(SliceSampler):
 
     def sample(self, storage: Storage, batch_size: int) -> tuple[torch.Tensor, dict[Any, torch.Tensor]]:
         """The numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
-        length, count = self._adjusted_batch_size(batch_size)
+        length, count = map(int, self._adjusted_batch_size(batch_size))
         episodes = self._draw(length, count)
         lengths = np.minimum(self._lengths[episodes], length)
         room = self._lengths[episodes] - lengths + 1

@@ -1,5 +1,6 @@
 """What users of d3rlpy's Atari data sets rely on; run by test_d3rlpy.py, where d3rlpy is installed."""
 
+# pyright: reportMissingImports=false
 import itertools
 import os
 import re

@@ -60,7 +60,8 @@ def test_the_table_of_numbers_is_right(dataset: Path) -> None:
 
 def test_the_builder_takes_the_same_names(dataset: Path) -> None:
     builder = atari_dqn_replay.AtariDQNReplay("pong-epoch-1", source=dataset.parent / "logs")
-    rows = builder.as_streaming_dataset(split="run_4").take(3)
+    steps: Any = builder.as_streaming_dataset(split="run_4")
+    rows = steps.take(3)
     assert {row["checkpoint"] for row in rows} == {1}
     with pytest.raises(atari_dqn_replay.AtariReplayError, match="checkpoint 50"):
         atari_dqn_replay.AtariDQNReplay("pong-epoch-50", source=dataset.parent / "logs").as_streaming_dataset(
