@@ -38,7 +38,8 @@ def test_the_examples_run(section: str) -> None:
 
 @pytest.mark.parametrize("arguments", re.findall(r"^\| .* \| `(.*)` \|$", SECTIONS["Papers"], re.MULTILINE))
 def test_the_papers_arguments_give_batches(arguments: str) -> None:
-    names = {**vars(atari_dqn_replay), "pong": ("dataset", "pong-full", "run_4")}
+    names: dict[str, Any] = {name: getattr(atari_dqn_replay, name) for name in atari_dqn_replay.__all__}
+    names["pong"] = ("dataset", "pong-full", "run_4")
     assert next(iter(eval(arguments, names)))["action"].ndim
 
 
