@@ -77,7 +77,7 @@ class LazyObservations(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self._frames)
 
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: Any) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One observation, of shape (frames, 84, 84), or some, with an axis before.
 
         Of frames in memory, one observation is a view of them, except near the beginning of an episode, where

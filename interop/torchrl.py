@@ -357,12 +357,12 @@ class _EpisodeSlices(SliceSampler):
 
     def can_sample(self, storage: Storage, batch_size: int) -> bool:
         """Whether an episode is long enough."""
-        length, _ = self._adjusted_batch_size(batch_size)
+        length, _ = self._split(batch_size)
         return not self.strict_length or bool((self._lengths >= length).any())
 
     def sample(self, storage: Storage, batch_size: int) -> tuple[torch.Tensor, dict[Any, torch.Tensor]]:
         """The numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
-        length, count = map(int, self._adjusted_batch_size(batch_size))
+        length, count = self._split(batch_size)
         episodes = self._draw(length, count)
         lengths = np.minimum(self._lengths[episodes], length)
         room = self._lengths[episodes] - lengths + 1
@@ -375,6 +375,12 @@ class _EpisodeSlices(SliceSampler):
         flags = torch.from_numpy(truncated)
         index = torch.from_numpy(np.repeat(starts, lengths) + within)
         return index, {("next", "truncated"): flags, ("next", "done"): flags.clone()}
+
+    def _split(self, batch_size: int) -> tuple[int, int]:
+        """The steps of a slice, and how many slices there are."""
+        length, count = self._adjusted_batch_size(batch_size)
+        assert length is not None and count is not None
+        return length, count
 
     def _draw(self, length: int, count: int) -> np.ndarray:
         if self._replacement:

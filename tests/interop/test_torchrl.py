@@ -1,6 +1,6 @@
 """What users of TorchRL's Atari dataset rely on when they change its import."""
 
-# pyright: reportCallIssue=false, reportArgumentType=false, reportOperatorIssue=false
+# pyright: reportCallIssue=false, reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
 import os
 from pathlib import Path
 from typing import Any
