@@ -82,7 +82,8 @@ def sample_ours(folder: Path, game: Game, cache: Path, sampling: dict[str, int],
     """Batches per second of the class that takes the place of TorchRL's."""
     from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
 
-    return _rate(AtariDQNExperienceReplay(f"{game}/{RUN}", root=cache, dataset=folder, **sampling), seconds)
+    options: dict[str, Any] = {"root": cache, "dataset": folder, **sampling}
+    return _rate(AtariDQNExperienceReplay(f"{game}/{RUN}", **options), seconds)
 
 
 def sample_torchrl(root: Path, game: Game, sampling: dict[str, int], seconds: float) -> float:
