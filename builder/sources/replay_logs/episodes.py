@@ -104,6 +104,7 @@ class EpisodeStream:
     def _read_episode(self, dump: int, number: int) -> Episode:
         rows = self._numbers.take_to_terminal()
         self._check_actions(rows)
+        self._check_rewards(rows)
         follows, self._follows = self._follows, False
         self._count(rows, began=dump - 1 if follows else dump)
         ended = bool(rows["terminal"][-1])
@@ -198,6 +199,17 @@ class EpisodeStream:
             raise ReplayLogError(
                 f"{where}: holds action {action}, but "
                 f"{self._game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
+            )
+
+    def _check_rewards(self, rows: np.ndarray) -> None:
+        """Refuse rewards that have no return: NaN, infinite, or too large to be summed in float32."""
+        sizes = np.abs(rows["reward"], dtype=np.float64)
+        if not sizes.sum() <= np.finfo(np.float32).max:
+            worst = int(np.argmax(np.nan_to_num(sizes, nan=np.inf)))
+            dump, reward = int(rows["dump"][worst]), float(rows["reward"][worst])
+            raise ReplayLogError(
+                f"{self._log.where(dump, 'reward')}: holds reward {reward:g}, of which no return can be "
+                f"computed; use another copy, or leave out checkpoint {dump} with --checkpoints"
             )
 
 

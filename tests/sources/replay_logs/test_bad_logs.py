@@ -338,6 +338,16 @@ DAMAGES = [
         other_array(lambda array: array - 9),
         ("actions 0 to 5", "another game"),
     ),
+    *(
+        Damage(
+            f"a reward of {value}",
+            REWARD,
+            1,
+            other_array(lambda array, value=value: np.where(array == array[4], np.float32(value), array)),
+            ("no return can be computed", "another copy", "leave out checkpoint 1"),
+        )
+        for value in ("nan", "-inf", "3e38")
+    ),
     Damage("a folder in its place", ACTION, 1, replace_by_folder, ("cannot be read", "that you may read")),
     Damage("a dangling link", ACTION, 1, replace_by_dangling_link, ("no such file",)),
 ]
