@@ -30,15 +30,15 @@ def merge_card(
 ) -> str:
     """Returns the card of a repo after some games were published to it.
 
-    The games' configs and sections are replaced or added; what other games have, and what people have
-    written or changed outside of the generated sections, stays as it is.
+    The games' configs and sections are replaced or added. Other games' content stays as it is, and so does
+    whatever people have written or changed outside the generated sections.
 
     Args:
-        existing: the repo's README.md, which need not be a card of ours; None if it has none.
-        manifests: of all checkpoints that the repo now holds of the games that were published.
+        existing: the repo's README.md, which this package need not have written; None if there is none.
+        manifests: those of all checkpoints that the repo now holds of the published games.
         absent: games that keep their place on the card although they have no manifests at the moment.
-        license: the Hub's identifier of a license, if one is to be stated.
-        repo_id: for the examples; None for a folder.
+        license: the Hub's identifier of the license to state, if any.
+        repo_id: the repo that the examples load; None for a folder.
 
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
@@ -72,7 +72,7 @@ def render_card(
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
-    """Returns the card of a repo in which these games are just what the manifests list; others stay.
+    """Returns a repo's card in which these games are exactly what the manifests list; other games stay.
 
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.

@@ -9,7 +9,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from ..errors import OutputError
 
-# The same YAML, ten times as fast, wherever PyYAML came with libyaml.
+# The same YAML, ten times as fast, where PyYAML was built with libyaml.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -18,7 +18,7 @@ _COMMENTS_AT_END = re.compile(r"(?:^#.*\n)*\Z", re.MULTILINE)
 
 
 def decode_readme(content: bytes, where: str) -> str:
-    """A README's text.
+    """Returns a README's text.
 
     Raises:
         OutputError: it is not UTF-8.
@@ -33,7 +33,7 @@ class FrontMatter:
     """A YAML mapping that remembers each key's text; comments above a key belong to it.
 
     Raises:
-        OutputError: `text` is no YAML mapping.
+        OutputError: `text` is not a YAML mapping.
     """
 
     def __init__(self, text: str) -> None:
@@ -50,18 +50,18 @@ class FrontMatter:
 
     @classmethod
     def split(cls, readme: str) -> tuple["FrontMatter", str]:
-        """Take a README apart into its YAML, if it has any, and its text."""
+        """Split a README into its YAML, empty if it has none, and its text."""
         block = REGEX_YAML_BLOCK.search(readme)
         return (cls(block[2]), readme[block.end() :]) if block else (cls(""), readme)
 
     def get(self, key: str) -> Any:
-        """The key's value, or None."""
+        """Returns the key's value, or None."""
         return self._values.get(key)
 
     def set(self, key: str, value: Any, above: Collection[str] = ()) -> None:
-        """Set the key, or remove it with None; an unchanged value keeps its text as it is.
+        """Set the key, or remove it if the value is None; an unchanged value keeps its text as it is.
 
-        A new key goes above the first of the keys `above`, or else to the end.
+        A new key goes above the first of the keys in `above`, or else at the end.
         """
         if value == self.get(key):
             return

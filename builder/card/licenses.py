@@ -1,4 +1,4 @@
-"""The identifiers of licenses that the Hub knows; it refuses a card that names another one."""
+"""The license identifiers that the Hub knows; it rejects a card that names any other."""
 
 import difflib
 
@@ -17,14 +17,14 @@ unknown unlicense wtfpl zlib
 """
 
 LICENSES = frozenset(_NAMES.split())
-"""https://huggingface.co/docs/hub/repositories-licenses"""
+"""The identifiers listed at https://huggingface.co/docs/hub/repositories-licenses."""
 
 
 def check_license(identifier: str) -> str:
-    """The identifier, if the Hub knows it.
+    """Returns the identifier if the Hub knows it.
 
     Raises:
-        UnknownNameError: it does not.
+        UnknownNameError: the Hub does not know it.
     """
     if identifier in LICENSES:
         return identifier

@@ -1,4 +1,4 @@
-"""What a dataset card's YAML says of the games in a repo: configs, sizes, features and tags."""
+"""What a dataset card's YAML states about the games in a repo: configs, sizes, features and tags."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,36 +16,36 @@ from ..format.provenance import COLLECTED
 from .front_matter import FrontMatter
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
-"""A frame and the other columns, as `datasets` caches a step."""
+"""Bytes of a step, a frame and the other columns, in the Arrow cache of `datasets`."""
 
 ARROW_BYTES_PER_EPISODE = 128
-"""An estimate: two of the columns are strings."""
+"""Bytes of an episode in that cache: an estimate, since two of the columns are strings."""
 
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 BULKY_KEYS = ("configs", "dataset_info")
-"""They come last, so that a person finds the others."""
+"""Keys that are written last, so that people find the others."""
 
 _SETS = ("task_categories", "tags")
-"""Keys whose values a person may add to."""
+"""Keys to whose values people may add."""
 
 _PLACES = {name: place for place, name in enumerate(all_config_names())}
 
 
 @dataclass(frozen=True)
 class View:
-    """A config with, for each run, the checkpoints that it shows."""
+    """A config, with the checkpoints that it shows of each run."""
 
     config: ConfigName
     runs: Mapping[int, Sequence[Manifest]]
 
     def files(self, run: int) -> Iterator[ParquetRecord]:
-        """The Parquet files of a run that the config reads."""
+        """Yield the Parquet files of a run that the config reads."""
         for manifest in self.runs[run]:
             yield from (manifest.episodes_table,) if self.config.view == EPISODES else manifest.shards
 
     def rows(self, run: int) -> int:
-        """Rows of the run's split."""
+        """Returns the number of rows in the run's split."""
         return sum(file.rows for file in self.files(run))
 
     def patterns(self, run: int) -> list[str]:
@@ -59,7 +59,7 @@ class View:
 
 
 def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
-    """Returns the configs that a game's checkpoints make up, without runs and configs that would be empty."""
+    """Returns the configs that a game's checkpoints fill, without empty configs or runs."""
     runs: dict[int, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
         runs.setdefault(manifest.run, []).append(manifest)
@@ -78,7 +78,7 @@ def _shown(view: str, manifests: Sequence[Manifest]) -> list[Manifest]:
     partial = [manifest.checkpoint for manifest in manifests if manifest.partial]
     checkpoints = select_checkpoints(view, complete, partial)
     shown = [manifest for manifest in manifests if manifest.checkpoint in checkpoints]
-    # Of a part of a run, the last checkpoint is no expert's.
+    # The last checkpoint of an incomplete run is not an expert's.
     return [manifest for manifest in shown if view != "expert" or manifest.last_complete]
 
 
@@ -96,7 +96,7 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
     """Returns the config's entry in `dataset_info`.
 
     `load_dataset` checks `num_examples`. `num_bytes` and `dataset_size` are about what its Arrow cache
-    takes on disk, for which it looks for room; `download_size` is the size of the Parquet files.
+    takes on disk, the room that it checks for; `download_size` is the size of the Parquet files.
     """
     if view.config.view == EPISODES:
         features, row_bytes = episodes_features(), ARROW_BYTES_PER_EPISODE
@@ -118,10 +118,10 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
 
 
 def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[View]) -> None:
-    """Replace the games' entries in `configs` and `dataset_info` by these views; others stay.
+    """Replace the games' entries in `configs` and `dataset_info` with these views; other entries stay.
 
     Raises:
-        OutputError: `configs` or `dataset_info` is not what `datasets` reads either.
+        OutputError: `configs` or `dataset_info` is malformed: `datasets` could not read it either.
     """
     views = list(views)
     replaced = {str(ConfigName(game, view)) for game in games for view in (*QUALITIES, EPISODES)}
@@ -133,10 +133,10 @@ def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[V
 
 
 def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
-    """The entries of `configs` or `dataset_info`, each with its `config_name`.
+    """Returns the entries of `configs` or `dataset_info`, each with its `config_name`.
 
     Raises:
-        OutputError: there is something else.
+        OutputError: the key holds something else.
     """
     found = front.get(key) or []
     found = [found] if isinstance(found, dict) else found
@@ -151,7 +151,7 @@ def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class GameSummary:
-    """A game as the card describes it: origins from its section, sizes from its `full` config."""
+    """A game as the card describes it: its origins from its section, its sizes from its `full` config."""
 
     game: Game
     origins: tuple[str, ...]
@@ -162,7 +162,7 @@ class GameSummary:
 
 
 def summarize(front: FrontMatter, origins: Mapping[Game, tuple[str, ...]]) -> list[GameSummary]:
-    """One summary per game that has a section."""
+    """Returns a summary of each game that has a section."""
     infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
     summaries = []
     for game, of_game in origins.items():
@@ -174,7 +174,7 @@ def summarize(front: FrontMatter, origins: Mapping[Game, tuple[str, ...]]) -> li
 
 
 def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
-    """Returns the small keys, which follow from what the repo holds."""
+    """Returns the short keys, which follow from what the repo holds."""
     played_by_dqn = any(origin != COLLECTED for game in games for origin in game.origins)
     return {
         "pretty_name": title,
@@ -191,7 +191,7 @@ def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
 
 
 def size_category(rows: int) -> str:
-    """Returns the Hub's name for a number of rows: `1M<n<10M`."""
+    """Returns the Hub's size category for a number of rows, such as `1M<n<10M`."""
     for exponent, bound in enumerate(_SIZES, start=3):
         if rows < 10**exponent:
             return f"n<{bound}" if exponent == 3 else f"{_SIZES[exponent - 4]}<n<{bound}"
@@ -199,11 +199,11 @@ def size_category(rows: int) -> str:
 
 
 def update_generated(front: FrontMatter, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Update the generated keys; those that a person has changed or removed stay that way.
+    """Update the generated keys, except those that a person has changed or removed.
 
     Args:
-        front: changed in place.
-        before: what was generated for the card as it was; empty where nothing was.
+        front: the front matter, changed in place.
+        before: what was generated for the card as it was; empty if nothing was.
         after: what is generated now.
     """
     for key, value in after.items():

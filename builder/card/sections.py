@@ -1,4 +1,4 @@
-"""The parts of a card's text that are generated: they lie between marks, and all else is people's own."""
+"""The generated parts of a card's text: they lie between marks; everything else belongs to people."""
 
 import re
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ _GAP = "\n\n"
 
 @dataclass(frozen=True)
 class Section:
-    """A generated part of the text.
+    """A generated part of a card's text.
 
-    A game's marks also carry the origins of its data, from which the head is written when another game
+    A game's marks also record the origins of its data, from which the head is written when another game
     is published.
     """
 
@@ -33,12 +33,12 @@ class Section:
 
     @classmethod
     def of_game(cls, game: Game, body: str, origins: tuple[str, ...]) -> "Section":
-        """A game's section."""
+        """Returns a game's section."""
         return cls(f"game:{game.slug}", body, origins)
 
     @property
     def game(self) -> Game | None:
-        """The game, if it is a game's section."""
+        """The game that the section describes; None if it is not a game's section."""
         return _GAMES.get(self.name)
 
     def __str__(self) -> str:
@@ -47,32 +47,32 @@ class Section:
 
 
 class CardText:
-    """A card's text as a list of sections and, between them, text that is never touched.
+    """A card's text: a list of sections and, between them, text that is never touched.
 
     Raises:
-        OutputError: marks that do not pair.
+        OutputError: the marks do not pair up.
     """
 
     def __init__(self, text: str) -> None:
         self._parts: list[str | Section] = list(_parse(text))
 
     def sections(self) -> list[Section]:
-        """The generated parts in the order of the text."""
+        """Returns the generated parts in the order of the text."""
         return [part for part in self._parts if isinstance(part, Section)]
 
     def replace(self, section: Section) -> bool:
-        """Put `section` in the place of the one with its name; False if there is none."""
+        """Replace the section of the same name; return False if there is none."""
         place = self._find(section.name)
         if place is not None:
             self._parts[place] = section
         return place is not None
 
     def insert_first(self, section: Section) -> None:
-        """Put `section` above everything."""
+        """Insert `section` above everything else."""
         self._parts[:0] = [section, _GAP]
 
     def insert_game(self, section: Section) -> None:
-        """Put a game's section among the others in the order of slugs; if it is the first, at the end."""
+        """Insert a game's section among the others in order of slugs, or at the end if it is the first."""
         games = [(part.name, place) for place, part in enumerate(self._parts) if _is_game(part)]
         before = [place for name, place in games if name < section.name]
         if before:
@@ -84,7 +84,7 @@ class CardText:
             self._parts = [*_parse(text), _GAP, section, "\n"]
 
     def remove(self, name: str) -> None:
-        """Take a section out, with the empty line between it and its neighbour."""
+        """Remove a section, with the empty line between it and its neighbour."""
         place = self._find(name)
         if place is None:
             return

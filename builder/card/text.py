@@ -20,7 +20,7 @@ from .front_matter import FrontMatter
 from .metadata import GameSummary, View, entries
 
 EXPORTED = "exported"
-"""Whole episodes in the form of RL Unplugged."""
+"""The origin of whole episodes in the form of RL Unplugged."""
 
 RECORDED = "recorded"
 """Any other origin that a source's record may name."""
@@ -28,10 +28,10 @@ RECORDED = "recorded"
 LOCAL_REPO = "path/to/this/folder"
 
 LONGEST_FACT = 500
-"""Characters of a provenance detail that are shown."""
+"""Characters that are shown of a provenance detail."""
 
 ROWS_UNFOLDED = 12
-"""A longer table of returns is folded."""
+"""Rows beyond which a table of returns is folded."""
 
 
 def card_body() -> str:
@@ -40,7 +40,7 @@ def card_body() -> str:
 
 
 def title(games: Sequence[GameSummary]) -> str:
-    """Returns what the repo holds in a line; newly played data is never taken for the original."""
+    """Returns a one-line title of what the repo holds; newly played data never passes for the original."""
     played = {origin == COLLECTED for game in games for origin in game.origins}
     if played == {True}:
         return "Newly played Atari replay logs"
@@ -69,7 +69,7 @@ def head_body(games: Sequence[GameSummary]) -> str:
 
 
 def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | None) -> str:
-    """How to load it, in examples that run."""
+    """Returns how to load the dataset, in examples that run."""
     config, split, folder = _example(front, games)
     return _render(
         "usage.md.jinja",
@@ -82,7 +82,7 @@ def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | 
 
 
 def _example(front: FrontMatter, games: Sequence[GameSummary]) -> tuple[str, str, str]:
-    """A config, a split and a folder: of the first game that has them."""
+    """Returns a config, a split and a folder, those of the first game that has them."""
     data_files = {entry["config_name"]: entry.get("data_files") for entry in entries(front, "configs")}
     for view in ("expert", "full"):
         for game in games:
@@ -95,12 +95,12 @@ def _example(front: FrontMatter, games: Sequence[GameSummary]) -> tuple[str, str
 
 
 def absent_body(game: Game) -> str:
-    """A game's section while none of its checkpoints is there."""
+    """Returns a game's section while none of its checkpoints is in the repo."""
     return _render("absent.md.jinja", game=game)
 
 
 def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) -> str:
-    """A game's provenance, configs, counts and returns."""
+    """Returns a game's provenance, configs, counts and returns."""
     rows: Counter[str] = Counter()
     steps: Counter[str] = Counter()
     for manifest in manifests:
@@ -123,7 +123,7 @@ def game_body(game: Game, manifests: Sequence[Manifest], views: Sequence[View]) 
 
 
 def _returns(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
-    """One row per checkpoint, with a column for each run."""
+    """Yield a row per checkpoint, with a column for each run."""
     runs = sorted({manifest.run for manifest in manifests})
     by_checkpoint: dict[int, dict[int, Manifest]] = {}
     for manifest in manifests:
@@ -166,12 +166,12 @@ def _kind(manifest: Manifest) -> str:
 
 
 def origin_kinds(manifests: Iterable[Manifest]) -> tuple[str, ...]:
-    """COLLECTED, EXPORTED, UNRECORDED or RECORDED, or several."""
+    """Returns the kinds of origin among the manifests: COLLECTED, EXPORTED, UNRECORDED or RECORDED."""
     return tuple(sorted({_kind(manifest) for manifest in manifests}))
 
 
 def _origins(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
-    """For each origin: which runs have it, and the details of its record, with the runs where they differ."""
+    """Yield each origin with its runs and the details of its record, by run where they differ."""
     by_origin: dict[tuple[str, str], list[Manifest]] = {}
     for manifest in manifests:
         by_origin.setdefault((_kind(manifest), manifest.provenance.origin), []).append(manifest)
@@ -203,7 +203,7 @@ def _flatten(details: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def _per_run(values: Mapping[int, str], every_run: Iterable[int]) -> str:
-    """`9` where all runs agree, or else `9 (run_1, run_2), 8 (run_3)`."""
+    """Returns `9` if all runs agree, or else `9 (run_1, run_2), 8 (run_3)`."""
     runs_of: dict[str, list[int]] = {}
     for run, value in sorted(values.items()):
         runs_of.setdefault(value, []).append(run)
@@ -213,7 +213,7 @@ def _per_run(values: Mapping[int, str], every_run: Iterable[int]) -> str:
 
 
 def _gaps(manifests: Iterable[Manifest]) -> dict[int, list[int]]:
-    """For each run, the numbers below its last checkpoint that are not here."""
+    """Returns, for each run, the missing numbers below its last checkpoint."""
     present: dict[int, set[int]] = {}
     for manifest in manifests:
         present.setdefault(manifest.run, set()).add(manifest.checkpoint)
@@ -222,7 +222,7 @@ def _gaps(manifests: Iterable[Manifest]) -> dict[int, list[int]]:
 
 
 def _plain(value: object) -> str:
-    """Text that Markdown and HTML show as it is, on one line: it comes from strangers' files."""
+    """Returns the value on one line that Markdown and HTML show as it is: it comes from strangers' files."""
     text = "".join(character if character.isprintable() else " " for character in str(value))
     text = " ".join(text.split())
     text = text if len(text) <= LONGEST_FACT else text[:LONGEST_FACT] + "…"
