@@ -1,6 +1,7 @@
-"""From a name and options to the engine that runs the tasks.
+"""Chooses the engine that runs the tasks, from a name and options.
 
-Options are the fields of an engine that say what they mean; users set them with `--engine-option NAME=VALUE`.
+Options are the fields of an engine that state their meaning; users set them with
+`--engine-option NAME=VALUE`.
 """
 
 import dataclasses
@@ -19,10 +20,10 @@ _ENGINES = {
     "jobs": ("jobs_engine", "JobsEngine"),
 }
 ENGINES = tuple(_ENGINES)
-"""Names of all engines."""
+"""The names of all engines."""
 
 EXTRAS = {"ray": "ray", "slurm": "datatrove"}
-"""Modules of engines that are not installed with the package; the extra is named like the engine."""
+"""Modules that an engine needs and the package does not install; the extra is named like the engine."""
 
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -35,17 +36,17 @@ def open_engine(
     finish: Sequence[str] = (),
     function: str = RUN_TASK,
 ) -> Engine:
-    """The engine of that name.
+    """Open the engine of that name.
 
     Args:
         name: one of `ENGINES`.
-        workers: tasks at once.
-        options: `NAME=VALUE` each; `describe_options` tells which there are.
-        finish: the command that goes on when all tasks have run, for an engine that does not wait.
-        function: what runs a task, as `package.module:name`.
+        workers: number of tasks that run at once.
+        options: each is `NAME=VALUE`; `describe_options` lists them.
+        finish: the command that continues once all tasks have run, for an engine that does not wait.
+        function: the function that runs a task, as `package.module:name`.
 
     Raises:
-        EngineError: there is no such engine or option, or what it needs is not installed.
+        EngineError: there is no such engine or option, or a package that it needs is not installed.
     """
     fields = _option_fields(name)
     needed = EXTRAS.get(name)
@@ -68,7 +69,7 @@ def open_engine(
 
 
 def describe_options(name: str) -> dict[str, str]:
-    """Returns what each option of an engine means, with its default.
+    """Returns the meaning of each option of an engine, with its default.
 
     Raises:
         EngineError: there is no such engine.

@@ -1,8 +1,8 @@
 """Runs tasks as Hugging Face Jobs.
 
-Why not datatrove's `JobsPipelineExecutor`: it has no way to stop, so Ctrl-C would leave Jobs that go on and
-cost money; one failed question about a Job ends it; and it sends pickled code. `huggingface_hub`'s own calls
-start a Job, ask for it and cancel it, and are all that is needed.
+Why not datatrove's `JobsPipelineExecutor`: it cannot be stopped, so Ctrl-C would leave Jobs that run on and
+cost money; one failed status request about a Job ends it; and it sends pickled code. `huggingface_hub`'s own
+calls start a Job, ask for its status and cancel it, and nothing else is needed.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ class Job:
 
 @dataclass(kw_only=True, eq=False)
 class JobsEngine(PoolEngine[Job]):
-    """A Job for a few tasks, `workers` at once. They are cancelled when it is stopped.
+    """Runs a Job for every few tasks, `workers` at once, and cancels them when it is stopped.
 
-    A Job gets your token, as a secret, to read and write on the Hub. It installs this package with pip.
+    A Job receives your token, as a secret, to read and write on the Hub. It installs this package with pip.
     """
 
     flavor: str = option("hardware of each Job ('hf jobs hardware' lists it)", default="cpu-basic")
@@ -59,7 +59,7 @@ class JobsEngine(PoolEngine[Job]):
 
     @property
     def batch(self) -> int:
-        """Tasks of a Job."""
+        """Number of tasks per Job."""
         return self.tasks_per_job
 
     def run(self, work: str, tasks: Sequence[int]) -> Generator[None, None, None]:
@@ -83,7 +83,7 @@ class JobsEngine(PoolEngine[Job]):
         """Start a Job for the tasks.
 
         Raises:
-            EngineError: it is refused, and would be again.
+            EngineError: the Hub refuses it, and would refuse it again.
         """
         try:
             job = self._api.run_job(
@@ -105,7 +105,7 @@ class JobsEngine(PoolEngine[Job]):
         return Job(job.id)
 
     def ended(self, running: Sequence[Job], seconds: float) -> Iterable[tuple[Job, str | None]]:
-        """Those that the Hub says have ended; it is asked from time to time only."""
+        """Returns the Jobs that the Hub reports as ended; it is only asked from time to time."""
         time.sleep(min(seconds, self.poll))
         if time.monotonic() - self._asked < self.poll:
             return

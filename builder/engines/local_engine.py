@@ -1,9 +1,9 @@
-"""Runs tasks in several processes of this machine.
+"""Runs tasks in several processes on this machine.
 
 Why not datatrove's `LocalPipelineExecutor`: it maps over a `multiprocess.Pool`, which waits forever for a
 task whose process was killed, as the system does when memory runs out; and its workers write to the
-terminal. Here each task has a process of its own, so that a lost one is seen at once and costs one task, and
-memory does not add up. A fork server has imported everything before, so a process begins in milliseconds.
+terminal. Here each task has its own process, so a lost one is noticed at once and costs one task, and
+memory does not add up. A fork server has already imported everything, so a process starts in milliseconds.
 """
 
 import multiprocessing
@@ -24,7 +24,7 @@ from .engine import run_task
 from .pool_engine import PoolEngine
 
 GRACE = 5.0
-"""Seconds in which a worker that is told to stop may clean up."""
+"""Seconds that a worker has to clean up after it is told to stop."""
 
 _LONGEST_LOG = 1 << 16
 _CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -32,7 +32,7 @@ _CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" e
 
 @dataclass(kw_only=True, eq=False)
 class LocalEngine(PoolEngine[BaseProcess]):
-    """A process for each task, `workers` at once. They end when this process does, however it ends."""
+    """Runs each task in its own process, `workers` at once; they end with this process, however it ends."""
 
     is_here = True
 
@@ -48,7 +48,7 @@ class LocalEngine(PoolEngine[BaseProcess]):
             yield from super().run(work, tasks)
 
     def start(self, work: str, numbers: Sequence[int]) -> BaseProcess:
-        """Begin a task."""
+        """Start a process for a task."""
         (number,) = numbers
         output = self._outputs / str(number)
         process = _CONTEXT.Process(
@@ -92,8 +92,8 @@ class LocalEngine(PoolEngine[BaseProcess]):
 
 
 def _start_fork_server() -> None:
-    """Start it deaf to Ctrl-C, which goes to the whole group: it is the parent that sees to it."""
-    # The server would start it otherwise, which lets signals through again.
+    """Start the fork server with Ctrl-C blocked: it goes to the whole group, and the parent handles it."""
+    # Otherwise the server would start the tracker, and in doing so unblock the signals.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -103,15 +103,15 @@ def _start_fork_server() -> None:
 
 
 def _work(function: str, work: str, number: int, output: Path) -> None:
-    """The life of a worker."""
-    # What libraries write would spoil the terminal's progress lines; it is of use only if the task fails.
+    """Run one task in a worker."""
+    # What libraries write would spoil the terminal's progress lines, and matters only if the task fails.
     try:
         with output.open("wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
     except FileNotFoundError:  # the parent has ended
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent sees to it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent handles it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     run_task(function, work, number)

@@ -12,36 +12,36 @@ import fsspec
 from .engine import Engine
 
 Running = TypeVar("Running")
-"""An engine's handle of a running batch of tasks."""
+"""An engine's handle to a running batch of tasks."""
 
 ATTEMPTS = 3
-"""Of each batch of tasks: a worker can be lost without any fault of its task, but not again and again."""
+"""Attempts at each batch: a worker can be lost through no fault of its task, but not again and again."""
 
 
 @dataclass(kw_only=True, eq=False)
 class PoolEngine(Engine, Generic[Running]):
     """Keeps as many batches of tasks running as there are workers.
 
-    A batch that fails is begun again, at most twice. Why it failed is left as `logs/task-00012.log` in the
+    A batch that fails is started again, at most twice. The reason is kept as `logs/task-00012.log` in the
     work folder.
     """
 
     @property
     def batch(self) -> int:
-        """Tasks that are started together."""
+        """Number of tasks that are started together."""
         return 1
 
     @abstractmethod
     def start(self, work: str, numbers: Sequence[int]) -> Running:
-        """Begin a batch of tasks."""
+        """Start a batch of tasks."""
 
     @abstractmethod
     def ended(self, running: Sequence[Running], seconds: float) -> Iterable[tuple[Running, str | None]]:
-        """Those that have ended, each with the text of what went wrong or None; wait so long for one."""
+        """Returns the ended batches, each with its error text or None; waits at most `seconds` for one."""
 
     @abstractmethod
     def stop(self, running: Sequence[Running]) -> None:
-        """End them at once."""
+        """End the running batches at once."""
 
     def run(self, work: str, tasks: Sequence[int]) -> Generator[None, None, None]:
         """Run the tasks, and yield at least every second."""
@@ -70,7 +70,7 @@ class PoolEngine(Engine, Generic[Running]):
 
 
 def _keep_log(work: str, batch: Sequence[int], text: str) -> None:
-    """Leave the text where users look for it; the run goes on if that cannot be done."""
+    """Write the text where users look for it; if that fails, the run continues."""
     with contextlib.suppress(OSError):
         files, folder = fsspec.url_to_fs(work)
         files.makedirs(f"{folder}/logs", exist_ok=True)

@@ -2,9 +2,9 @@
 
 Why not datatrove's `RayPipelineExecutor`: each of its tasks is a placement group, an actor in it and a
 `multiprocess.Pool` forked by the actor. When a node dies before the actor answers, the executor waits forever
-for a future that nobody completes; so does the pool when the forked process is killed; and the executor tells
-its caller nothing until all is over. Plain Ray tasks have nothing between them and Ray's own knowledge of
-workers and nodes, and take a dozen lines.
+for a future that nobody completes; so does the pool when the forked process is killed; and the executor
+reports nothing to its caller until everything has ended. Plain Ray tasks rely directly on Ray's own knowledge
+of workers and nodes, and take a dozen lines.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from .engine import EngineError, option, run_task
 from .pool_engine import PoolEngine
 
 CONNECT_SECONDS = 20.0
-"""For a cluster's address to answer."""
+"""Seconds that a cluster's address has to answer."""
 
-# Ray has no types for what it makes of a function.
+# Ray has no types for the remote functions that it makes.
 Task = Any
 
 
 @dataclass(kw_only=True, eq=False)
 class RayEngine(PoolEngine[Task]):
-    """A Ray task for each task, spread over the nodes, `workers` at once.
+    """Runs each task as a Ray task, spread over the nodes, `workers` at once.
 
-    The package must be installed on every node, and credentials be there as well.
+    The package must be installed on every node, and credentials must be there too.
     """
 
     address: str | None = option("address of the cluster, HOST:PORT (default: $RAY_ADDRESS, or the one here)")
@@ -45,18 +45,18 @@ class RayEngine(PoolEngine[Task]):
             self._remote = ray.remote(
                 num_cpus=self.cpus,
                 memory=int(self.memory * 1e9),
-                max_retries=0,  # a lost worker is met by PoolEngine: counted, and with a log
+                max_retries=0,  # PoolEngine handles a lost worker: it counts it and keeps a log
                 scheduling_strategy="SPREAD",
             )(run_task)
             yield from super().run(work, tasks)
 
     def start(self, work: str, numbers: Sequence[int]) -> Task:
-        """Begin a task."""
+        """Start a Ray task."""
         (number,) = numbers
         return self._remote.remote(self.function, work, number)
 
     def ended(self, running: Sequence[Task], seconds: float) -> Iterable[tuple[Task, str | None]]:
-        """Those that Ray reports as ended."""
+        """Returns the tasks that Ray reports as ended."""
         import ray
         from ray.exceptions import RayError
 
@@ -77,7 +77,7 @@ class RayEngine(PoolEngine[Task]):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
-        """Ray, which is left again if it was joined for this."""
+        """Yield Ray once it is connected; disconnect afterwards if it was connected here."""
         import ray
 
         if ray.is_initialized():
@@ -94,7 +94,7 @@ class RayEngine(PoolEngine[Task]):
                 f"the other machines, 'ray start --address=HOST:6379', or name it with "
                 f"--engine-option address=HOST:6379"
             ) from None
-        # Ray has no switch for what it prints of lost nodes; it is in the logs, and would spoil our lines.
+        # Ray has no switch for what it prints about lost nodes; it is in the logs, and would spoil our lines.
         vars(importlib.import_module("ray._private.worker"))["_worker_logs_enabled"] = False
         try:
             yield ray
@@ -103,9 +103,9 @@ class RayEngine(PoolEngine[Task]):
 
 
 def _reach(address: str) -> None:
-    """Raise an OSError if nobody is there; Ray itself would try for many minutes."""
+    """Raise an OSError if nothing answers at the address; Ray itself would try for many minutes."""
     if address == "auto":
-        # The cluster that was last started on this machine, which may be gone.
+        # The cluster that was last started on this machine, which may have ended.
         address = importlib.import_module("ray._private.services").canonicalize_bootstrap_address(address)
     host, _, port = address.rpartition("://")[2].rpartition(":")
     socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

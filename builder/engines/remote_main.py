@@ -1,4 +1,4 @@
-"""Runs tasks where nothing but a command line can be handed over: `python -m … FUNCTION WORK NUMBER…`."""
+"""Runs tasks where only a command line can be handed over: `python -m … FUNCTION WORK NUMBER…`."""
 
 import sys
 import traceback

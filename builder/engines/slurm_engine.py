@@ -1,9 +1,9 @@
-"""Runs tasks as a job array of a Slurm cluster, through datatrove.
+"""Runs tasks as a job array on a Slurm cluster, through datatrove.
 
 datatrove's `SlurmPipelineExecutor` is made for this: it writes the batch script, and on the nodes it finds
-the task of an array element, keeps its log, leaves a marker when it is done, and puts it back into the queue
-when the node is wanted for something else. Submitting is ours, in a script that users can read and run again:
-its own submission always adds a job that merges statistics, where ours is to publish.
+the task of an array element, keeps its log, leaves a marker when it is done, and requeues it when the node is
+wanted for something else. Submission is ours, in a script that users can read and run again: datatrove's own
+always adds a job that merges statistics, where ours publishes.
 """
 
 import functools
@@ -46,10 +46,10 @@ echo "${job%%;*}"
 
 @dataclass(kw_only=True, eq=False)
 class SlurmEngine(Engine):
-    """Submits the tasks and, to run after them, the command `finish`; does not wait for either.
+    """Submits the tasks and, to run after them, the command `finish`; waits for neither.
 
-    The work folder must be on a disk that all nodes share, as must this Python. Environment variables go
-    along with the jobs, as Slurm does by default; else they are told the work folder and numbers only.
+    The work folder must be on a disk that all nodes share, as must this Python. Environment variables are
+    passed on to the jobs, as Slurm does by default; beyond these they get only the work folder and numbers.
     """
 
     partition: str | None = option("partition to submit to (needed)")
@@ -89,13 +89,13 @@ class SlurmEngine(Engine):
         yield
 
     def _write(self, work: str, tasks: Sequence[int]) -> Path:
-        """Write all that the jobs need into a new folder, and return it."""
+        """Write everything that the jobs need into a new folder, and return it."""
         import dill
 
         files, path = fsspec.url_to_fs(work)
         if not isinstance(files, LocalFileSystem):
             raise EngineError(f"{work}: slurm needs a work folder on a disk that all nodes share, not a URL")
-        # A folder of its own for each run: datatrove's markers count tasks from 0 in each.
+        # Each run has its own folder: datatrove's markers count tasks from 0 in each.
         folder = Path(path) / "logs" / f"slurm-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
         executor = self._executor(path, tasks, folder)
@@ -124,7 +124,7 @@ class SlurmEngine(Engine):
         from datatrove.utils.logging import logger
 
         logger.disable("datatrove")
-        # The commands of this environment, also where it was not activated.
+        # The commands of this environment, even if it was not activated.
         setup = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
         return SlurmPipelineExecutor(
             [functools.partial(run_rank, self.function, work, tuple(tasks))],
@@ -141,14 +141,14 @@ class SlurmEngine(Engine):
             env_command=f"{self.setup}; {setup}" if self.setup else setup,
             sbatch_args={
                 "chdir": str(Path.cwd()),  # paths may be relative
-                "open-mode": "append",  # a requeued element goes on writing where it was
+                "open-mode": "append",  # a requeued element continues its log
                 **({"account": self.account} if self.account else {}),
             },
             logging_dir=str(folder),
         )
 
     def _submit(self, folder: Path) -> str:
-        # Within a job, Slurm's variables would pass for those of the jobs to come.
+        # Inside a job, Slurm's variables would be taken for those of the new jobs.
         environment = {
             key: value
             for key, value in os.environ.items()
@@ -169,7 +169,7 @@ class SlurmEngine(Engine):
 
 
 def _script(executor: Any, arguments: Mapping[str, Any], command: str) -> str:
-    """A batch script; sbatch reads its directives as a shell does."""
+    """Returns a batch script; sbatch reads its directives as a shell does."""
     quoted = {key: shlex.quote(str(value)) if value else "" for key, value in arguments.items()}
     return executor.get_launch_file_contents(quoted, command)
 
