@@ -1,1 +1,1 @@
-"""Games that are played anew, and logged as the original was."""
+"""Plays games and logs them as the original dataset was logged."""

@@ -1,4 +1,4 @@
-"""The agent whose play is logged: by chance, or as a hand-written player, or in turns."""
+"""The agent whose play is logged: it acts at random, as a hand-written player, or as both in turns."""
 
 import numpy as np
 
@@ -13,26 +13,26 @@ from .players.pong import PongPlayer
 POLICIES = ("random", "player")
 
 PLAYERS: dict[str, type[Player]] = {"Pong": PongPlayer, "Breakout": BreakoutPlayer, "Freeway": FreewayPlayer}
-"""By the game's name."""
+"""The class of each game's player, by the game's name."""
 
 STRETCH = 64
-"""Steps, about four seconds, for which either the player or chance has the controls."""
+"""Steps, about four seconds, for which either the player or chance is in control."""
 
 
 class Agent:
     """Plays by a policy: at random for a share of the time, and as the game's player for the rest.
 
-    Chance takes over for whole stretches: a random action now and then would cost a game of reflexes little
-    or everything, while a lost stretch costs about what it would have won, so that returns fall evenly as
-    the share grows.
+    Chance takes over for whole stretches: single random actions would cost a game of reflexes little or
+    everything, while a lost stretch costs about what it would have won, so returns fall evenly as the share
+    grows.
 
     Args:
-        game: which one.
+        game: the game to play.
         policy: one of POLICIES; `random` is always random, whatever the share.
-        random: makes every choice that is left to chance.
+        random: the generator of every random choice.
 
     Raises:
-        UnknownNameError: no such policy, or no player for this game.
+        UnknownNameError: there is no such policy, or no player for this game.
     """
 
     def __init__(self, game: Game, policy: str, random: np.random.Generator) -> None:
@@ -57,7 +57,7 @@ class Agent:
 def random_shares(policy: str, checkpoints: int) -> list[float]:
     """Returns the share of time that is left to chance in each checkpoint.
 
-    A `player` starts at 1 and falls evenly to 0 in the last checkpoint; if there is but one, it is 0.
+    For `player`, it starts at 1 and falls evenly to 0 in the last checkpoint; for a single one it is 0.
     """
     if policy == "random":
         return [1.0] * checkpoints
@@ -68,7 +68,7 @@ def player_of(game: Game) -> Player:
     """Returns a new player of `game`.
 
     Raises:
-        UnknownNameError: no player was written for it; the message names the games that have one.
+        UnknownNameError: nobody wrote a player for it; the message names the games that have one.
     """
     if game.name not in PLAYERS:
         raise UnknownNameError(

@@ -1,4 +1,4 @@
-"""Newly played replay logs: an agent plays a game, and it is logged as the original was."""
+"""Newly played replay logs: an agent plays a game, which is logged as the original dataset was."""
 
 import contextlib
 import math
@@ -19,7 +19,7 @@ from .ring_buffer import RingBuffer
 from .stream import Stream
 
 UNCOMPARED = ("collector",)
-"""Details of a log that may differ from the settings in hand when both are the same collection."""
+"""Details in which a log may differ from the current settings and still be the same collection."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Collected:
 
     settings: LogSettings
     transitions: int = 0
-    """That were played, padding not counted; 0 if the log was there already."""
+    """Transitions that were played, without padding; 0 if the log was already there."""
     returns: dict[int, list[float]] = field(default_factory=dict)
-    """For each checkpoint: returns, as logged, of the episodes that began in it and came to an end."""
+    """For each checkpoint, the returns, as logged, of the episodes that began in it and came to an end."""
     already_there: bool = False
-    """The same log was complete before; nothing was done."""
+    """Whether the same log was already complete; nothing was done then."""
 
     def __str__(self) -> str:
         if self.already_there:
@@ -60,32 +60,32 @@ def collect(
 ) -> Collected:
     """Play a game and log it in the layout and by the rules of the DQN Replay Dataset.
 
-    The agent plays until `checkpoints` laps were dumped (a lap that the rules skip is played and lost, and
+    The agent plays until `checkpoints` laps are dumped (a lap that the rules skip is played and lost, and
     does not count), and on into the next lap: to the first end of an episode after a quarter of it, or, if
-    there is none, to a few rows before its end. Then comes the last dump, which is partial. So an episode
-    that began in the last full checkpoint is logged whole if it is shorter than a lap. The same arguments
-    give the same bytes.
+    there is none, to a few rows before its end. The last, partial dump follows. So an episode that began
+    in the last full checkpoint is logged whole if it is shorter than a lap. The same arguments produce the
+    same bytes.
 
     The log's folder appears when the log is complete; until then it is called `replay_logs.incomplete`, and
-    a rerun starts from the beginning. It holds `provenance.json` as well, which says that this is not the
-    original dataset. If the very same log is there already, nothing is done.
+    a rerun starts from the beginning. It also holds `provenance.json`, which states that this is not the
+    original dataset. If the same log is already there, nothing is done.
 
     Args:
-        game: which one.
+        game: the game to play.
         out: root folder of the logs; the log goes to `<out>/<Game>/<run>/replay_logs`.
-        policy: `random`, uniformly; or `player`, see `agent.Agent` and `agent.random_shares`.
-        checkpoints: laps to dump, besides the last, partial one.
-        checkpoint_size: rows of the ring, about 7 KB of memory each; 1,000,000 in the original.
+        policy: `random`, uniformly, or `player`; see `agent.Agent` and `agent.random_shares`.
+        checkpoints: laps to dump before the last, partial one.
+        checkpoint_size: rows in the ring, about 7 KB of memory each; 1,000,000 in the original.
         run: number of the run; each run plays differently.
-        seed: of all that chance decides.
-        record: an `.npz` for what was played, in order and without padding: observation (n, 84, 84) uint8,
-            action (n,) int32, reward (n,) float32, clipped, and terminal (n,) bool. All of it is held in
-            memory, so this is for small logs.
+        seed: seed of all random choices.
+        record: an `.npz` file for what was played, in order and without padding: observation (n, 84, 84)
+            uint8, action (n,) int32, reward (n,) float32, clipped, and terminal (n,) bool. All of it is held
+            in memory, so this is for small logs.
         time_limit: agent steps after which an episode is cut off.
 
     Raises:
         UnknownNameError: no such policy, or no player for this game.
-        OutputError: a number is too small or too large; the folder holds something else; or it cannot be
+        OutputError: a number is too small or too large, the folder holds something else, or it cannot be
             written.
     """
     return collect_log(
@@ -94,7 +94,7 @@ def collect(
 
 
 def collect_log(settings: LogSettings) -> Collected:
-    """Collect one log in this process, as `collect` does, and show how far it is."""
+    """Collect one log in this process, as `collect` does, and show the progress."""
     total = settings.checkpoints * settings.checkpoint_size
     with progress_bar(
         description=f"collect {settings.game.slug} run {settings.run}", unit="row", total=total
@@ -124,7 +124,7 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
 def _ring(folder: Path, size: int) -> RingBuffer:
     try:
         return RingBuffer(folder, size)
-    except (MemoryError, ValueError):  # the latter beyond what NumPy can count
+    except (MemoryError, ValueError):  # ValueError: more than NumPy can count
         needed = size * math.prod(FRAME_SHAPE) / 1e9
         raise OutputError(
             f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
@@ -133,7 +133,7 @@ def _ring(folder: Path, size: int) -> RingBuffer:
 
 @contextlib.contextmanager
 def _removing_empty_parents(settings: LogSettings) -> Iterator[None]:
-    """Where the block fails, leave no empty folders: a source would take them for a run without files."""
+    """Remove empty folders if the block fails: a source would take them for a run without files."""
     was_there = settings.out.exists()
     try:
         yield
@@ -146,7 +146,7 @@ def _removing_empty_parents(settings: LogSettings) -> Iterator[None]:
 
 
 def _is_there(settings: LogSettings, provenance: Provenance) -> bool:
-    """Whether the very same log is complete.
+    """Returns whether this very log is already complete.
 
     Raises:
         OutputError: something else is in its place.

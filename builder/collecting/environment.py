@@ -11,18 +11,19 @@ from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY
 
 
 class AtariEnvironment:
-    """One game under the dataset's protocol, on ALE directly, so that a player can read the console's RAM.
+    """One game under the dataset's protocol, directly on ALE, so that a player can read the console's RAM.
 
-    The protocol is that of Dopamine's `AtariPreprocessing` (`dopamine/discrete_domains/atari_lib.py`) in the
-    settings that the dataset was collected with: sticky actions, a frame skip of 4 with the maximum over the
-    last two frames, grey, 84×84 by area interpolation; no episode ends with a life, none starts with no-ops.
-    The ROM is by default the one that ale-py ships; the original agents played the older ROMs of atari-py.
+    The protocol is that of Dopamine's `AtariPreprocessing` (`dopamine/discrete_domains/atari_lib.py`), with
+    the settings that the dataset was collected with: sticky actions, a frame skip of 4 with the maximum over
+    the last two frames, greyscale, 84×84 by area interpolation; losing a life does not end an episode, and
+    none starts with no-ops. The ROM is by default the one that ale-py ships; the original agents played the
+    older ROMs of atari-py.
 
-    The same seed and actions give the same observations and rewards.
+    The same seed and actions produce the same observations and rewards.
 
     Args:
-        game: which one.
-        seed: of the console's random numbers, which sticky actions use.
+        game: the game to play.
+        seed: seed of the console's random numbers, which sticky actions use.
         time_limit: agent steps after which an episode is truncated.
         sticky_action_probability: that an emulated frame repeats the last action.
         rom: a file with another ROM of the game.
@@ -47,7 +48,7 @@ class AtariEnvironment:
         self.actions = game.actions
         """Names of the minimal action set; `step` takes an index into it."""
         self.time_limit = time_limit
-        cv2.setNumThreads(1)  # a frame is too small to share out, and many games may play at once
+        cv2.setNumThreads(1)  # a frame is too small to split, and many games may play at once
         self._resize, self._area = cv2.resize, cv2.INTER_AREA
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self._ale = ALEInterface()
@@ -63,7 +64,7 @@ class AtariEnvironment:
 
     @property
     def ram(self) -> NDArray[np.uint8]:
-        """The console's 128 bytes of RAM as they are now; the next access overwrites the array."""
+        """The console's current 128 bytes of RAM, uint8; the next access overwrites the array."""
         self._ale.getRAM(self._ram)
         return self._ram
 
@@ -95,7 +96,7 @@ class AtariEnvironment:
         """Play one agent step, four emulated frames.
 
         Args:
-            action: a place in `actions`.
+            action: an index into `actions`.
 
         Returns:
             The observation after the step, (84, 84) uint8; the reward, not clipped; whether the game is over
@@ -127,7 +128,7 @@ def rom_of(game: Game) -> Path:
     """Returns the path of the ROM that ale-py ships for `game`.
 
     Raises:
-        UnknownNameError: it ships none.
+        UnknownNameError: ale-py ships none.
     """
     from ale_py import roms
 

@@ -1,4 +1,4 @@
-"""One log that is to be collected: what is played, how, and where it goes."""
+"""The settings of one log to collect: what is played, how, and where it goes."""
 
 import hashlib
 import re
@@ -15,10 +15,10 @@ from .agent import STRETCH, random_shares
 from .environment import rom_of
 
 SMALLEST_CHECKPOINT = 10
-"""Rows; in less there is no room for a last file that is only partly new."""
+"""Rows; with fewer there is no room for a last file that is only partly new."""
 
 LARGEST_RUN = 99
-"""A source's runs have one or two digits, and the column `run` has one byte."""
+"""The largest run number: a source's runs have one or two digits, and the column `run` has one byte."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class LogSettings:
 
     @property
     def folder(self) -> Path:
-        """Where the log goes: `<out>/<Game>/<run>/replay_logs`, as in the bucket."""
+        """The log's folder, `<out>/<Game>/<run>/replay_logs`, as in the bucket."""
         return self.out / self.game.name / str(self.run) / "replay_logs"
 
     def check(self) -> None:
         """Check the numbers and the folder.
 
         Raises:
-            OutputError: a number is too small or too large, or the folder is not a local one.
+            OutputError: a number is too small or too large, or the folder is not local.
         """
-        if re.match(r"[a-z][a-z0-9+]+:/", str(self.out)):  # a Path makes one slash of a URL's two
+        if re.match(r"[a-z][a-z0-9+]+:/", str(self.out)):  # a Path merges a URL's two slashes
             raise OutputError(f"{self.out}: logs are collected into a local folder; copy them from there")
-        # As many full checkpoints as the last, partial one has for a number.
+        # The number of full checkpoints is also the number of the last, partial one.
         for name, value, least, most in (
             ("checkpoints", self.checkpoints, 1, MOST_CHECKPOINT),
             ("checkpoint size", self.checkpoint_size, SMALLEST_CHECKPOINT, None),

@@ -1,6 +1,6 @@
-"""The log that a DQN agent left behind: a ring of transitions, dumped to disk once per lap.
+"""The log of a DQN agent: a ring of transitions, dumped to disk once per lap.
 
-Stands in, array for array, for the writer of the DQN Replay Dataset, which was Dopamine's
+Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopamine's
 `OutOfGraphReplayBuffer` (`dopamine/replay_memory/circular_replay_buffer.py`) under batch_rl's logger
 (`batch_rl/baselines/replay_memory/logged_replay_buffer.py`).
 """
@@ -19,16 +19,16 @@ UPDATE_HORIZON = 1
 """Steps over which the agent summed rewards; with the stack it determines the width of `invalid_range`."""
 
 SMALLEST_CAPACITY = STACK_SIZE + UPDATE_HORIZON
-"""Dopamine refuses a ring that holds less."""
+"""Dopamine rejects a smaller ring."""
 
 COMPRESSION = 6
-"""zlib's level; 9, which the original used, takes 2.5 times as long for a seventh less."""
+"""zlib's level; 9, which the original used, takes 2.5 times as long and saves a seventh."""
 
 
 class RingBuffer:
     """One agent's stream of transitions, of which the last `capacity` rows are held in memory.
 
-    Row `add_count % capacity` is written next. Before an episode's first transition go `PADDING_ROWS`
+    Row `add_count % capacity` is written next. Before an episode's first transition come `PADDING_ROWS`
     rows of padding, all zero. After a transition has been added with `add_count % capacity == capacity - 1`
     the ring is dumped, so its last row is one lap older than the others (in file 0 it was never written:
     zeros). Padding can step over that moment, and then the lap is never dumped. Dumps are numbered without
@@ -43,12 +43,12 @@ class RingBuffer:
         add_count             () int64, rows written so far
         invalid_range         (5,) int64, rows around the cursor that cannot be sampled
 
-    The same transitions give the same bytes, and a file appears whole or not at all.
+    The same transitions produce the same bytes, and a file appears whole or not at all.
 
     Args:
         folder: where the files go; the bucket calls it `<Game>/<run>/replay_logs`.
         capacity: rows in the ring, which is also a checkpoint's size: 1,000,000 in the original.
-        observation_shape: of one frame.
+        observation_shape: shape of one frame.
         compression: zlib's level, 0 to 9.
 
     Raises:
@@ -73,7 +73,7 @@ class RingBuffer:
         self.add_count = 0
         """Rows written so far, padding included."""
         self.dumps = 0
-        """Times the ring was dumped so far, and so the number of the next file."""
+        """How often the ring has been dumped so far, which is also the number of the next file."""
         self._observation = np.zeros((capacity, *observation_shape), np.uint8)
         self._action = np.zeros(capacity, np.int32)
         self._reward = np.zeros(capacity, np.float32)
@@ -86,9 +86,9 @@ class RingBuffer:
         return self.add_count % self.capacity
 
     def add(self, observation: NDArray[np.uint8], action: int, reward: float, terminal: bool) -> None:
-        """Add a transition, with the padding before it if it begins an episode; dump the ring if it is time.
+        """Add a transition, after padding if it begins an episode; dump the ring if it is time.
 
-        `terminal` ends the episode, for whatever reason: the log does not tell a time limit from an end.
+        `terminal` ends the episode, for whatever reason: the log does not tell a time limit from another end.
 
         Raises:
             OSError: a file cannot be written.
@@ -140,11 +140,11 @@ class RingBuffer:
 
 
 def clip(reward: float) -> float:
-    """Returns the reward as it is logged."""
+    """Returns the reward as it is logged, clipped to [-1, 1]."""
     return min(max(reward, -1.0), 1.0)
 
 
 def write_array(path: Path, array: NDArray[np.generic], compression: int = COMPRESSION) -> None:
-    """Write a gzipped `.npy` that depends on nothing but the array: no name, no time of day."""
+    """Write a gzipped `.npy` that depends only on the array: it stores no name and no time of day."""
     with path.open("wb") as file, gzip.GzipFile("", "wb", compression, file, mtime=0) as packed:
         np.save(packed, array, allow_pickle=False)

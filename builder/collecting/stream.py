@@ -30,7 +30,7 @@ def _seeds(seed: int, run: int) -> tuple[np.random.SeedSequence, np.random.SeedS
 
 
 class Stream:
-    """One agent's play, from its first step to the last that is logged."""
+    """One agent's play, from its first step to the last one that is logged."""
 
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class Stream:
         ring.finish()
 
     def save_record(self, path: Path) -> None:
-        """Write what was played, as `collect` describes it."""
+        """Write what was played, in the form that `collect` describes."""
         observation, action, reward, terminal = zip(*self._record, strict=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(

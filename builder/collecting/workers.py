@@ -1,4 +1,4 @@
-"""Several logs collected at the same time, each in a process of its own."""
+"""Collects several logs at the same time, each in its own process."""
 
 import contextlib
 import multiprocessing
@@ -19,14 +19,14 @@ UPDATE_EVERY = 0.2
 """Seconds between updates of the progress bar."""
 
 GRACE = 5.0
-"""Seconds in which a worker whose parent has ended may abandon its log."""
+"""Seconds that a worker has to abandon its log after its parent has ended."""
 
 
 def collect_many(logs: Sequence[LogSettings], workers: int = 1) -> list[Collected]:
-    """Collect several logs, each as `collect` does, up to `workers` at once in processes of their own.
+    """Collect several logs, each as `collect` does, up to `workers` at once in their own processes.
 
     Raises:
-        AtariReplayError: what `collect` raises, of the first log that failed; the others are stopped, and
+        AtariReplayError: what `collect` raises, for the first log that failed; the others are stopped, and
             leave nothing behind unless they are complete.
     """
     if workers <= 1 or len(logs) <= 1:
@@ -59,9 +59,9 @@ def _show_progress(futures: Sequence[Future[Collected]], rows: Any, total: int) 
 
 @contextlib.contextmanager
 def _children_without_ctrl_c() -> Iterator[None]:
-    """Processes that are started in this block never see Ctrl-C, not even while they import.
+    """Let the processes that are started in this block never see Ctrl-C, not even during their imports.
 
-    They inherit that the signal is blocked; for this process it waits until the block ends.
+    They inherit the blocked signal; for this process it waits until the block ends.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -74,10 +74,10 @@ def _children_without_ctrl_c() -> Iterator[None]:
 
 
 _stop: Event | None = None
-"""Set when this worker is to abandon its log."""
+"""Set when this worker must abandon its log."""
 
 _rows: Any = None
-"""A number that all workers share: the rows that they have written together."""
+"""The number of rows that all workers have written together."""
 
 
 def _begin_worker(stop: Event, rows: Any) -> None:
@@ -88,7 +88,7 @@ def _begin_worker(stop: Event, rows: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Abandon the log when the parent has been killed: nobody would take what is collected."""
+    """Abandon the log when the parent has been killed: nobody would use what is collected."""
     parent = multiprocessing.parent_process()
     assert parent is not None and _stop is not None
     parent.join()

@@ -19,16 +19,16 @@ class FreewayPlayer(Player):
     """Our y before we cross."""
 
     FIRST_LANE, LANE = 15, 16
-    """y of the first lane's middle, and from there to the next."""
+    """y of the middle of the first lane, and the distance from one lane to the next."""
 
     REACH = 8
-    """Distance from a lane's middle at which its car can hit us."""
+    """Distance from the middle of a lane at which its car can hit us."""
 
     CAR_FROM, CAR_TO = 38, 59
     """A car's x while it covers our column."""
 
     ROAD = 160
-    """Length after which a car's x starts again from 0."""
+    """Length after which a car's x starts again at 0."""
 
     MOVES: ClassVar = {"UP": 4, "NOOP": 0, "DOWN": -4}
     LOOK_AHEAD = 4
@@ -38,7 +38,7 @@ class FreewayPlayer(Player):
         self._speeds: Sequence[int] = ()
 
     def choose(self, ram: NDArray[np.uint8]) -> str:
-        """The move that gets furthest among those after which some way ahead is free."""
+        """Returns the move that gets furthest among those after which some way ahead is free."""
         cars = ram[108:118].astype(np.int64)
         before = self._cars if self._cars is not None else cars
         self._speeds = ((cars - before + self.ROAD // 2) % self.ROAD - self.ROAD // 2).tolist()
@@ -48,7 +48,7 @@ class FreewayPlayer(Player):
         return next((name for name, place in places if self._is_free(place, 1, cars.tolist())), "UP")
 
     def _is_free(self, y: int, after: int, cars: Sequence[int]) -> bool:
-        """Whether we can be at `y` in `after` steps and not be hit until LOOK_AHEAD."""
+        """Returns whether we can be at `y` in `after` steps without being hit until LOOK_AHEAD."""
         lane = round((y - self.FIRST_LANE) / self.LANE)
         if 0 <= lane < len(cars) and abs(y - self.FIRST_LANE - self.LANE * lane) <= self.REACH:
             car = (cars[lane] + self._speeds[lane] * after) % self.ROAD

@@ -2,10 +2,10 @@
 
 
 class Paddle:
-    """A paddle whose place lags behind the knob that moves it."""
+    """A paddle whose position lags behind the knob that moves it."""
 
     LOWEST, HIGHEST = 38, 203
-    """Of Pong's paddle."""
+    """The range of positions of Pong's paddle."""
 
     def __init__(self) -> None:
         self.pressed = 0
@@ -14,12 +14,12 @@ class Paddle:
         self._moved = 0
 
     def see(self, place: int) -> None:
-        """Take note of where the paddle is, once per step."""
+        """Record where the paddle is; called once per step."""
         self._moved, self._place = place - self._place, place
 
     @property
     def rest(self) -> float:
-        """Where it would come to rest if let go: a regression on random presses with sticky actions."""
+        """Where it would come to rest if released: a regression on random presses with sticky actions."""
         return self._place + 0.32 * self._moved + 10.8 * self.pressed
 
     @property

@@ -1,4 +1,4 @@
-"""What every hand-written player is."""
+"""The interface of the hand-written players."""
 
 from abc import ABC, abstractmethod
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 
 class Player(ABC):
-    """Plays one game well; sees one agent step at a time."""
+    """Plays one game well, one agent step at a time."""
 
     @abstractmethod
     def choose(self, ram: NDArray[np.uint8]) -> str:
-        """The name of the next action, given the console's 128 bytes; called once per agent step."""
+        """Returns the next action's name, given the console's 128 bytes of RAM; called once per step."""

@@ -10,33 +10,33 @@ from .player import Player
 
 
 class PongPlayer(Player):
-    """Sends the ball away so steeply that the opponent, who follows it at a fixed speed, arrives too late.
+    """Hits the ball away so steeply that the opponent, who follows it at a fixed speed, arrives too late.
 
     RAM: 49 and 54, the ball's x and y (y is 0 while there is none); 51, our paddle's y; 50, the opponent's y.
     """
 
     PADDLE, OPPONENT = 187, 70
-    """x at which the ball meets them."""
+    """x at which the ball meets our paddle and the opponent's."""
 
     TOP, BOTTOM = 44.5, 206.0
     """y of the walls."""
 
     OPPONENT_SPEED = 7
     OPPONENT_REACH = 13
-    """Of the ball's distance from the opponent's y, beyond which it passes."""
+    """Distance of the ball from the opponent's y beyond which it passes."""
 
     MIDDLE = 7
-    """The ball's y less our paddle's when it meets the middle; nearer to the ends it leaves steeply."""
+    """The ball's y minus our paddle's when it meets the middle; nearer the ends it leaves steeply."""
 
     SLANT, SAFE = 0.6, 10.5
-    """How far the middle moves for each unit of the ball's vertical speed, and how far from it is no miss."""
+    """How far the middle moves per unit of the ball's vertical speed, and how far from it a hit is safe."""
 
     STEEP = 8
     """Vertical speed of a ball that leaves near an end of the paddle."""
 
     ENDS: ClassVar = {8: (-6, 12.5), 4: (-4, 13), -4: (0, 17), -8: (1.5, 19)}
-    """For each vertical speed with which a ball comes in: where it has to meet our paddle to leave upwards,
-    and where to leave downwards. Going back the way it came is easy; the other end is a matter of luck."""
+    """For each vertical speed of an incoming ball, where it must meet our paddle to leave upwards, and where
+    to leave downwards. Sending it back the way it came is easy; the other end is a matter of luck."""
 
     def __init__(self) -> None:
         self._paddle = Paddle()
@@ -47,7 +47,7 @@ class PongPlayer(Player):
         self._counter = 0
 
     def choose(self, ram: NDArray[np.uint8]) -> str:
-        """RIGHT is up, LEFT is down."""
+        """Returns the next action: RIGHT is up, LEFT is down."""
         x, y = int(ram[49]), int(ram[54])
         speed = (x - self._ball[0], y - self._ball[1])
         steady, self._speed, self._ball = speed == self._speed, speed, (x, y)
@@ -57,7 +57,7 @@ class PongPlayer(Player):
         elif steady:
             move = self._meet(float(ram[50]))
         else:
-            move = 0  # the ball has just bounced: its speed is not known yet
+            move = 0  # the ball has just bounced: its speed is not yet known
         self._paddle.pressed = move
         return ("RIGHT", "NOOP", "LEFT")[move + 1]
 
@@ -79,7 +79,7 @@ class PongPlayer(Player):
         return self._move_paddle(ahead)
 
     def _move_paddle(self, ahead: float) -> int:
-        """A press moves the paddle by 23, more or less by chance: press to and fro until it lies right."""
+        """Returns the next press. One moves the paddle by about 23: press to and fro until it is in place."""
         if self._counter:
             move, self._counter = self._counter, 0
             return move
@@ -92,7 +92,7 @@ class PongPlayer(Player):
         return sign(ahead)
 
     def _plan(self, meets_at: float, arrives_with: float, speed: float, opponent: float) -> float:
-        """Where on the paddle to meet the ball: at an end from which it passes the opponent, if it can."""
+        """Returns where on the paddle to meet the ball: at an end that sends it past the opponent, if any."""
         shots: list[tuple[bool, bool, float, float]] = []
         upwards, downwards = self.ENDS.get(round(arrives_with), (self.MIDDLE, self.MIDDLE))
         for offset, leaves_with in ((upwards, -self.STEEP), (downwards, self.STEEP)):
@@ -106,7 +106,7 @@ class PongPlayer(Player):
     def _fly(
         self, x: float, y: float, dx: float, dy: float, opponent: float, until: float
     ) -> tuple[float, float, float]:
-        """The ball's y and vertical speed when its x is `until`, and the opponent's y by then."""
+        """Returns the ball's y and vertical speed when its x is `until`, and the opponent's y by then."""
         while abs(until - x) >= abs(dx) and (until - x) * dx > 0:
             x, y = x + dx, y + dy
             if not self.TOP <= y <= self.BOTTOM:
