@@ -1,4 +1,4 @@
-"""A dataset's card against its manifests: every config loads with stock `datasets`, and tells the truth."""
+"""A dataset's card against its manifests: every config loads with stock `datasets`, and is accurate."""
 
 import contextlib
 import tempfile
@@ -26,14 +26,14 @@ from .stock_streams import ending_streams
 
 
 class CardCheck:
-    """What the card of a repo says of some games.
+    """Checks what a repo's card states about some games.
 
     Args:
-        repo: where it is.
-        files: its listing; what is missing there has been told of.
-        manifests: of all their checkpoints.
-        games: which games; all that the repo or the card has if None.
-        half_known: games with a manifest that cannot be read; of these only the loading is checked.
+        repo: the repo whose card is checked.
+        files: its listing; files missing from it have already been reported.
+        manifests: those of all checkpoints of the games.
+        games: the games to check; None means all that the repo or the card has.
+        half_known: games with a manifest that cannot be read; for these, only loading is checked.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class CardCheck:
         self._games = games
         self._of_games = of_games
         self.configs: list[str] = []
-        """Those of the games that the card has; once `differences` has been used up."""
+        """The configs of these games on the card; filled once `differences` is exhausted."""
         self.notes: list[str] = []
-        """What is odd about the card and not wrong; once `differences` has been used up."""
+        """What is odd about the card but not wrong; filled once `differences` is exhausted."""
 
     def differences(self, *, decode: bool) -> Iterator[Difference]:
-        """What is wrong with the card; with `decode` the first row of every split is read as well."""
+        """Yield what is wrong with the card; with `decode`, also read the first row of every split."""
         try:
             text = decode_readme(self._repo.read(CARD), self._repo.address)
             front, body = FrontMatter.split(text.removeprefix("\ufeff").replace("\r\n", "\n"))
@@ -111,7 +111,7 @@ class CardCheck:
                     found += self._check_config(name, builder, infos.get(name, {}))
                     if decode:
                         _decode_first_rows(builder)
-                except Exception as error:  # whatever `datasets` and the card's author think of
+                except Exception as error:  # whatever `datasets` and the card's author come up with
                     self._repo.require_answer()
                     failures[f"{type(error).__name__}: {describe_error(error)}"].append(name)
                 yield from found
@@ -137,7 +137,7 @@ class CardCheck:
             for split in sorted({*found, *expected})
             for message in self._compare_files(split, found.get(split, set()), expected.get(split, set()))
         ]
-        # Numbers that are of other files differ, too.
+        # Numbers that belong to other files differ, too.
         if view is not None and not wrong:
             wrong = list(_wrong_numbers(view, builder, info))
         for message in wrong:
@@ -186,7 +186,7 @@ def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
 
 
 def _config_of(name: str) -> ConfigName | None:
-    """One of ours, or None."""
+    """Returns the config of that name if it is one of ours, or None."""
     try:
         config = parse_config_name(name)
     except AtariReplayError:
@@ -215,7 +215,7 @@ def _number(value: object) -> str:
 
 @contextlib.contextmanager
 def _quiet_datasets() -> Iterator[None]:
-    """Without bars and log lines of its own: what fails is told in the report."""
+    """Silence the bars and log lines of `datasets`: failures are in the report."""
     were_disabled, verbosity = are_progress_bars_disabled(), datasets.logging.get_verbosity()
     disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""One checkpoint's Parquet files, read to the last row, against its manifest and against each other."""
+"""One checkpoint's Parquet files, read to the last row, against the manifest and against each other."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ FRAMES = "observation"
 Result = TypeVar("Result")
 
 DAMAGE = (pa.ArrowException, OSError, ValueError)
-"""What readers of a damaged Parquet file raise."""
+"""The exceptions that readers of a damaged Parquet file raise."""
 
 
 def check_content(
@@ -33,13 +33,13 @@ def check_content(
     files: Mapping[str, ListedFile],
     progress: Callable[[int], object] = lambda rows: None,
 ) -> Iterator[Difference]:
-    """Whether the files decode to what the manifest says, and the episodes table to what the steps say.
+    """Check that the files decode to what the manifest states, and that episodes table and steps agree.
 
-    What the listing tells already is not told again.
+    What the listing already shows is not reported again.
 
     Args:
-        repo: where they are.
-        manifest: the checkpoint's.
+        repo: the repo that holds the files.
+        manifest: the checkpoint's manifest.
         files: the repo's listing.
         progress: called with the number of steps read since the last call.
     """
@@ -57,11 +57,11 @@ def check_content(
 
 
 def read_episodes_table(path: Path) -> pa.Table:
-    """An episodes table, frames and all.
+    """Returns an episodes table, including its frames.
 
     Raises:
         ValueError: it has other columns.
-        OSError: it is damaged; also what else pyarrow raises.
+        OSError: it is damaged; pyarrow's other exceptions may be raised as well.
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         _check_features(file.schema_arrow, episodes_features())
@@ -69,7 +69,7 @@ def read_episodes_table(path: Path) -> pa.Table:
 
 
 class _ContentCheck:
-    """Reads the files of one checkpoint, and keeps what differs until it is taken."""
+    """Reads the files of one checkpoint, and collects the differences until they are taken."""
 
     def __init__(
         self,
@@ -84,16 +84,16 @@ class _ContentCheck:
         self._differences: list[Difference] = []
 
     def take_differences(self) -> Iterator[Difference]:
-        """What differs, each once."""
+        """Yield the differences found so far, each once."""
         differences, self._differences = self._differences, []
         yield from differences
 
     def read_shard(self, shard: ShardRecord) -> Columns | None:
-        """The shard's numbers, all columns but the frames; None if they cannot be had."""
+        """Returns all columns of the shard but the frames; None if they cannot be read."""
         return self._use(shard, lambda path: self._read_shard(shard, path))
 
     def read_episodes(self) -> pa.Table | None:
-        """The episodes table; None if it cannot be had."""
+        """Returns the episodes table; None if it cannot be read."""
         record = self._manifest.episodes_table
         table = self._use(record, read_episodes_table)
         if table is not None:
@@ -101,7 +101,7 @@ class _ContentCheck:
         return table
 
     def _use(self, record: ParquetRecord, read: Callable[[Path], Result]) -> Result | None:
-        """What `read` gives of a file, whose SHA-256 is checked as well; None if it cannot be had."""
+        """Returns what `read` makes of a file, and checks its SHA-256; None if it cannot be read."""
         listed = self._files.get(record.path)
         if listed is None:
             return None
@@ -165,6 +165,6 @@ def _values(column: pa.Array, name: str) -> np.ndarray:
 
 
 def _dtypes(features: TableFeatures) -> dict[str, np.dtype]:
-    """Of all columns but the frames."""
+    """Returns the dtypes of all columns but the frames."""
     schema = features.arrow_schema
     return {name: np.dtype(schema.field(name).type.to_pandas_dtype()) for name in features if name != FRAMES}

@@ -1,4 +1,4 @@
-"""A checkpoint's episodes table against its steps: either can be told from the other."""
+"""A checkpoint's episodes table against its steps: each can be computed from the other."""
 
 from collections.abc import Iterator, Sequence, Sized
 
@@ -15,15 +15,15 @@ from .report import Difference
 FINAL = "final_observation"
 
 _SUMS_MAY_DIFFER = 1e-6
-"""Relatively: sums of rewards that are no whole numbers depend on the order of summation."""
+"""Relative tolerance: sums of rewards that are not integers depend on the order of summation."""
 
 
 def check_episodes(manifest: Manifest, table: pa.Table, shards: Sequence[Columns]) -> Iterator[Difference]:
-    """Whether lengths, ends, returns and places agree.
+    """Check that lengths, ends, returns and positions agree.
 
     Args:
-        manifest: the checkpoint's.
-        table: its episodes table.
+        manifest: the checkpoint's manifest.
+        table: the checkpoint's episodes table.
         shards: the steps of each shard, without their frames.
     """
     nulls = [name for name in table.column_names if name != FINAL and table.column(name).null_count]
@@ -41,7 +41,7 @@ def check_episodes(manifest: Manifest, table: pa.Table, shards: Sequence[Columns
 
 
 def differing_columns(table: pa.Table, other: pa.Table) -> list[str]:
-    """Names of the columns in which two episodes tables differ."""
+    """Returns the names of the columns in which two episodes tables differ."""
     if len(table) != len(other):
         return table.column_names
     return [
@@ -53,7 +53,7 @@ def differing_columns(table: pa.Table, other: pa.Table) -> list[str]:
 
 
 class _EpisodesCheck:
-    """Compares the columns of both, each named as it is stored."""
+    """Compares the columns of both tables, each named as it is stored."""
 
     def __init__(self, manifest: Manifest, table: pa.Table, shards: Sequence[Columns]) -> None:
         self._manifest, self._table, self._shards = manifest, table, shards
@@ -63,7 +63,7 @@ class _EpisodesCheck:
         self._start = self._end - self._length
 
     def places(self) -> Iterator[Difference]:
-        """Whether the episodes fill the shards one after the other, and none lies in two."""
+        """Check that the episodes fill the shards one after the other, and that none spans two."""
         rows = np.array([len(shard["step"]) for shard in self._shards])
         total = int(self._length.sum())
         if (self._length < 1).any() or total != rows.sum():
@@ -79,7 +79,7 @@ class _EpisodesCheck:
         yield from self._compare("first_row", self._start - (shard_end - rows)[shard])
 
     def steps(self) -> Iterator[Difference]:
-        """Whether the steps' columns are what the table makes them."""
+        """Check that the steps' columns are what the table implies."""
         first = np.cumsum([0, *(len(shard["step"]) for shard in self._shards)])
         for name, expected in self._expected_steps():
             found = np.concatenate([shard[name] for shard in self._shards])
@@ -94,7 +94,7 @@ class _EpisodesCheck:
                 )
 
     def table(self) -> Iterator[Difference]:
-        """Whether the table's own columns agree."""
+        """Check that the table's own columns agree."""
         manifest, count = self._manifest, len(self._table)
         yield from self._compare("game", np.full(count, manifest.game, object))
         yield from self._compare("run", np.full(count, manifest.run))
@@ -115,7 +115,7 @@ class _EpisodesCheck:
             yield self._differs(f"{FINAL}: {error}")
 
     def summary(self) -> Iterator[Difference]:
-        """Whether the manifest sums them up rightly."""
+        """Check that the manifest sums them up correctly."""
         manifest = self._manifest
         complete = self._column("complete")
         final = len(self._table) - self._table.column(FINAL).null_count
@@ -155,7 +155,7 @@ class _EpisodesCheck:
         yield "return_to_go", self._returns_to_go()
 
     def _rewards(self) -> Iterator[np.ndarray]:
-        """Of each episode."""
+        """Yield the rewards of each episode."""
         reward = np.concatenate([shard["reward"] for shard in self._shards])
         for start, end in zip(self._start, self._end, strict=True):
             yield reward[start:end]
@@ -189,7 +189,7 @@ def _count(items: Sized, name: str) -> str:
 
 
 def _unequal(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Where values differ; NaN is equal to itself."""
+    """Returns where the values differ; NaN is equal to itself."""
     return (found != expected) & ~((found != found) & (expected != expected))
 
 

@@ -1,4 +1,4 @@
-"""A repo's listing against its manifests: files that are missing, of another size, or unknown."""
+"""A repo's listing against its manifests: files that are missing, have another size, or are unknown."""
 
 import posixpath
 from collections import defaultdict
@@ -15,7 +15,7 @@ from .report import Difference
 
 
 def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterator[Difference]:
-    """Whether all that the manifest names is there, as far as a listing tells."""
+    """Check that all files that the manifest names are there, as far as a listing shows."""
     for record in manifest.files():
         listed = files.get(record.path)
         if listed is None:
@@ -33,12 +33,12 @@ def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterato
 def find_strays(
     files: Collection[str], manifests: Sequence[Manifest], unusable: Collection[str]
 ) -> Iterator[Difference]:
-    """Files that no manifest knows.
+    """Yield the files that no manifest names.
 
     Args:
-        files: all of the repo's, or of some games.
-        manifests: those that could be read.
-        unusable: paths of the others; what lies beside them has been told of.
+        files: all files of the repo, or of some games.
+        manifests: the manifests that could be read.
+        unusable: paths of the others; files beside them have already been reported.
     """
     known = {path for each in manifests for path in (place_of(each), *(file.path for file in each.files()))}
     with_manifest = {posixpath.dirname(path) for path in (*map(place_of, manifests), *unusable)}
@@ -67,7 +67,7 @@ def find_strays(
 
 
 def check_home(files: Collection[str], home: Game) -> Iterator[Difference]:
-    """Whether a game's place holds that game, and no other."""
+    """Check that a game's place holds that game and no other."""
     if not any(is_of(path, [home]) for path in files):
         yield Difference(f"data/{home.slug}", f"missing; this is the place of {home}: publish it again")
     for game in GAMES:
@@ -79,25 +79,25 @@ def check_home(files: Collection[str], home: Game) -> Iterator[Difference]:
 
 
 def is_of(path: str, games: Sequence[Game] | None) -> bool:
-    """Whether a file lies among the data of these games; of any if None."""
+    """Returns whether a file belongs to the data of these games, or of any game if None."""
     top, _, below = path.partition("/")
     return top in DATA_FOLDERS and (games is None or below.partition("/")[0] in {game.slug for game in games})
 
 
 def own_files(files: Collection[str]) -> list[str]:
-    """What people keep beside a dataset: files and folders at the root, but for hidden ones."""
+    """Returns what people keep beside a dataset: files and folders at the root, except hidden ones."""
     tops = {path.partition("/")[0] + "/" * ("/" in path) for path in files}
     data = {f"{top}/" for top in DATA_FOLDERS}
     return sorted(top for top in tops - data if top != CARD and top[0] != "." and not _leftover(top))
 
 
 def _is_free(path: str) -> bool:
-    """Whether a file is nothing to a dataset: outside its folders, or hidden."""
+    """Returns whether a file is irrelevant to a dataset: outside its folders, or hidden."""
     return path.partition("/")[0] not in DATA_FOLDERS or "/." in path
 
 
 def _leftover(path: str) -> str | None:
-    """The file or folder with a temporary name that a path leads to or through, if one of ours."""
+    """Returns the temporary file or folder of ours that the path is or lies in, if any."""
     parts = path.split("/")
     for place, part in enumerate(parts):
         is_ours = parts[0] in DATA_FOLDERS or part.startswith((".", CARD))

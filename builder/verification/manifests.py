@@ -1,4 +1,4 @@
-"""Manifests against each other and within themselves: what can be told without their files."""
+"""Manifests against each other and in themselves: everything that can be checked without their files."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -15,32 +15,32 @@ from ..terminal.progress import progress_bar
 from .report import Difference
 
 READERS = 8
-"""Manifests that are fetched at once."""
+"""Number of manifests that are fetched at once."""
 
 
 def read_all_manifests(repo: RepoReader, paths: Sequence[str]) -> Iterator[Manifest | Difference]:
-    """The manifests at these paths, and what is wrong with those that cannot be used."""
+    """Yield the manifests at these paths, and what is wrong with those that cannot be used."""
     found = at_once(lambda path: _read(repo, path), paths, READERS)
     yield from progress_bar(found, description="manifests", unit=" files", total=len(paths))
 
 
 def is_manifest(path: str) -> bool:
-    """Whether a path in a repo is one where a manifest is expected."""
+    """Returns whether a path in a repo is one where a manifest is expected."""
     return path.startswith("data/") and path.endswith(f"/{MANIFEST}") and TEMPORARY_SUFFIX not in path
 
 
 def place_of(manifest: Manifest) -> str:
-    """Where the manifest lies."""
+    """Returns the path of the manifest in the repo."""
     return manifest.id.manifest
 
 
 def redo(manifest: Manifest) -> str:
-    """What to do about a checkpoint that is damaged."""
+    """Returns advice on what to do about a damaged checkpoint."""
     return f"remove {manifest.id.folder} and publish this checkpoint again"
 
 
 def check_manifest(manifest: Manifest) -> Iterator[Difference]:
-    """Whether the counts of one checkpoint agree."""
+    """Check that the counts of one checkpoint agree."""
     rows, steps = manifest.row_counts, manifest.step_counts
     kinds = rows.transitions + rows.padding + rows.stale + rows.repeated + rows.final_observations
     carried = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
@@ -59,7 +59,7 @@ def check_manifest(manifest: Manifest) -> Iterator[Difference]:
 
 
 def check_run(manifests: Sequence[Manifest]) -> Iterator[Difference]:
-    """Whether the checkpoints of one run, in order, are of one log and fit together."""
+    """Check that the checkpoints of one run, in order, are from one log and fit together."""
     yield from _check_log(manifests)
     for earlier, later in pairwise(manifests):
         yield from _check_neighbours(earlier, later)
@@ -81,7 +81,7 @@ def _read(repo: RepoReader, path: str) -> Manifest | Difference:
 
 
 def _check_log(manifests: Sequence[Manifest]) -> Iterator[Difference]:
-    # That of most of them: a single stranger is to be told of, not all the others.
+    # The log of most of them: a single stranger is reported, not all the others.
     usual = max(manifests, key=lambda each: sum(other.log == each.log for other in manifests))
     for manifest in manifests:
         found, expected = _log_facts(manifest), _log_facts(usual)
@@ -126,11 +126,11 @@ def _check_neighbours(earlier: Manifest, later: Manifest) -> Iterator[Difference
 
 
 def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
-    """What one checkpoint's last episode has in later files, those files must say that they gave away."""
+    """Check that a checkpoint's count of steps continued in later files matches their own counts."""
     by_number = {manifest.checkpoint: manifest for manifest in manifests}
     for manifest in manifests:
         if manifest.step_counts.episodes == 0 and manifest.earlier is not None:
-            continue  # wholly of an episode that began before it
+            continue  # belongs wholly to an episode that began before it
         given, through = 0, manifest
         is_known = True
         while through.later is not None:
@@ -151,7 +151,7 @@ def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
 
 
 def _check_sources(manifests: Sequence[Manifest]) -> Iterator[Difference]:
-    """Neighbours share files, and must have read the same."""
+    """Check that neighbours, which share files, read the same versions of them."""
     seen: dict[str, tuple[str, Manifest]] = {}
     for manifest in manifests:
         for source in manifest.sources:

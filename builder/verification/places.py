@@ -1,4 +1,4 @@
-"""Verifying what a user names: one dataset, or one for each game."""
+"""Verifies what a user names: one dataset, or one for each game."""
 
 from collections.abc import Sequence
 
@@ -21,17 +21,17 @@ def verify_place(
 ) -> Verification | PlacesVerification:
     """Check the dataset at a place, or those at the places of the games.
 
-    Of places with `{game}`, each is checked by itself, and is to hold its own game and no other. A game that
-    is named and has no dataset there is a difference; so is one that cannot be read.
+    With `{game}` in the place, each game's place is checked by itself, and must hold that game and no other.
+    A named game that has no dataset there is a difference; so is a dataset that cannot be read.
 
     Args:
-        place: where.
-        source: what was published there, to be compared with it.
-        games: which games; if None, all that the place holds, or all whose own place holds a dataset.
-        quick: read no table.
+        place: where the datasets are.
+        source: the source of what was published there, for comparison.
+        games: the games to check; None means all that the place holds, or all whose own place has a dataset.
+        quick: read no tables.
 
     Raises:
-        OutputError: there is no dataset at all, or nothing of a game; or the Hub does not say.
+        OutputError: there is no dataset at all, or none of a named game, or the Hub does not answer.
     """
     if not place.for_each_game:
         return verify(place.reader(), source=source, games=games, quick=quick)

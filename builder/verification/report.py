@@ -1,4 +1,4 @@
-"""The result of verifying a dataset: what was checked, and all that differs."""
+"""The result of verifying a dataset: what was checked, and everything that differs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Difference:
     """Something that is not as it should be."""
 
     path: str
-    """Of the file in the repo, or what else it is about."""
+    """Path of the file in the repo, or what else it concerns."""
     message: str
     """What was found, what was expected, and what to do."""
 
@@ -33,31 +33,31 @@ class CheckedGame:
     files: int
     bytes: int
     configs: int
-    """On the card."""
+    """Number of configs on the card."""
 
     @property
     def row(self) -> tuple[object, ...]:
-        """Cells under HEADINGS."""
+        """The cells under HEADINGS."""
         counts = self.runs, self.checkpoints, self.episodes, self.steps, self.files
         return (self.game, *counts, self.bytes / 1e6, self.configs)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a dataset is right; its text is what the command line prints."""
+    """Whether a dataset is correct; its text is what the command line prints."""
 
     address: str
     """A path or a URL."""
     depth: str
-    """What the files were compared with."""
+    """How thoroughly the files were checked."""
     games: Sequence[CheckedGame]
     differences: Sequence[Difference]
     notes: Sequence[str]
-    """What is worth saying and not wrong."""
+    """Remarks that are worth printing but not differences."""
 
     @property
     def ok(self) -> bool:
-        """Nothing differs."""
+        """Whether nothing differs."""
         return not self.differences
 
     def __str__(self) -> str:
@@ -75,17 +75,17 @@ class Verification:
 
 @dataclass(frozen=True)
 class PlacesVerification:
-    """Whether the datasets of games that have a place each are right."""
+    """Whether the datasets of games with their own places are correct."""
 
     place: str
-    """As its user named it, for all of them."""
+    """The place as its user named it, for all of the games."""
     verifications: Sequence[Verification]
     notes: Sequence[str]
-    """What concerns no single one."""
+    """Remarks that concern no single game."""
 
     @property
     def ok(self) -> bool:
-        """Nothing differs anywhere."""
+        """Whether nothing differs anywhere."""
         return all(each.ok for each in self.verifications)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A dataset against the source that it was made from, which is read once more."""
+"""A dataset against the source that it was made from, which is read again."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,11 +22,11 @@ AGAIN = "publish this checkpoint again from this source, or verify it against th
 
 
 class SourceCheck:
-    """Compares checkpoints of a repo with a source.
+    """Compares a repo's checkpoints with a source.
 
     Args:
-        source: to be read.
-        repo: whose checkpoints they are.
+        source: the source to read.
+        repo: the repo that holds the checkpoints.
         progress: called with the number of steps read since the last call.
     """
 
@@ -36,11 +36,11 @@ class SourceCheck:
         self._source, self._repo, self._progress = source, repo, progress
 
     def differences(self, manifests: Sequence[Manifest], *, read: bool) -> Iterator[Difference]:
-        """What of a run differs from the source.
+        """Yield how a run differs from the source.
 
         Args:
-            manifests: of its checkpoints, in order; at least one.
-            read: compare every row; else only what the source tells without being read.
+            manifests: the manifests of its checkpoints, in order; at least one.
+            read: compare every row; otherwise only what the source reports without being read.
         """
         game, number = manifests[0].find_game(), manifests[0].run
         folder = manifests[0].id.folder.rpartition("/")[0]
@@ -57,10 +57,10 @@ class SourceCheck:
             yield from self._check_rows(run, there)
 
     def unpublished(self, games: Sequence[Game], manifests: Sequence[Manifest]) -> Iterator[str]:
-        """What the source has of these games, and the repo lacks."""
+        """Yield what the source has of these games and the repo lacks."""
         published = {manifest.id for manifest in manifests}
         for game in games:
-            # A game or run that cannot be read has been told of where it is published.
+            # A game or run that cannot be read has been reported where it is published.
             with contextlib.suppress(AtariReplayError):
                 for number in self._source.runs(game):
                     checkpoints = self._source.open_run(game, number).checkpoints
@@ -93,14 +93,14 @@ class SourceCheck:
         yield from _compare_sources(manifest, checkpoint)
         expected = rows.table(episodes_features().arrow_schema)
         path = manifest.episodes_table.path
-        # A table that cannot be read has been told of.
+        # A table that cannot be read has already been reported.
         with contextlib.suppress(UnreadableFileError, *DAMAGE), self._repo.fetch(path) as place:
             table = read_episodes_table(place)
             if wrong := differing_columns(table, expected):
                 yield Difference(path, f"{', '.join(wrong)} differ from the source; {AGAIN}")
 
     def _read(self, checkpoint: Checkpoint, rows: EpisodeRows) -> list[tuple[int, dict[str, str]]]:
-        """The rows and digests of each shard, as they would be written."""
+        """Returns the rows and digests of each shard, as they would be written."""
         names = steps_features(checkpoint.run.game, unclipped_reward=checkpoint.run.has_unclipped_reward)
         digests, counts = [Digests(names)], [0]
         for episode in checkpoint.episodes():
@@ -115,8 +115,8 @@ class SourceCheck:
 
 
 def unseen_games(source: Source, games: Collection[Game]) -> Iterator[str]:
-    """What else the source has, besides these games."""
-    # A server without a listing cannot tell.
+    """Yield what else the source has, besides these games."""
+    # A server without a listing cannot be asked.
     with contextlib.suppress(SourceError):
         others = [game.name for game in source.games() if game not in games]
         if others:
@@ -125,7 +125,7 @@ def unseen_games(source: Source, games: Collection[Game]) -> Iterator[str]:
 
 
 def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
-    """What a run tells without being read."""
+    """Returns differences in what a run reports without being read."""
     number, where = manifest.checkpoint, place_of(manifest)
     if number not in run.checkpoints:
         has = describe_numbers(run.checkpoints)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def ending_streams() -> Iterator[None]:
-    """For functions that read such streams, as a decorator: collect what they leave.
+    """Garbage-collect the streams that a function leaves behind; used as a decorator.
 
-    What of pyarrow's scanner is still there when Python ends may abort the process, although all is done
+    Parts of pyarrow's scanner that still exist when Python ends may abort the process, although all is done
     (apache/arrow#45214).
     """
     try:

@@ -1,4 +1,4 @@
-"""Proves that a published dataset is right, or tells everything that differs."""
+"""Proves that a published dataset is correct, or reports everything that differs."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,20 +31,20 @@ def verify(
 ) -> Verification:
     """Check a dataset against its manifests, its card and, if one is given, its source.
 
-    Everything that differs is told, and what is damaged does not keep the rest from being checked. Files are
-    read piece by piece, one at a time; of a repo on the Hub, one file lies on this machine's disk at a time.
+    Every difference is reported, and damaged parts do not keep the rest from being checked. Files are read
+    piece by piece, one at a time; of a repo on the Hub, one file at a time is on this machine's disk.
 
     Args:
         repo: a folder or a repo on the Hub.
-        source: what it was made from, to be read and compared row by row.
-        games: which games; all that the repo holds if None.
-        quick: read no table: files are compared by what their listing tells (size, on the Hub also SHA-256),
+        source: the source that it was made from, to be read and compared row by row.
+        games: the games to check; None means all that the repo holds.
+        quick: read no tables: files are compared by what their listing shows (size, on the Hub also SHA-256),
             the source by the sizes of its files.
-        home: the game whose place this is, if each has its own: others are not to be here.
+        home: the game whose place this is, if each game has its own: other games must not be here.
 
     Raises:
         NoDatasetError: there is no such repo, or it holds no dataset.
-        OutputError: it holds nothing of a game, or it cannot be read.
+        OutputError: it holds nothing of a named game, or it cannot be read.
     """
     files = repo.files()
     if not any(is_of(path, None) for path in files):
@@ -59,7 +59,7 @@ def verify(
     differences: list[Difference] = []
     try:
         for difference in verifier.differences():
-            # One by one: those before an error stay.
+            # One by one: those before an error are kept.
             differences.append(difference)  # noqa: PERF402
     except OutputError as error:
         differences.append(Difference("…", f"not checked to the end ({error}); verify again"))
@@ -89,7 +89,7 @@ class _Verifier:
 
     @property
     def depth(self) -> str:
-        """What is compared with what."""
+        """How thoroughly the files are checked."""
         if self._quick:
             return "only what listings tell" + (
                 f", also of {self._source.describe()}" if self._source else ""
@@ -97,13 +97,13 @@ class _Verifier:
         return "every row" + (f", also with {self._source.describe()}" if self._source else "")
 
     def differences(self) -> Iterator[Difference]:
-        """All checks, the quickest first."""
+        """Yield the differences of all checks, the quickest first."""
         yield from self._check_manifests()
         yield from self._check_card()
         yield from self._check_rows()
 
     def tally(self) -> list[CheckedGame]:
-        """What was checked, for each game."""
+        """Returns what was checked, for each game."""
         games: dict[Game, list[Manifest]] = defaultdict(list)
         for manifest in self._manifests:
             games[manifest.find_game()].append(manifest)
@@ -158,7 +158,7 @@ class _Verifier:
                     self.notes += unseen_games(self._source, games)
 
     def _runs(self) -> list[list[Manifest]]:
-        """The checkpoints of each run, in order."""
+        """Returns the checkpoints of each run, in order."""
         runs = groupby(self._manifests, key=lambda manifest: (manifest.game, manifest.run))
         return [list(of_run) for _, of_run in runs]
 
