@@ -1,1 +1,1 @@
-"""Built checkpoints published to a repo, with its card."""
+"""Publishes built checkpoints to a repo, with its card."""

@@ -1,4 +1,4 @@
-"""A change of a destination carried out, and what came of it."""
+"""Carries out a change to a destination, and reports what was done."""
 
 import random
 import time
@@ -11,9 +11,9 @@ from ..repos.destination import Change, Destination, DestinationChangedError, Sn
 from ..terminal.sizes import size_text
 
 ATTEMPTS = 20
-"""How often a change is made anew because someone else changed the destination in between."""
+"""How often a change is planned again because someone else changed the destination in between."""
 LONGEST_WAIT = 10.0
-"""Seconds between two attempts, at most."""
+"""Longest wait between two attempts, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,28 @@ class Publication:
     destination: str
     """A path or a URL."""
     files: Mapping[str, int]
-    """Bytes of each file that went up, by its path in the repo."""
+    """The size in bytes of each uploaded file, by its path in the repo."""
     deleted: Sequence[str]
-    """Files that are gone: of earlier builds of the same checkpoints, or of removed games."""
+    """Files that were deleted: those of earlier builds of the same checkpoints, or of removed games."""
     commit: str | None
-    """On the Hub: the commit that holds the dataset."""
+    """The commit that holds the dataset, on the Hub."""
     dry_run: bool
-    """Nothing was changed: `files` would go up and `deleted` would be deleted."""
+    """Whether nothing was changed: `files` would be uploaded and `deleted` would be deleted."""
     unchanged: int | None = None
-    """Files that were there already; None where nobody counted."""
+    """Number of files that were already there; None if they were not counted."""
 
     def followed_by(self, later: "Publication") -> "Publication":
-        """Both together."""
+        """Returns both publications as one."""
         return replace(later, files={**self.files, **later.files}, deleted=[*self.deleted, *later.deleted])
 
     @property
     def bytes(self) -> int:
-        """What the files that went up amount to."""
+        """The total size of the uploaded files in bytes."""
         return sum(self.files.values())
 
     @property
     def nothing_to_do(self) -> bool:
-        """The destination held all of it already."""
+        """Whether the destination already held everything."""
         return not self.files and not self.deleted
 
     def __str__(self) -> str:
@@ -76,18 +76,18 @@ def carry_out(
     snapshot: Snapshot | None = None,
     dry_run: bool = False,
 ) -> Publication:
-    """Make the change that a snapshot of the games calls for, and make it anew when others come in between.
+    """Make the change that a snapshot of the games calls for; plan it again if someone else's comes between.
 
     Args:
-        plan: what to change, given what is there.
-        destination: what is changed.
-        games: those that the snapshots are to show.
-        snapshot: one that was just taken, to begin with.
-        dry_run: only tell what would be done.
+        plan: returns the change to make to what a snapshot shows.
+        destination: the destination to change.
+        games: the games that the snapshots must show.
+        snapshot: one that was just taken, to start with.
+        dry_run: only report what would be done.
 
     Raises:
-        UploadLostError: files that were to be there already are not.
-        OutputError: it cannot be done.
+        UploadLostError: files that were uploaded ahead are gone.
+        OutputError: the change cannot be made.
     """
     interrupted: Change | None = None
     for attempt in range(ATTEMPTS):
@@ -98,7 +98,7 @@ def carry_out(
             if not dry_run:
                 commit = snapshot.apply(change)
         except DestinationChangedError:
-            # Our own commit may be what changed it, when only the answer to it was lost.
+            # The change may be our own commit, if only the reply to it was lost.
             interrupted = interrupted or change
             snapshot = None
             time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.1 * 2**attempt - 0.1)))

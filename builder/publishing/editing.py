@@ -1,4 +1,4 @@
-"""Changes to a published dataset that bring no new data: games leave it, or its card is written anew."""
+"""Changes to a published dataset that add no data: removing games, or rendering its card again."""
 
 import functools
 import re
@@ -18,7 +18,7 @@ from .carry_out import Publication, carry_out
 from .published_manifests import published_manifests
 
 REMOVALS = 1000
-"""Files that one commit deletes."""
+"""Number of files that one commit deletes."""
 
 
 def remove_games(
@@ -28,16 +28,16 @@ def remove_games(
     runs: Collection[int] | None = None,
     dry_run: bool = False,
 ) -> Publication:
-    """Take games out of a published dataset.
+    """Remove games from a published dataset.
 
-    The card ceases to tell of them before their files go. Run again after an interruption, it goes on. What
-    people have put into the games' folders stays, and so does what the Hub keeps in a repo's history.
+    The card stops mentioning them before their files are deleted. After an interruption, run it again to
+    finish. What people have put into the games' folders stays, and so does the Hub's history of the repo.
 
     Args:
-        games: which.
-        destination: the folder or repo.
-        runs: only these runs of them; None removes the games altogether.
-        dry_run: only tell what would be done.
+        games: the games to remove.
+        destination: the folder or repo to change.
+        runs: remove only these runs; None removes the games altogether.
+        dry_run: only report what would be done.
 
     Raises:
         OutputError: the destination or its card cannot be read or changed.
@@ -49,14 +49,14 @@ def remove_games(
 def render_cards(
     destination: Destination, *, license: str | None = None, dry_run: bool = False
 ) -> Publication:
-    """Write the card of a published dataset anew from its manifests; the data is not touched.
+    """Render the card of a published dataset again from its manifests; the data is not touched.
 
-    What people have written on the card stays. A game of which there is no data leaves the card.
+    What people have written on the card stays. A game without data is removed from the card.
 
     Args:
-        destination: the folder or repo.
-        license: what the card is to name, as the Hub spells it; None keeps what the card says.
-        dry_run: only tell what would be done.
+        destination: the folder or repo to change.
+        license: the license for the card to name, as the Hub spells it; None keeps what the card names.
+        dry_run: only report what would be done.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -83,15 +83,15 @@ class Editing:
 def remove_at(
     place: Place, games: Collection[Game], *, runs: Collection[int] | None = None, dry_run: bool = False
 ) -> Editing:
-    """Take games out of the dataset at a place, or each out of its own, as `remove_games` does.
+    """Remove games from the dataset at a place, or each from its own, as `remove_games` does.
 
-    Nothing is removed unless all the places are there.
+    Nothing is removed unless all the places exist.
 
     Args:
-        place: where they are.
-        games: which.
-        runs: only these runs of them; None removes the games altogether.
-        dry_run: only tell what would be done.
+        place: where the datasets are.
+        games: the games to remove.
+        runs: remove only these runs; None removes the games altogether.
+        dry_run: only report what would be done.
 
     Raises:
         OutputError: a place holds no dataset, or it or its card cannot be read or changed.
@@ -114,12 +114,12 @@ def remove_at(
 
 
 def render_at(place: Place, *, license: str | None = None, dry_run: bool = False) -> Editing:
-    """Write the card of the dataset at a place anew, or those of all games that have their own.
+    """Render the card of the dataset at a place again, or the cards of all games that have their own place.
 
     Args:
-        place: where they are.
-        license: what the cards are to name, as the Hub spells it; None keeps what each says.
-        dry_run: only tell what would be done.
+        place: where the datasets are.
+        license: the license for the cards to name, as the Hub spells it; None keeps what each names.
+        dry_run: only report what would be done.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -142,7 +142,7 @@ def render_at(place: Place, *, license: str | None = None, dry_run: bool = False
 
 
 def _require_dataset(destination: Destination) -> None:
-    """Also satisfied where all games were removed."""
+    """Raise an error if there is no dataset; one whose games were all removed is enough."""
     if not destination.games() and destination.snapshot(()).read(CARD) is None:
         raise _no_dataset(destination.address)
 
@@ -152,7 +152,7 @@ def _no_dataset(where: str) -> OutputError:
 
 
 def _find_games(destination: Destination) -> list[Game]:
-    """Those that are there, and those that the card tells of."""
+    """Returns the games that are there, and those that the card mentions."""
     card = destination.snapshot(()).read(CARD)
     told = [] if card is None else games_on_card(decode_readme(card, destination.address))
     return list(dict.fromkeys([*destination.games(), *told]))
@@ -185,7 +185,7 @@ def _plan_removal(
 ) -> Change:
     some_games = "|".join(re.escape(game.slug) for game in games)
     some_runs = r"run_\d+" if runs is None else "|".join(map(split_name, runs))
-    # Leftovers of an interrupted publication, too.
+    # Including leftovers of an interrupted publication.
     place = re.compile(rf"(data|episodes)/({some_games})/({some_runs})/checkpoint_\d\d([./].*)?")
     gone = sorted(filter(place.fullmatch, snapshot.paths))
     card = _render(games, None, destination, snapshot, without=gone)
@@ -213,7 +213,7 @@ def _render(
     *,
     without: Collection[str] = (),
 ) -> OutgoingFile | None:
-    """The card that tells of the games' checkpoints but for the paths `without`; None if it is so already."""
+    """Returns the games' card, without the manifests at the paths `without`; None if it is already so."""
     present = snapshot.read(CARD)
     manifests = published_manifests(snapshot, destination, without=without)
     if present is None and not manifests:

@@ -1,4 +1,4 @@
-"""Publishing: what a destination lacks of a built folder goes there, and the card tells of it."""
+"""Publishing: uploads what a destination lacks of a built folder, and brings its card up to date."""
 
 import functools
 import posixpath
@@ -21,29 +21,29 @@ from .carry_out import Publication, carry_out
 from .published_manifests import published_manifests, remember
 
 COMMIT_FILES = 99
-"""The Hub advises fewer than 100 files in a commit; the card is one more."""
+"""Files per commit besides the card; the Hub advises fewer than 100."""
 COMMIT_BYTES = 10 * 10**9
-"""So that what an interruption costs is bounded, too."""
+"""Bytes per commit, which also bounds what an interruption costs."""
 
 
 def publish(
     folder: Path, destination: Destination, *, dry_run: bool = False, license: str | None = None
 ) -> Publication:
-    """Put a built dataset into another folder or a repo on the Hub.
+    """Copy a built dataset to another folder or to a repo on the Hub.
 
-    Only what is missing or different goes up, so that a publication which was interrupted goes on when it is
-    run again, and one that is complete has nothing to do. What else the destination holds stays: other games,
+    Only what is missing or different is uploaded, so an interrupted publication continues when it is run
+    again, and a complete one has nothing to do. Everything else at the destination stays: other games,
     other checkpoints, people's own text on the card.
 
     Args:
         folder: a dataset as `build` writes it; every file is checked against its manifest first.
-        destination: where it goes.
-        dry_run: only tell what would be done.
-        license: what the card is to name, as the Hub spells it (`cc-by-4.0`); None keeps what the card says.
+        destination: where it is published.
+        dry_run: only report what would be done.
+        license: the license for the card to name, as the Hub spells it (`cc-by-4.0`); None keeps its own.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
-        OutputError: the folder is not a whole dataset, or the destination cannot take it.
+        OutputError: the folder is not a complete dataset, or the destination cannot take it.
     """
     if license is not None:
         check_license(license)
@@ -62,21 +62,21 @@ def put(
     license: str | None = None,
     following: Collection[str] = (),
 ) -> Publication:
-    """Put checkpoints into another folder or a repo on the Hub, as `publish` does.
+    """Copy checkpoints to another folder or to a repo on the Hub, as `publish` does.
 
-    Many go there in several commits, and after each one the destination is a whole dataset.
+    Many checkpoints take several commits; after each one, the destination is a complete dataset.
 
     Args:
-        checkpoints: their files' content may have been uploaded ahead.
+        checkpoints: the checkpoints; their files' content may have been uploaded ahead.
         built_card: the card for a destination that has none yet, with what people wrote there.
-        destination: where they go.
-        dry_run: only tell what would be done.
-        license: what the card is to name, as the Hub spells it; None keeps what the card says.
-        following: manifests there that later calls are going to replace by those of another log.
+        destination: where they are published.
+        dry_run: only report what would be done.
+        license: the license for the card to name, as the Hub spells it; None keeps what the card names.
+        following: manifests there that later calls will replace with those of another log.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
-        UploadLostError: files that were to be there already are not.
+        UploadLostError: files that were uploaded ahead are gone.
         OutputError: the destination cannot take them.
     """
     if license is not None:
@@ -118,19 +118,19 @@ def plan_change(
     *,
     following: Collection[str] = (),
 ) -> Change:
-    """What brings the checkpoints to the destination that the snapshot shows, and its card up to date.
+    """Returns the change that brings the checkpoints to the destination, and its card up to date.
 
-    Where it has no card yet, it gets that of the built folder, with what people wrote there.
+    If it has no card yet, it receives that of the built folder, with what people wrote there.
 
     Args:
-        checkpoints: these.
-        pending: these, and those that are to follow: the card does not tell of what they will replace, which
-            may be of another log.
+        checkpoints: the checkpoints of this change.
+        pending: these and the checkpoints that follow: the card does not mention what they will replace,
+            which may be of another log.
         built_card: the card for a destination that has none yet.
-        destination: where they go.
-        license: what the card is to name.
-        snapshot: what is there.
-        following: manifests that are to be replaced still later.
+        destination: where they are published.
+        license: the license for the card to name.
+        snapshot: what the destination holds.
+        following: manifests that will be replaced still later.
 
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
@@ -184,13 +184,13 @@ def _change_of(
 
 
 def _replaces(change: CheckpointChange, snapshot: Snapshot) -> bool:
-    """Whether data that a card may tell of goes away."""
+    """Returns whether data that a card may mention is removed."""
     touched = (*(file.path for file in change.data), *change.deletions)
     return any(path.endswith(".parquet") and path in snapshot.paths for path in touched)
 
 
 def _batches(checkpoints: Sequence[BuiltCheckpoint]) -> Iterator[list[BuiltCheckpoint]]:
-    """In order, as many at once as one commit should hold."""
+    """Yield the checkpoints in order, as many at once as one commit should hold."""
     batch: list[BuiltCheckpoint] = []
     for each in checkpoints:
         files = [file for member in (*batch, each) for file in member.files]

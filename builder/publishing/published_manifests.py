@@ -1,4 +1,4 @@
-"""The manifests that a destination holds, each read once in a process."""
+"""The manifests that a destination holds, each read once per process."""
 
 from collections.abc import Collection
 
@@ -11,13 +11,13 @@ from ..repos.destination import Destination, Snapshot
 from ..repos.repo_folder import read_manifest
 
 READERS = 8
-"""Manifests that are fetched at once."""
+"""Number of manifests that are fetched at once."""
 
 
 def published_manifests(
     snapshot: Snapshot, destination: Destination, *, without: Collection[str] = ()
 ) -> list[Manifest]:
-    """Manifests of the snapshot's games, but for those at the paths `without`.
+    """Returns the manifests of the snapshot's games, except those at the paths `without`.
 
     Raises:
         OutputError: one cannot be read, or lies in another checkpoint's place.
@@ -36,6 +36,6 @@ def published_manifests(
 
 
 def remember(checkpoint: BuiltCheckpoint, destination: Destination) -> None:
-    """Spare the destination to be asked for a manifest that it got from here."""
+    """Remember a checkpoint's manifest, so that the destination need not be asked for it."""
     file = checkpoint.manifest_file
     destination.known_manifests[file.path, file.blob_id()] = checkpoint.manifest
