@@ -25,12 +25,12 @@ class AtariEnvironment:
         game: the game to play.
         seed: seed of the console's random numbers, which sticky actions use.
         time_limit: agent steps after which an episode is truncated.
-        sticky_action_probability: that an emulated frame repeats the last action.
-        rom: a file with another ROM of the game.
+        sticky_action_probability: probability that an emulated frame repeats the last action.
+        rom: path of another ROM of the game.
 
     Raises:
         UnknownNameError: ale-py ships no ROM of this game.
-        SourceError: `rom` is no file.
+        SourceError: `rom` is not a file.
     """
 
     def __init__(
@@ -70,19 +70,19 @@ class AtariEnvironment:
 
     @property
     def lives(self) -> int:
-        """How many lives are left; 0 in games without lives."""
+        """Number of lives left; 0 in games without lives."""
         return self._ale.lives()
 
     @property
     def screen(self) -> NDArray[np.uint8]:
-        """The console's picture as it is now, (210, 160, 3) uint8 RGB; of some games it is taller."""
+        """The console's current picture, (210, 160, 3) uint8 RGB; in some games it is taller."""
         return self._ale.getScreenRGB()
 
     def reset(self, no_ops: int = 0) -> NDArray[np.uint8]:
         """Start an episode and return its first observation, (84, 84) uint8.
 
         Args:
-            no_ops: emulated frames in which nothing is done before it; none in the dataset's protocol.
+            no_ops: emulated frames of no-ops before it; none in the dataset's protocol.
         """
         self._ale.reset_game()
         for _ in range(no_ops):

@@ -19,7 +19,7 @@ LONGEST_ADD = STACK_SIZE
 
 
 def console_seed(seed: int, run: int) -> int:
-    """The seed of the `AtariEnvironment` in which a run is played."""
+    """Returns the seed of the `AtariEnvironment` in which a run is played."""
     console, _ = _seeds(seed, run)
     return int(console.generate_state(1)[0] >> 1)
 
