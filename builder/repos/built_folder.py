@@ -1,4 +1,4 @@
-"""A dataset repo that was built into a folder, read and checked against its own manifests."""
+"""A dataset repo that was built in a folder, read and checked against its own manifests."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ _EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders
 
 @dataclass(frozen=True)
 class BuiltCheckpoint:
-    """A checkpoint with its files, all of which are there."""
+    """A checkpoint with its files, all of which exist."""
 
     manifest: Manifest
     manifest_file: OutgoingFile
@@ -31,21 +31,21 @@ class BuiltCheckpoint:
 
     @property
     def files(self) -> tuple[OutgoingFile, ...]:
-        """The data and the manifest."""
+        """The data files, then the manifest."""
         return (*self.data, self.manifest_file)
 
     @cached_property
     def id(self) -> CheckpointId:
-        """Which checkpoint it is."""
+        """The checkpoint's identity."""
         return self.manifest.id
 
 
 def read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
-    """The checkpoints that a built folder holds, in order, every file checked by size and SHA-256.
+    """Returns the checkpoints of a built folder, in order, every file checked by size and SHA-256.
 
     Raises:
-        OutputError: the folder is no dataset, its build has not finished, or a file is missing, damaged,
-            unreadable or named by no manifest.
+        OutputError: the folder is not a dataset, its build has not finished, or a file is missing, damaged,
+            unreadable or not named by any manifest.
     """
     try:
         return _read_built_folder(folder)
@@ -72,7 +72,7 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Paths in the repo of all files under the data folders, except hidden ones."""
+    """Yield the repo paths of all files under the data folders, except hidden ones."""
     for top in DATA_FOLDERS:
         for place, folders, names in os.walk(folder / top, onerror=raise_unless_missing):
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -82,7 +82,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def raise_unless_missing(error: OSError) -> None:
-    """What `os.walk` is to do about a folder that it cannot list."""
+    """Handle a folder that `os.walk` cannot list: raise the error unless the folder is missing."""
     if not isinstance(error, FileNotFoundError):
         raise error
 

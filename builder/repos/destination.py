@@ -1,4 +1,4 @@
-"""What a place must offer for a dataset to be published there."""
+"""What a destination must offer so that a dataset can be published there."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -13,11 +13,11 @@ from .outgoing_file import OutgoingFile
 
 
 class DestinationChangedError(Exception):
-    """The destination is no longer as it was read: read it again and redo the change."""
+    """The destination has changed since it was read: read it again and redo the change."""
 
 
 class UploadLostError(OutputError):
-    """Files that were uploaded ahead are not there: make and upload them once more."""
+    """Files that were uploaded ahead are gone: make and upload them again."""
 
     def __init__(self, where: str, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
@@ -33,20 +33,20 @@ class CheckpointChange:
     """What brings one checkpoint of the destination up to date."""
 
     data: tuple[OutgoingFile, ...]
-    """Shards and episodes table that are missing or different there."""
+    """Shards and episodes table that are missing or different at the destination."""
     deletions: tuple[str, ...]
     """Files in the checkpoint's folder that its manifest does not name."""
     manifest: OutgoingFile | None
-    """Comes after the data, so that a manifest vouches only for what is there."""
+    """The manifest; it is written after the data, so that it vouches only for what is there."""
 
     @property
     def writes(self) -> tuple[OutgoingFile, ...]:
-        """All files that go up, the manifest last."""
+        """All files to upload, the manifest last."""
         return (*self.data, self.manifest) if self.manifest else self.data
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is missing, different or left over there."""
+        """Whether anything is missing, different or left over at the destination."""
         return bool(self.writes or self.deletions)
 
 
@@ -55,16 +55,16 @@ class Change:
     """What brings a destination up to date."""
 
     summary: str
-    """One line, for a commit."""
+    """A one-line summary, for a commit."""
     checkpoints: tuple[CheckpointChange, ...]
     card: OutgoingFile | None
-    """Comes last, so that the card tells only of what is there."""
+    """The card; it is written last, so that it mentions only what is there."""
     interim_card: OutgoingFile | None
-    """Comes first where the change is not made in one step: does not tell of what is replaced or removed."""
+    """A card to write first if the change takes several steps: it omits what is replaced or removed."""
 
     @property
     def writes(self) -> list[OutgoingFile]:
-        """All files that go up, in an order that is safe to stop in."""
+        """All files to upload, in an order that is safe to stop in."""
         writes = [file for each in self.checkpoints for file in each.writes]
         return [*writes, self.card] if self.card else writes
 
@@ -75,7 +75,7 @@ class Change:
 
     @property
     def bytes(self) -> int:
-        """What the files that go up amount to."""
+        """The total size in bytes of the files to upload."""
         return sum(file.size for file in self.writes)
 
 
@@ -89,28 +89,28 @@ class Snapshot(ABC):
 
     @abstractmethod
     def size(self, path: str) -> int | None:
-        """Bytes of a file of the games; None if it is not there."""
+        """Returns the size in bytes of a file of the games; None if it is not there."""
 
     @abstractmethod
     def holds(self, file: OutgoingFile) -> bool:
-        """Whether a file is there with the same content."""
+        """Returns whether a file is there with the same content."""
 
     @abstractmethod
     def blob_id(self, path: str) -> str:
-        """Something that is the same only for the same content: where it can be told, Git's name for it."""
+        """Returns an identifier that is the same only for the same content: Git's name for it, if known."""
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """The content of a small file; None if there is none."""
+        """Returns the content of a small file; None if there is none."""
 
     @abstractmethod
     def apply(self, change: Change) -> str | None:
-        """Make the change, and return the commit where there are commits.
+        """Make the change, and return the commit if there are commits.
 
         Raises:
-            DestinationChangedError: someone else has changed the destination since; nothing was changed.
-            UploadLostError: files that were to be there already are not; nothing was changed.
-            OutputError: it cannot be done.
+            DestinationChangedError: someone else has changed the destination meanwhile; nothing was changed.
+            UploadLostError: files that were uploaded ahead are gone; nothing was changed.
+            OutputError: the change cannot be made.
         """
 
 
@@ -129,12 +129,12 @@ class Destination(ABC):
 
     @cached_property
     def known_manifests(self) -> dict[tuple[str, str], Manifest]:
-        """Manifests that were read in this process, by their path and the blob id of the content."""
+        """Manifests that were read in this process, by their path and the blob id of their content."""
         return {}
 
     @abstractmethod
     def check(self, source: Path | None = None) -> None:
-        """Refuse what cannot work before anything else is done, changing nothing.
+        """Reject what cannot work before anything else is done, without changing anything.
 
         Args:
             source: the dataset's folder, if it lies in one.
@@ -145,21 +145,21 @@ class Destination(ABC):
 
     @abstractmethod
     def upload(self, files: Sequence[OutgoingFile]) -> None:
-        """Bring the files' content here ahead of the change that names them, with `content` None.
+        """Upload the files' content ahead of the change that names them, in which their `content` is None.
 
-        Readers see nothing of it. May be called again for the same files, and by many processes at once.
+        Readers see none of it. May be called again for the same files, and by many processes at once.
 
         Raises:
-            OutputError: it cannot be done.
+            OutputError: the files cannot be uploaded.
         """
 
     @abstractmethod
     def discard_uploads(self) -> None:
-        """Forget what was uploaded and no change has named; only while nobody uploads."""
+        """Discard uploads that no change has named; call it only while nobody uploads."""
 
     @abstractmethod
     def games(self) -> list[Game]:
-        """The games that have a folder here.
+        """Returns the games that have a folder here.
 
         Raises:
             OutputError: they cannot be listed.
@@ -167,7 +167,7 @@ class Destination(ABC):
 
     @abstractmethod
     def snapshot(self, games: Collection[Game]) -> Snapshot:
-        """What is there now of the games; nothing is created.
+        """Returns what is there now of the games; nothing is created.
 
         Raises:
             OutputError: it cannot be read.

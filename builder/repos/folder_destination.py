@@ -1,4 +1,4 @@
-"""Publishing into a folder."""
+"""Publishes into a folder."""
 
 import contextlib
 import errno
@@ -31,21 +31,21 @@ from .outgoing_file import OutgoingFile
 from .repo_folder import DATA_FOLDERS, check_repo_folder, read_repo_file
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
-"""Where files lie that were uploaded ahead, each under its SHA-256."""
+"""The folder of files that were uploaded ahead, each under its SHA-256."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _Marks = Mapping[str, tuple[int, int, int]]
-"""Inode, size and time of change of each file, by its path in the repo: they tell whether it was replaced."""
+"""Inode, size and change time of each file, by its path in the repo: they show whether it was replaced."""
 
 
 @dataclass(frozen=True)
 class FolderDestination(Destination):
     """A folder that holds a dataset repo, or nothing yet.
 
-    Files appear under their names only when they are whole: a checkpoint's data first, its manifest once
-    the data is in place, and the card last. While a checkpoint is replaced, the card does not tell of it. A
-    publication that was killed goes on when it is run again.
+    Files appear under their names only when they are complete: a checkpoint's data first, its manifest once
+    the data is in place, and the card last. While a checkpoint is replaced, the card does not mention it. A
+    publication that was killed continues when it is run again.
     """
 
     folder: Path
@@ -56,10 +56,10 @@ class FolderDestination(Destination):
         return str(self.folder)
 
     def check(self, source: Path | None = None) -> None:
-        """Refuse the built folder itself, and a folder that holds something else.
+        """Reject the built folder itself, and a folder that holds something else.
 
         Raises:
-            OutputError: which it is.
+            OutputError: the folder is one of these.
         """
         if source is not None:
             here, there = self.folder.resolve(), source.resolve()
@@ -81,16 +81,16 @@ class FolderDestination(Destination):
                     _upload(file, place)
 
     def discard_uploads(self) -> None:
-        """Remove what was uploaded and no change has named."""
+        """Remove uploads that no change has named."""
         with _explained(self.folder, 0):
             remove(self.folder / UPLOADS)
 
     def games(self) -> list[Game]:
-        """The games that have files here; a removal that was killed may have left empty folders."""
+        """Returns the games that have files here; a removal that was killed may have left empty folders."""
         return [game for game in GAMES if next(_files(self.folder, [game]), None) is not None]
 
     def snapshot(self, games: Collection[Game]) -> "FolderSnapshot":
-        """What the folder holds of the games.
+        """Returns what the folder holds of the games.
 
         Raises:
             OutputError: a folder in it cannot be listed.
@@ -108,7 +108,7 @@ class FolderSnapshot(Snapshot):
     folder: Path
     games: tuple[Game, ...]
     marks: _Marks
-    """Also of the card."""
+    """The marks of the games' files and the card."""
 
     @property
     def paths(self) -> Collection[str]:
@@ -116,20 +116,20 @@ class FolderSnapshot(Snapshot):
         return self.marks.keys() - {CARD}
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file; None if it is not there."""
+        """Returns the size of a file in bytes; None if it is not there."""
         return self.marks[path][1] if path in self.marks else None
 
     def holds(self, file: OutgoingFile) -> bool:
-        """Compares sizes first, then SHA-256."""
+        """Returns whether a file is there with the same content: compares sizes first, then SHA-256."""
         path = self.folder / file.path
         return _has_size(path, file.size) and sha256_of(path) == file.sha256
 
     def blob_id(self, path: str) -> str:
-        """Git's name for a small file's content."""
+        """Returns Git's name for a small file's content."""
         return OutgoingFile.of_bytes(path, self.read(path) or b"").blob_id()
 
     def read(self, path: str) -> bytes | None:
-        """The content of a small file; None if there is none.
+        """Returns the content of a small file; None if there is none.
 
         Raises:
             OutputError: it cannot be read.
@@ -141,8 +141,8 @@ class FolderSnapshot(Snapshot):
         """Put the files into the folder.
 
         Raises:
-            DestinationChangedError: others have changed the folder since it was read.
-            UploadLostError: files that were to be uploaded are not there.
+            DestinationChangedError: someone else has changed the folder since it was read.
+            UploadLostError: files that were uploaded ahead are gone.
             OutputError: the disk is full, the folder cannot be written, or another process writes there.
         """
         if not change.writes and not change.deletions:
@@ -175,17 +175,17 @@ class FolderSnapshot(Snapshot):
             for file in change.data:
                 self._write(file, renames.enter_context(replacing(self.folder / file.path)))
                 bar.update(file.size)
-            # From here to the new manifest none vouches for the checkpoint.
+            # From here to the new manifest, none vouches for the checkpoint.
             if change.manifest:
                 remove(self.folder / change.manifest.path)
-            # In the order of names a manifest comes before the shards that it vouches for.
+            # In order of names, a manifest comes before the shards that it vouches for.
             for path in sorted(set(change.deletions).difference(leftovers)):
                 self._delete(path)
         if change.manifest:
             self._put(change.manifest, bar)
 
     def _delete(self, path: str) -> None:
-        """With the folders that are empty then."""
+        """Delete a file, and the folders that are empty then."""
         remove(self.folder / path)
         for parent in (self.folder / path).relative_to(self.folder).parents[:-1]:
             try:
@@ -206,12 +206,12 @@ class FolderSnapshot(Snapshot):
 
 
 def uploaded(folder: Path, file: OutgoingFile) -> Path:
-    """Where a file lies that was uploaded ahead."""
+    """Returns the path of a file that was uploaded ahead."""
     return folder / UPLOADS / file.sha256
 
 
 def _marks(folder: Path, games: Collection[Game]) -> _Marks:
-    """Of the card and the games' files; what goes away meanwhile is passed over."""
+    """Returns the marks of the card and the games' files; skips what disappears meanwhile."""
     marks = {}
     for path in (folder / CARD, *_files(folder, games)):
         with contextlib.suppress(FileNotFoundError):
@@ -233,7 +233,7 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def _upload(file: OutgoingFile, place: Path) -> None:
-    """Under a name of its own until it is whole: another process may be uploading the same."""
+    """Copy a file under a name of its own until it is complete: another process may be uploading the same."""
     whole = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
     try:
         _copy(file, whole)
@@ -249,7 +249,7 @@ def _copy(file: OutgoingFile, path: Path) -> None:
 
 
 def _link(place: Path, path: Path) -> None:
-    """A second name, so that the first one is still there when a kill comes in between."""
+    """Add a second name, so that the first one still exists if the process is killed in between."""
     try:
         path.hardlink_to(place)
     except OSError:  # a file system without links
@@ -257,11 +257,11 @@ def _link(place: Path, path: Path) -> None:
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Refuse to begin what will not fit.
+    """Refuse to start what will not fit.
 
     Args:
-        folder: where it goes; it need not exist.
-        needed: bytes.
+        folder: where the files go; it need not exist.
+        needed: the bytes that they take.
 
     Raises:
         OutputError: less than that is free.
@@ -289,6 +289,6 @@ def _full(folder: Path, needed: int) -> OutputError:
 
 
 def _free(folder: Path) -> int:
-    """Bytes; of the nearest folder that exists."""
+    """Returns the free bytes of the nearest folder that exists."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(os.fspath(existing)).free

@@ -1,4 +1,4 @@
-"""Reading a dataset repo that lies in a folder."""
+"""Reads a dataset repo in a folder."""
 
 import contextlib
 import os
@@ -26,14 +26,14 @@ class FolderReader(RepoReader):
 
     @property
     def load_arguments(self) -> dict[str, Any]:
-        """The folder."""
+        """The folder, as `load_dataset` takes it."""
         return {"path": self._root}
 
     def files(self) -> dict[str, ListedFile]:
-        """All files; of hidden folders only those in which a build or a publication works.
+        """Returns all files; of hidden folders, only those in which a build or a publication works.
 
         Raises:
-            NoDatasetError: there is no such folder.
+            NoDatasetError: the folder does not exist.
             OutputError: it cannot be read.
         """
         self.require_answer()
@@ -45,7 +45,7 @@ class FolderReader(RepoReader):
             ) from None
 
     def read(self, path: str) -> bytes:
-        """The content of a small file."""
+        """Returns the content of a small file."""
         try:
             return read_small(self.folder / path)
         except OSError as error:
@@ -53,19 +53,19 @@ class FolderReader(RepoReader):
 
     @contextlib.contextmanager
     def fetch(self, path: str) -> Iterator[Path]:
-        """The file itself."""
+        """Yield the path of the file itself."""
         place = self.folder / path
         if not os.access(place, os.R_OK):
             raise UnreadableFileError("no permission" if place.exists() else "it is gone")
         yield place
 
     def require_answer(self) -> None:
-        """See whether the folder is there."""
+        """Check that the folder exists."""
         if not self.folder.is_dir():
             raise NoDatasetError(f"{self.folder}: no such folder; name one that `publish` or `build` wrote")
 
     def path_in_repo(self, url: str) -> str:
-        """A local path, below the folder."""
+        """Returns the path below the folder of a local path."""
         return url.removeprefix(f"{self._root}/")
 
     @property

@@ -1,4 +1,4 @@
-"""Publishing to a dataset repo on the Hugging Face Hub."""
+"""Publishes to a dataset repo on the Hugging Face Hub."""
 
 import contextlib
 import functools
@@ -30,24 +30,24 @@ MAIN = "main"
 
 @dataclass(frozen=True)
 class HubDestination(Destination):
-    """A dataset repo on the Hub, created if there is none.
+    """A dataset repo on the Hub, created if it does not exist.
 
-    Large files go up ahead, by Xet where the client has it; then one commit on top of the revision that was
-    read puts all in place, so that readers see either the old dataset or the new one.
+    Large files are uploaded ahead, by Xet if the client has it; then one commit on top of the revision that
+    was read puts everything in place, so readers see either the old dataset or the new one.
     """
 
     repo_id: str
     """`user/name`."""
     revision: str = MAIN
-    """A branch, created from main if there is none."""
+    """A branch, created from main if it does not exist."""
     private: bool = False
-    """Create the repo as a private one; one that is public already is refused."""
+    """Whether to create the repo as a private one; an existing public one is refused."""
     token: str | None = field(default=None, repr=False)
-    """None takes the one from HF_TOKEN or `hf auth login`."""
+    """The token; None takes the one from HF_TOKEN or `hf auth login`."""
     endpoint: str | None = None
-    """None takes HF_ENDPOINT, or huggingface.co."""
+    """The Hub's URL; None takes HF_ENDPOINT, or huggingface.co."""
     patience: float = 900.0
-    """Seconds that a request may take, with all its attempts while the Hub is too busy."""
+    """Seconds that a request may take, including retries while the Hub is too busy."""
     silence: float = 120.0
     """Seconds without a byte after which an attempt has failed."""
 
@@ -63,20 +63,20 @@ class HubDestination(Destination):
 
     @functools.cached_property
     def hub(self) -> HubRequests:
-        """What speaks to the Hub."""
+        """The client that sends requests to the Hub."""
         page = f"datasets/{self.repo_id}" + ("" if self.revision == MAIN else f"/tree/{self.revision}")
         return HubRequests(page, self.token, self.endpoint, self.patience, self.silence)
 
     @functools.cached_property
     def uploads(self) -> HubUploads:
-        """What brings files into the repo's large file storage."""
+        """The uploads into the repo's large file storage."""
         return HubUploads(self.hub, self.repo_id, self.revision)
 
     def check(self, source: Path | None = None) -> None:
-        """Refuse an impossible name.
+        """Reject an impossible name.
 
         Raises:
-            OutputError: the repo cannot be called so.
+            OutputError: a repo cannot have this name.
         """
         try:
             validate_repo_id(self.repo_id)
@@ -86,10 +86,10 @@ class HubDestination(Destination):
             raise OutputError(f"{self.repo_id!r} is not a repo's full name: expected USER/NAME")
 
     def upload(self, files: Sequence[OutgoingFile]) -> None:
-        """Bring the files into the repo's large file storage; the repo is created if there is none.
+        """Upload the files into the repo's large file storage; create the repo if it does not exist.
 
         Raises:
-            OutputError: the Hub does not let us write, or it keeps such files elsewhere.
+            OutputError: the Hub does not permit writing, or it stores such files elsewhere.
         """
         with self.hub.explained():
             snapshot = self.snapshot(())
@@ -103,13 +103,13 @@ class HubDestination(Destination):
             )
 
     def discard_uploads(self) -> None:
-        """Nothing to do: the Hub itself collects what no commit names."""
+        """Do nothing: the Hub itself discards what no commit names."""
 
     def snapshot(self, games: Collection[Game]) -> "HubSnapshot":
-        """What the branch holds of the games; of a branch that is missing, what main holds.
+        """Returns what the branch holds of the games, or what main holds if the branch does not exist.
 
         Raises:
-            OutputError: the Hub does not let us read, or the repo is public and must not be.
+            OutputError: the Hub does not permit reading, or the repo is public and must not be.
         """
         with self.hub.explained():
             info, has_branch = self._info(self.revision), True
@@ -124,10 +124,10 @@ class HubDestination(Destination):
             return HubSnapshot(self, info.sha, has_branch, dict(self._files(info.sha, games)))
 
     def games(self) -> list[Game]:
-        """The games that have a folder in the branch, or in main if it is missing.
+        """Returns the games that have a folder in the branch, or in main if the branch does not exist.
 
         Raises:
-            OutputError: the Hub does not let us read.
+            OutputError: the Hub does not permit reading.
         """
         found = set()
         with self.hub.explained():
@@ -146,7 +146,7 @@ class HubDestination(Destination):
                 lambda: self.hub.api.dataset_info(self.repo_id, revision=revision, expand=["sha", "private"])
             )
         except RequestFailedError as error:
-            # The Hub says 401 to those who show no token, whether the repo is private or missing.
+            # Without a token, the Hub answers 401 whether the repo is private or missing.
             if status_of(error) == 404:
                 return None
             raise
@@ -165,7 +165,7 @@ class HubSnapshot(Snapshot):
 
     destination: HubDestination
     commit: str | None
-    """None if there is no repo yet."""
+    """The revision's commit; None if there is no repo yet."""
     has_branch: bool
     files: dict[str, ListedFile]
 
@@ -175,11 +175,11 @@ class HubSnapshot(Snapshot):
         return self.files.keys()
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file; None if it is not there."""
+        """Returns the size of a file in bytes; None if it is not there."""
         return self.files[path].size if path in self.files else None
 
     def holds(self, file: OutgoingFile) -> bool:
-        """Compares what the Hub knows of a file: SHA-256 if it lies in LFS, else git's name for it."""
+        """Returns whether a file is there with this content: by SHA-256 in LFS, else by Git's name for it."""
         held = self.files.get(file.path)
         if held is None or held.size != file.size:
             return False
@@ -188,14 +188,14 @@ class HubSnapshot(Snapshot):
         return file.content is not None and held.blob_id == file.blob_id()
 
     def blob_id(self, path: str) -> str:
-        """Git's name for a file's content, or for its pointer if it lies in LFS."""
+        """Returns Git's name for a file's content, or for its pointer if it is in LFS."""
         return self.files[path].blob_id or ""
 
     def read(self, path: str) -> bytes | None:
-        """The content of a small file; None if there is none.
+        """Returns the content of a small file; None if there is none.
 
         Raises:
-            OutputError: the Hub does not let us read.
+            OutputError: the Hub does not permit reading.
         """
         if self.commit is None:
             return None
@@ -213,7 +213,7 @@ class HubSnapshot(Snapshot):
         Raises:
             DestinationChangedError: the branch has moved on, or was created just now.
             UploadLostError: the Hub does not have a file that was uploaded.
-            OutputError: the Hub does not let us write.
+            OutputError: the Hub does not permit writing.
         """
         with self.destination.hub.explained():
             is_needed = bool(change.writes or change.deletions)
@@ -234,7 +234,7 @@ class HubSnapshot(Snapshot):
                 raise
 
     def create(self) -> None:
-        """The repo and the branch, as far as they are missing."""
+        """Create the repo and the branch, where they do not exist."""
         to = self.destination
         if self.commit is None:
             private = to.private or None
@@ -249,7 +249,7 @@ class HubSnapshot(Snapshot):
             )
 
     def _lost(self, files: Sequence[OutgoingFile]) -> list[str]:
-        """Those of the uploaded files that the Hub does not have."""
+        """Returns those of the uploaded files that the Hub does not have."""
         to = self.destination
         infos = [addition_of_upload(file).upload_info for file in files]
         objects, _, _ = to.hub.retrying(
@@ -287,6 +287,6 @@ class HubSnapshot(Snapshot):
 
 
 def _listed(entry: Mapping[str, Any]) -> ListedFile:
-    """What the Hub lists of a file."""
+    """Returns what the Hub lists about a file."""
     large = entry.get("lfs")
     return ListedFile(entry["size"], large["oid"] if large else None, entry["oid"])

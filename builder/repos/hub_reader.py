@@ -1,4 +1,4 @@
-"""Reading a dataset repo on the Hugging Face Hub, at one revision of it."""
+"""Reads a dataset repo on the Hugging Face Hub, at one revision."""
 
 import contextlib
 import errno
@@ -37,15 +37,15 @@ MAIN = "main"
 
 
 class _MissingError(SourceError):
-    """No such repo or revision, as far as one may see: asking again would not help."""
+    """The repo or revision does not exist, or is hidden from this user: asking again would not help."""
 
 
 @dataclass(frozen=True)
 class HubReader(RepoReader):
     """A dataset repo on the Hub.
 
-    The revision is looked up once: what others commit in the meantime does not show. Files are downloaded one
-    at a time and removed again.
+    The revision is looked up once: later commits do not show. Files are downloaded one at a time and removed
+    again.
     """
 
     repo_id: str
@@ -53,9 +53,9 @@ class HubReader(RepoReader):
     revision: str = MAIN
     """A branch, a tag or a commit."""
     token: str | None = field(default=None, repr=False)
-    """None takes the one from HF_TOKEN or `hf auth login`."""
+    """The token; None takes the one from HF_TOKEN or `hf auth login`."""
     patience: float = 120.0
-    """Seconds without an answer after which the Hub is given up."""
+    """Seconds without an answer after which to give up."""
 
     @property
     def address(self) -> str:
@@ -65,7 +65,7 @@ class HubReader(RepoReader):
 
     @property
     def load_arguments(self) -> dict[str, Any]:
-        """The repo at its commit."""
+        """The repo at its commit, as `load_dataset` takes it."""
         return {"path": self.repo_id, "revision": self.commit, "token": self.token}
 
     @cached_property
@@ -74,22 +74,22 @@ class HubReader(RepoReader):
 
         Raises:
             NoDatasetError: there is no such repo or revision.
-            OutputError: the Hub does not let us read, or gives no answer.
+            OutputError: the Hub does not permit reading, or does not answer.
         """
         return self._current_commit()
 
     def files(self) -> dict[str, ListedFile]:
-        """All files of the commit.
+        """Returns all files of the commit.
 
         Raises:
             NoDatasetError: there is no such repo or revision.
-            OutputError: the Hub does not let us read, or gives no answer.
+            OutputError: the Hub does not permit reading, or does not answer.
         """
         commit = self.commit
         return self._ask(lambda: dict(self._list(commit)))
 
     def read(self, path: str) -> bytes:
-        """The content of a small file."""
+        """Returns the content of a small file."""
         url = hf_hub_url(
             self.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=self._api.endpoint
         )
@@ -104,16 +104,16 @@ class HubReader(RepoReader):
 
     @contextlib.contextmanager
     def fetch(self, path: str) -> Iterator[Path]:
-        """The file, downloaded."""
+        """Yield the path of the downloaded file."""
         with tempfile.TemporaryDirectory(prefix="verify-") as folder:
             yield Path(self._get(lambda: self._download(path, folder), path))
 
     def require_answer(self) -> None:
-        """See whether the Hub still says which commit it has."""
+        """Check that the Hub still answers which commit it has."""
         self._current_commit()
 
     def path_in_repo(self, url: str) -> str:
-        """An hf:// URL, below the repo."""
+        """Returns the path below the repo of an hf:// URL."""
         return url.removeprefix(f"hf://datasets/{self.repo_id}@{self.commit}/")
 
     @cached_property
@@ -132,7 +132,7 @@ class HubReader(RepoReader):
                     local_dir=folder,
                 )
         except LocalEntryNotFoundError as error:
-            # The client's word for a Hub that gives no answer; the answer that it did give is the cause.
+            # The client raises this if the Hub does not answer; an answer that it did give is the cause.
             raise ConnectionError("no answer") from error.__cause__
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -160,7 +160,7 @@ class HubReader(RepoReader):
                 yield entry.path, ListedFile(entry.size, entry.lfs.sha256 if entry.lfs else None)
 
     def _ask(self, question: Callable[[], Result]) -> Result:
-        """The Hub's answer, asked again while its failures may pass."""
+        """Returns the Hub's answer, asked again while its failures may pass."""
 
         def ask() -> Result:
             try:
@@ -186,7 +186,7 @@ class HubReader(RepoReader):
             raise OutputError(str(error)) from None
 
     def _get(self, get: Callable[[], Result], path: str) -> Result:
-        """What there is at a path, asked for again while failures may pass."""
+        """Returns what is at a path, asked for again while failures may pass."""
 
         def get_if_there() -> Result:
             try:

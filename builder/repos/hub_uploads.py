@@ -1,4 +1,4 @@
-"""Brings files into the large file storage of a repo on the Hub, ahead of the commit that names them."""
+"""Uploads files into the large file storage of a Hub repo, ahead of the commit that names them."""
 
 import functools
 import json
@@ -18,17 +18,17 @@ from .outgoing_file import OutgoingFile
 DATASET = "dataset"
 BATCH_FILES = 64
 BATCH_BYTES = 2**28
-"""Files and bytes that are handed to the client at once: bounds its memory, and paces the progress bar."""
+"""Files and bytes handed to the client at once: this bounds its memory, and paces the progress bar."""
 
 _XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})\b")
-"""In the text of an error of Xet's, which has the status nowhere else."""
+"""Finds the status in the text of an error of Xet's, which has it nowhere else."""
 
 
 class HubUploads:
     """Uploads to one branch of a dataset repo.
 
     Args:
-        hub: sends the requests.
+        hub: the client that sends the requests.
         repo_id: `user/name`.
         revision: the branch.
     """
@@ -37,7 +37,7 @@ class HubUploads:
         self._hub, self._repo_id, self._revision = hub, repo_id, revision
 
     def upload(self, files: Sequence[OutgoingFile]) -> list[CommitOperationAdd]:
-        """Upload those of the files that go into large file storage; return what names all in a commit.
+        """Upload the files that go into large file storage; return the commit's additions for all.
 
         Raises:
             OutputError: the Hub refuses a file.
@@ -59,7 +59,7 @@ class HubUploads:
                 self._repo_id, additions, repo_type=DATASET, revision=self._revision
             )
         except (RuntimeError, ConnectionError) as error:
-            # What went wrong in a thread of the client's, or with Xet, of which there is only the text.
+            # An error in one of the client's threads or in Xet; all that is left of it is its text.
             if (status := _XET_STATUS.search(str(error))) and int(status[1]) not in PASSING:
                 raise OutputError(f"{self._hub.address}: the Hub refused ({first_words(error)})") from None
             raise error.__cause__ or ConnectionError(str(error)) from None
@@ -71,20 +71,20 @@ class HubUploads:
 
 
 def first_words(error: Exception) -> str:
-    """The beginning of what an error says."""
+    """Returns the beginning of an error's message."""
     return textwrap.shorten(str(error), 300, placeholder=" …")
 
 
 def _addition(file: OutgoingFile) -> CommitOperationAdd:
     assert file.content is not None
     addition = CommitOperationAdd(file.path, file.content)
-    # Known since the folder was checked; else the client would read each file once more.
+    # Already known from checking the folder; otherwise the client would read each file again.
     addition.upload_info.sha256 = bytes.fromhex(file.sha256)
     return addition
 
 
 def addition_of_upload(file: OutgoingFile) -> CommitOperationAdd:
-    """Returns what names a file whose bytes the Hub has: the client is not to look at it again."""
+    """Returns the addition of a file whose bytes the Hub has: the client must not read it again."""
     addition = CommitOperationAdd(file.path, b"")
     addition.upload_info = UploadInfo(size=file.size, sample=b"", sha256=bytes.fromhex(file.sha256))
     addition._upload_mode = "lfs"

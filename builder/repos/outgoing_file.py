@@ -1,4 +1,4 @@
-"""A file on its way to a dataset repo."""
+"""A file to be written to a dataset repo."""
 
 import hashlib
 import io
@@ -9,23 +9,23 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class OutgoingFile:
-    """A file that goes to a dataset repo, and where its bytes are."""
+    """A file to be written to a dataset repo, and where its bytes are."""
 
     path: str
-    """In the repo."""
+    """Path in the repo."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
     content: Path | bytes | None
-    """None if it was uploaded ahead: the destination knows it by its SHA-256."""
+    """The bytes or their path; None if uploaded ahead: the destination knows them by their SHA-256."""
 
     @classmethod
     def of_bytes(cls, path: str, content: bytes) -> "OutgoingFile":
-        """A small file that lies in memory."""
+        """Returns a small file held in memory."""
         return cls(path, len(content), hashlib.sha256(content).hexdigest(), content)
 
     def open(self) -> BinaryIO:
-        """The file's bytes, to be read from the start.
+        """Open the file's bytes for reading from the start.
 
         Raises:
             ValueError: it was uploaded ahead, so its bytes are not here.
@@ -35,7 +35,7 @@ class OutgoingFile:
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
     def blob_id(self) -> str:
-        """Git's name for the content."""
+        """Returns Git's name for the content."""
         digest = hashlib.sha1(b"blob %d\0" % self.size)
         with self.open() as content:
             while block := content.read(2**20):

@@ -16,7 +16,7 @@ from .hub_reader import HubReader
 from .repo_reader import NoDatasetError, RepoReader
 
 GAME = "{game}"
-"""Stands in a place's name for each game's own."""
+"""Stands for the game's own name in a place."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Place:
 
     folder: str | None = None
     repo_id: str | None = None
-    """`user/name`; either this or the folder is given, and either may hold `{game}`."""
+    """`user/name`; either this or the folder is set, and either may contain `{game}`."""
     revision: str = MAIN
     private: bool = False
 
@@ -38,30 +38,30 @@ class Place:
         return GAME in str(self)
 
     def absolute(self) -> "Place":
-        """The same place for a process that works in another folder."""
+        """Returns the same place for a process that works in another folder."""
         return self if self.folder is None else replace(self, folder=str(Path(self.folder).absolute()))
 
     def of(self, game: Game) -> "Place":
-        """The place of one game."""
+        """Returns the place of one game."""
         name = str(self).replace(GAME, game.slug)
         return replace(self, repo_id=name) if self.folder is None else replace(self, folder=name)
 
     def destinations(self, games: Iterable[Game]) -> dict[Game, Destination]:
-        """Where each of the games goes."""
+        """Returns where each of the games goes."""
         if self.for_each_game:
             return {game: self.destination(game) for game in games}
         games = list(games)
         return dict.fromkeys(games, self.destination(games[0])) if games else {}
 
     def destination(self, game: Game) -> Destination:
-        """Where a game goes."""
+        """Returns where a game goes."""
         return self.of(game).single()
 
     def single(self) -> Destination:
-        """The one place.
+        """Returns the one destination of all games.
 
         Raises:
-            OutputError: there is one for each game.
+            OutputError: each game has its own.
         """
         if self.for_each_game:
             raise OutputError(f"{self}: {GAME} stands for games only with --source; name a single place")
@@ -70,20 +70,20 @@ class Place:
         return HubDestination(str(self), revision=self.revision, private=self.private)
 
     def reader(self) -> RepoReader:
-        """The one place, for somebody who only reads."""
+        """Returns a reader of the one place."""
         if self.folder is not None:
             return FolderReader(Path(self.folder))
         return HubReader(str(self), self.revision)
 
     def find_games(self) -> list[Game]:
-        """The games whose own places are there, of all that exist.
+        """Returns the games, of all that there are, whose own places exist.
 
         Raises:
-            OutputError: there is none, or the Hub does not say.
+            OutputError: there is none, or the Hub does not answer.
         """
         found, missing = [], []
         for game in GAMES:
-            # One after another: sixty small questions, and the first that fails is told.
+            # One after another: sixty small requests, and the first failure is reported.
             try:
                 self.of(game).reader().require_answer()
                 found.append(game)
@@ -94,13 +94,13 @@ class Place:
         return found
 
     def default_work(self) -> str:
-        """Where the work folder is if nobody says: in the folder that is published to, else in the cache."""
+        """Returns the default work folder: in the folder that is published to, or else in the cache."""
         if self.folder is not None and not self.for_each_game:
             return str(Path(self.folder) / ".work.incomplete")
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return self.work_below(str(cache / "atari-dqn-replay"))
 
     def work_below(self, folder: str) -> str:
-        """A folder for this publication alone in one that may hold anything."""
+        """Returns a work folder for this publication alone, below a folder that may hold anything."""
         name = f"{os.environ.get('HF_ENDPOINT', '')} {self} {self.revision}"
         return f"{folder.rstrip('/')}/.atari-work-{hashlib.sha256(name.encode()).hexdigest()[:16]}.incomplete"

@@ -10,25 +10,25 @@ from ..format.layout import CARD, MANIFEST
 from ..format.manifest import Manifest
 
 DATA_FOLDERS = ("data", "episodes")
-"""Where a dataset repo's Parquet files and manifests lie."""
+"""Folders of a dataset repo's Parquet files and manifests."""
 
 HUB_ATTRIBUTES = ".gitattributes"
-"""In every clone of a Hub repo, even of one whose card its owner has only begun."""
+"""A file in every clone of a Hub repo, even if its owner has only begun the card."""
 
 _EVERYWHERE = (".DS_Store", ".cache")
-"""What programs leave in any folder; also whatever begins with `.git`."""
+"""Names that programs leave in any folder; names that begin with `.git` are also allowed."""
 
 _GENERATED = "<!-- generated:"
-"""With this begin the marks of a card of ours."""
+"""The beginning of the marks on our cards."""
 
 
 def check_repo_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a dataset of ours.
+    """Reject a folder that holds something other than a dataset of ours.
 
     In a folder that has a manifest of ours, people may keep hidden files and files such as a LICENSE.
 
     Raises:
-        OutputError: it does, or it is no folder, or its card is not UTF-8.
+        OutputError: it holds something else, it is not a folder, or its card is not UTF-8.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
@@ -51,7 +51,7 @@ def read_repo_file(path: Path) -> bytes:
     """Returns the content of a manifest or a card.
 
     Raises:
-        OutputError: it cannot be read, or is no small file.
+        OutputError: it cannot be read, or is not a small file.
     """
     try:
         return read_small(path)
@@ -60,7 +60,7 @@ def read_repo_file(path: Path) -> bytes:
 
 
 def read_manifests(folder: Path, game: Game) -> list[Manifest]:
-    """The manifests of a game's checkpoints, by run and checkpoint.
+    """Returns the manifests of a game's checkpoints, by run and checkpoint.
 
     Raises:
         OutputError: one cannot be read, or lies in another checkpoint's place.
@@ -75,15 +75,15 @@ def read_manifests(folder: Path, game: Game) -> list[Manifest]:
 
 
 def read_manifest(content: bytes, path: str, where: str) -> Manifest:
-    """A manifest that lies where it belongs and names only files that belong to its checkpoint.
+    """Returns a manifest that is where it belongs and names only files of its checkpoint.
 
     Args:
         content: the file's bytes.
-        path: where the file lies in the repo.
-        where: the repo's name for messages.
+        path: the file's path in the repo.
+        where: the repo's name, for messages.
 
     Raises:
-        OutputError: it is no manifest, or that of another place.
+        OutputError: it is not a manifest, or it belongs elsewhere.
     """
     manifest = Manifest.from_json(content, f"{where}/{path}")
     checkpoint, shards = manifest.id, len(manifest.shards)
@@ -106,7 +106,7 @@ def _has_manifest(folder: Path) -> bool:
 
 
 def _others(folder: Path) -> list[str]:
-    """What no dataset of ours holds."""
+    """Returns what no dataset of ours holds."""
     is_ours = _has_manifest(folder)
     slugs = {game.slug for game in GAMES}
     others = []
@@ -120,6 +120,6 @@ def _others(folder: Path) -> list[str]:
 
 
 def _is_anywhere(path: Path) -> bool:
-    """Whether a folder that has no dataset yet may hold this."""
+    """Returns whether a folder without a dataset may hold this."""
     named = path.name == CARD or path.name in _EVERYWHERE
     return named or path.name.startswith(".git") or path.suffix == TEMPORARY_SUFFIX

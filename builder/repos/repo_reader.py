@@ -1,4 +1,4 @@
-"""A dataset repo that is read as it is: a listing of its files, and their bytes."""
+"""A dataset repo read as it is: a listing of its files, and their bytes."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -11,22 +11,22 @@ from ..errors import OutputError
 
 @dataclass(frozen=True)
 class ListedFile:
-    """What a repo's listing tells of a file."""
+    """What a repo's listing shows of a file."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str | None = None
-    """Where it is known without reading the file."""
+    """SHA-256, if it is known without reading the file."""
     blob_id: str | None = None
-    """Git's name for the content, or for its pointer if it lies in large file storage; on the Hub."""
+    """On the Hub, Git's name for the content, or for its pointer if it is in large file storage."""
 
 
 class NoDatasetError(OutputError):
-    """There is no such folder, repo or revision, or nothing of a dataset in it."""
+    """The folder, repo or revision does not exist, or holds nothing of a dataset."""
 
 
 class UnreadableFileError(Exception):
-    """One file of a repo that is listed and cannot be had; the others may well be."""
+    """A listed file of a repo cannot be read; others may well be readable."""
 
 
 class RepoReader(ABC):
@@ -40,44 +40,44 @@ class RepoReader(ABC):
     @property
     @abstractmethod
     def load_arguments(self) -> dict[str, Any]:
-        """What to call `load_dataset` with, besides a config's name."""
+        """The arguments for `load_dataset`, besides a config's name."""
 
     @abstractmethod
     def files(self) -> dict[str, ListedFile]:
-        """All files by their path in the repo, without those of git and of other programs.
+        """Returns all files by their path in the repo, without those of Git and other programs.
 
         Raises:
-            NoDatasetError: there is no such repo.
+            NoDatasetError: the repo does not exist.
             OutputError: it cannot be read.
         """
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """The content of a small file.
+        """Returns the content of a small file.
 
         Raises:
-            UnreadableFileError: why it cannot be had.
-            OutputError: nothing can be had of this repo any more.
+            UnreadableFileError: it cannot be read; the message states why.
+            OutputError: the repo can no longer be read at all.
         """
 
     @abstractmethod
     def fetch(self, path: str) -> AbstractContextManager[Path]:
-        """The whole file on this machine's disk, for as long as the block lasts.
+        """Provide the whole file on this machine's disk while the block lasts.
 
         Raises:
-            UnreadableFileError: why it cannot be had.
-            OutputError: nothing can be had of this repo any more.
+            UnreadableFileError: it cannot be read; the message states why.
+            OutputError: the repo can no longer be read at all.
         """
 
     @abstractmethod
     def require_answer(self) -> None:
-        """See whether the repo can be reached at all.
+        """Check that the repo can be reached at all.
 
         Raises:
-            NoDatasetError: there is no such repo.
-            OutputError: nothing can be had of this repo any more.
+            NoDatasetError: the repo does not exist.
+            OutputError: the repo can no longer be read at all.
         """
 
     @abstractmethod
     def path_in_repo(self, url: str) -> str:
-        """The path in the repo of a data file as `datasets` names it."""
+        """Returns the path in the repo of a data file as `datasets` names it."""
