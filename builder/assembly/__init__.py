@@ -1,1 +1,1 @@
-"""Checkpoints made apart from each other, put together, and published as they are finished."""
+"""Builds checkpoints independently, joins them, and publishes them as they are finished."""

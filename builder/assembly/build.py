@@ -26,10 +26,10 @@ def plan_build(
     checkpoints: Sequence[int] | None = None,
     compression: str = SMALL,
 ) -> Plan:
-    """What building into a folder would make; see `make_plan`.
+    """Returns what a build into a folder would make; see `make_plan`.
 
     Raises:
-        OutputError: the folder's name has a place for each game's, or the folder holds something else.
+        OutputError: the folder's name contains `{game}`, or the folder holds something else.
     """
     place = Place(folder=str(out))
     if place.for_each_game:
@@ -44,16 +44,16 @@ class BuildReport:
     out: Path
     manifests: tuple[Manifest, ...]
     built: int
-    """Checkpoints that this build made; the others were there."""
+    """Number of checkpoints that this build made; the others were already there."""
 
     def __str__(self) -> str:
         return f"{summary_table(self.manifests)}\n{self.built} checkpoints built: {self.out}"
 
 
 def build(plan: Plan, out: Path, *, license: str | None = None) -> BuildReport:
-    """Build what the plan lacks, and bring the card up to date.
+    """Build a plan's unpublished checkpoints, and bring the card up to date.
 
-    Killed at any moment and run again, it goes on where it was, and the result is the same.
+    If it is killed at any moment and run again, it continues where it was, and the result is the same.
 
     Raises:
         SourceError: a file is missing or damaged; the checkpoints that do not need it are built.

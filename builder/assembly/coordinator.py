@@ -1,4 +1,4 @@
-"""Carries a plan out: an engine's workers make the pieces; here they are joined and published in batches."""
+"""Carries out a plan: an engine's workers make the pieces, which are joined and published here in batches."""
 
 import contextlib
 import itertools
@@ -27,32 +27,32 @@ from .work_folder import HEADS, PIECES
 from .worker import Failure
 
 BATCH_CHECKPOINTS = 24
-"""Finished checkpoints that are published together: mostly in one commit; see `publish.COMMIT_FILES`."""
+"""Finished checkpoints that are published together, mostly in one commit; see `publish.COMMIT_FILES`."""
 BATCH_SECONDS = 600.0
-"""After so long, fewer are published, too."""
+"""Seconds after which fewer are published, too."""
 SCAN_SECONDS = 2.0
-"""Between two looks at what the workers have finished."""
+"""Seconds between two looks at what the workers have finished."""
 
 HANDED_OVER = "handed-over"
-"""Marks a work folder whose tasks run on without a coordinator."""
+"""Marks a work folder whose tasks continue without a coordinator."""
 
 Finished = Mapping[CheckpointId, Sequence[Piece]]
 """Checkpoints that can be joined, each with its pieces."""
 
 
 def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> Outcome:
-    """Make and publish what the plan lacks.
+    """Make and publish a plan's unpublished checkpoints.
 
-    Killed at any moment and run again, it goes on where it was, and the result is the same to the byte. A
-    checkpoint that cannot be made holds up none but the one before it, whose last episode it completes.
+    If it is killed at any moment and run again, it continues where it was, and the result is the same to the
+    byte. A checkpoint that cannot be made holds up only the one before it, whose last episode it completes.
 
     Args:
         plan: as `make_plan` returns it.
         engine: runs the tasks.
-        license: what the card is to name; None keeps what it says.
+        license: the license for the card to name; None keeps what the card names.
 
     Raises:
-        OutputError: the destination or the work folder cannot be written, or another process is at it.
+        OutputError: the destination or the work folder cannot be written, or another process is using it.
     """
     path = plan.work.path
     with writing_alone(path, "or give this one another folder with --work") if path else nullcontext():
@@ -62,7 +62,7 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
 
 
 class _Coordinator:
-    """Asks the schedule what comes next, and does it."""
+    """Asks the schedule what comes next, and carries it out."""
 
     def __init__(self, plan: Plan, engine: Engine, license: str | None) -> None:
         self._plan, self._engine, self._license = plan, engine, license
@@ -75,12 +75,12 @@ class _Coordinator:
         self.outcome = Outcome(unreadable=plan.unreadable)
 
     def run(self) -> None:
-        """Build, join and publish until all is done that can be."""
+        """Build, join and publish until everything possible is done."""
         self._remove_earlier_jobs()
         with self._board:
             self._scan()
             state = None
-            # As long as there is something to do, and doing it changes something.
+            # Continue while there is something to do, and doing it changes something.
             while (tasks := self._tasks()) or state is None:
                 if tasks:
                     self._run_tasks(tasks)
@@ -97,10 +97,10 @@ class _Coordinator:
         return len(self._schedule.unpublished), len(self._schedule.failed), len(self._schedule.heads)
 
     def _remove_earlier_jobs(self) -> None:
-        """Remove what killed publications have left, but for their pieces.
+        """Remove what killed publications have left, except their pieces.
 
         Raises:
-            OutputError: the workers of one are still at it, on other machines.
+            OutputError: the workers of one are still running on other machines.
         """
         if self._work.read(HANDED_OVER) is not None and not isinstance(self._engine, ProcessEngine):
             raise OutputError(
@@ -110,7 +110,7 @@ class _Coordinator:
         self._work.remove("jobs")
 
     def _scan(self) -> None:
-        """Look for pieces that were made since the last time, and remove those that are of no use."""
+        """Find the pieces made since the last scan, and remove those that are of no use."""
         self._scanned = time.monotonic()
         pieces = self._find_new(PIECES, self._schedule.pieces)
         self._schedule = self._schedule.with_made(pieces, self._find_new(HEADS, self._schedule.heads))
@@ -119,7 +119,7 @@ class _Coordinator:
         found = {}
         for checkpoint in self._work.pieces(kind) - known.keys():
             if (checkpoint.game, checkpoint.run) not in self._plan.runs:
-                continue  # of another selection of the same publication
+                continue  # belongs to another selection of the same publication
             piece = self._work.find_piece(checkpoint, kind)
             if piece is not None and self._is_usable(piece, self._plan.run_of(checkpoint)):
                 found[checkpoint] = piece
@@ -134,7 +134,7 @@ class _Coordinator:
         return is_usable(piece, run, self._sizes[run], destination, self._plan.compression)
 
     def _tasks(self) -> list[Task]:
-        """What is still to be made: pieces, then heads that complete the last one of a stretch."""
+        """Returns what is still to be made: pieces, then heads that complete the last one of a stretch."""
         missing = itertools.groupby(self._schedule.missing_pieces(), key=self._plan.run_of)
         tasks = [
             Task(run.game.name, run.number, tuple(numbers), self._head_after(run, numbers[-1]))
@@ -145,7 +145,7 @@ class _Coordinator:
         return tasks or [Task(each.game.name, each.run, (), head=each.number) for each in heads]
 
     def _head_after(self, run: Run, number: int) -> int | None:
-        """The checkpoint whose head completes this one, if nothing else is going to make it."""
+        """Returns the checkpoint whose head completes this one, if nothing else is going to make it."""
         _, later = run.neighbours(number)
         if later is None or CheckpointId(run.game, run.number, later) in self._schedule.unpublished:
             return None
@@ -183,7 +183,7 @@ class _Coordinator:
             self._publish_finished(least=1 if overdue else BATCH_CHECKPOINTS)
 
     def _publish_finished(self, least: int) -> None:
-        """Join and publish what is finished, in batches of at least so many."""
+        """Join and publish what is finished, in batches of at least `least` checkpoints."""
         by_place: dict[Destination, list[CheckpointId]] = {}
         finished = self._schedule.finished()
         for checkpoint in finished:
@@ -215,7 +215,7 @@ class _Coordinator:
         self._remove_pieces(self._schedule.spent())
 
     def _make_again(self, batch: Finished, lost: Sequence[str]) -> None:
-        """Have the pieces made anew whose uploads the destination has lost."""
+        """Have those pieces made again whose uploads the destination has lost."""
         self._remove_pieces(
             [
                 checkpoint
@@ -232,7 +232,7 @@ class _Coordinator:
         self._schedule = self._schedule.without_made(checkpoints)
 
     def _outdated(self) -> list[str]:
-        """Manifests of other logs that later batches are going to replace."""
+        """Returns the manifests of other logs that later batches will replace."""
         return [
             manifest.id.manifest
             for manifest in self._plan.published
@@ -243,13 +243,13 @@ class _Coordinator:
     def _render_cards(self) -> None:
         for destination in self._places():
             # In a folder, a kill can come between a checkpoint and the card that mentions it. On the Hub, a
-            # branch that is still to be made shows what main holds.
+            # branch that does not exist yet shows what main holds.
             is_needed = isinstance(destination, FolderDestination) or not self.outcome.published
             if (is_needed or self._license is not None) and (self._plan.done or self.outcome.published):
                 self.outcome.publications.append(render_cards(destination, license=self._license))
 
     def _settle(self) -> None:
-        """Whatever is left has failed; if nothing is, neither is anything left to keep."""
+        """Record whatever is left as failed; if nothing is left, clear the work folder."""
         unpublished, failures = self._schedule.unpublished, self.outcome.failures
         if unpublished and not failures:
             for checkpoint in unpublished:
@@ -264,7 +264,7 @@ class _Coordinator:
         self._work.remove(HANDED_OVER)
         for checkpoint in self._work.pieces().intersection([*self._plan.unpublished, *self._plan.done]):
             self._work.remove_piece(checkpoint)
-        if not self._work.pieces():  # of another selection
+        if not self._work.pieces():  # any left belong to another selection
             for destination in self._places():
                 destination.discard_uploads()
             self._work.remove()

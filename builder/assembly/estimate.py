@@ -1,4 +1,4 @@
-"""What a publication is going to take, from the first steps that it would make."""
+"""Estimates what a publication will take, from the first steps that it would make."""
 
 import contextlib
 import itertools
@@ -20,31 +20,31 @@ from ..terminal.sizes import size_text
 from .plan import Plan
 
 TRIALS = 10
-"""Checkpoints that are tried until one can be read."""
+"""Number of checkpoints to try until one can be read."""
 
 TRIAL_BLOCKS = 8
-"""Row groups that are made to measure a rate: 16,384 steps."""
+"""Row groups made to measure a rate: 16,384 steps."""
 
 WORKER_MEMORY = 400e6
-"""Bytes that a worker takes at most; see benchmarks/build.py."""
+"""Bytes of memory that a worker takes at most; see benchmarks/build.py."""
 
 _FILES_PER_CHECKPOINT = 4
 MOST_FILES = 100_000
 POLITE_BYTES = 300e9
-"""The Hub's advice: fewer files than this in a repo, and to ask before it holds more than this."""
+"""The Hub's advice: fewer than MOST_FILES files in a repo, and to ask before it exceeds these bytes."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan is going to take; its text is what `--dry-run` prints."""
+    """What a plan will take; its text is what `--dry-run` prints."""
 
     checkpoint: CheckpointId
-    """Whose first steps were made to measure the rates."""
+    """The checkpoint whose first steps were made to measure the rates."""
     trial_rows: int
     rows: int
-    """To be built."""
+    """Number of rows to build."""
     rows_per_second: float
-    """Of one worker."""
+    """Rows per second of one worker."""
     bytes_per_row: float
     workers: int
     worker_disk: float
@@ -53,12 +53,12 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Without uploads that the network slows down."""
+        """Seconds of building, without uploads that the network slows down."""
         return self.rows / self.rows_per_second / self.workers
 
     @property
     def bytes(self) -> float:
-        """To be published."""
+        """Number of bytes to publish."""
         return self.rows * self.bytes_per_row
 
     def __str__(self) -> str:
@@ -77,9 +77,9 @@ class Estimate:
 
 
 def estimate(plan: Plan, workers: int = 1) -> Estimate | None:
-    """Make the first steps of the first checkpoint that can be read, and tell what all will take.
+    """Make the first steps of the first checkpoint that can be read, and estimate what all will take.
 
-    None if there is nothing to make, or nothing that can be read.
+    Returns None if there is nothing to make, or nothing that can be read.
     """
     for checkpoint in plan.to_build[:TRIALS]:
         with contextlib.suppress(SourceError):
@@ -111,13 +111,13 @@ def _worker_disk(plan: Plan, run: Run, bytes_per_row: float) -> float:
     sizes = run.file_sizes().values()
     source = sum(size or 0 for size in sizes) / len(run.checkpoints)
     is_remote = "://" in plan.source.url and not plan.source.url.startswith("file://")
-    # No game's frames take more than gzip makes of them, nearly. What is read twice is kept: a checkpoint's
-    # files, and at a run's end those of the one before as well.
+    # Any game's frames take hardly more than gzip makes of them. What is read twice is kept: a checkpoint's
+    # files, and at a run's end also those of the one before.
     return max(rows * bytes_per_row, source) + (2 * source if is_remote else 0)
 
 
 def _try(run: Run, number: int, compression: Compression) -> tuple[int, float, int]:
-    """Rows, seconds and bytes of a trial."""
+    """Returns the rows, seconds and bytes of a trial."""
     reader = run.reader()
     try:
         reader.expect([number])

@@ -1,4 +1,4 @@
-"""What a publication's workers are told: where to read, where to write, and the tasks."""
+"""The instructions for a publication's workers: where to read, where to write, and the tasks."""
 
 import os
 import uuid
@@ -23,46 +23,46 @@ _SECRETS = "ATARI_DQN_REPLAY_STORAGE_OPTIONS"
 
 
 class Task(Record, frozen=True):
-    """Checkpoints of a run that one worker makes pieces of, one after another."""
+    """Checkpoints of a run whose pieces one worker makes, one after another."""
 
     game: str
     run: int
     checkpoints: tuple[int, ...]
     head: int | None = None
-    """A checkpoint after them of which no more is needed than the end of an episode that began earlier."""
+    """A checkpoint after them of which only the end of an episode that began earlier is needed."""
 
     def ids(self) -> list[CheckpointId]:
-        """Returns its checkpoints in order, the one of which only the head is needed last."""
+        """Returns its checkpoints in order; the one of which only the head is needed comes last."""
         numbers = self.checkpoints if self.head is None else (*self.checkpoints, self.head)
         return [CheckpointId(find_game(self.game), self.run, number) for number in numbers]
 
 
 class Job(Record, frozen=True):
-    """A publication's work."""
+    """A publication's work, as its workers read it."""
 
     source: str
     place: Place
     tasks: tuple[Task, ...]
     storage_options: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Of the source's file system."""
+    """Options of the source's file system."""
     work: str = ""
-    """The work folder, where pieces go."""
+    """The work folder, where the pieces go."""
     threads: int | None = None
-    """On which a worker compresses; None lets it use what its machine has."""
+    """Number of threads on which a worker compresses; None takes what its machine has."""
     compression: str = SMALL
-    """Of frames."""
+    """The compression of frames."""
     id: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells it from others that one process works on."""
+    """Distinguishes it from other jobs in one process."""
 
     def secrets(self) -> list[str]:
-        """What of it may be secret: names of options, or the source's URL."""
+        """Returns which parts may be secret: names of options, or the source's URL."""
         options = [key for key, value in self.storage_options.items() if _is_secret(key, value)]
         return options if without_credentials(self.source) == self.source else [*options, "the source's URL"]
 
     def save(self, folder: WorkFolder) -> None:
-        """Write it for the workers.
+        """Write the job for the workers.
 
-        What may be secret is not written: it goes to the workers on this machine through the environment.
+        What may be secret is not written: the workers on this machine receive it through the environment.
         """
         public = {key: value for key, value in self.storage_options.items() if not _is_secret(key, value)}
         os.environ.pop(_SECRETS, None)
@@ -76,7 +76,7 @@ class Job(Record, frozen=True):
         """Read what `save` wrote.
 
         Raises:
-            OutputError: there is nothing, or something else.
+            OutputError: there is no job, or something else.
         """
         content = folder.read(JOB)
         if content is None:
@@ -95,7 +95,7 @@ class Job(Record, frozen=True):
 
 
 class _Secrets(Record, frozen=True):
-    """What of a job only its workers on this machine are told."""
+    """The parts of a job that only its workers on this machine receive."""
 
     id: str
     source: str

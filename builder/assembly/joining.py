@@ -1,4 +1,4 @@
-"""From the pieces of neighbouring checkpoints to one that is whole: its last shard, table and manifest."""
+"""Joins the pieces of neighbouring checkpoints into a whole one: its last shard, table and manifest."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -24,16 +24,16 @@ from ..sources.run import Episode
 from .pieces import EPISODES, HEAD, TAIL, Piece, write_episodes
 
 ReadBlob = Callable[[Piece, str], bytes]
-"""Gives the content of one of a piece's files."""
+"""Returns the content of one of a piece's files."""
 
 
 def join(pieces: Sequence[Piece], read: ReadBlob, folder: Path) -> BuiltCheckpoint:
-    """Make a checkpoint whole.
+    """Complete a checkpoint.
 
     Args:
-        pieces: its own, and those that complete it, in order of play.
-        read: gives their files' contents.
-        folder: made here; the shard of the episode that goes on is written there.
+        pieces: its own piece, and those that complete it, in order of play.
+        read: returns the content of one of their files.
+        folder: created here; the shard of the episode that continues is written there.
     """
     folder.mkdir()
     draft = pieces[0].manifest
@@ -63,7 +63,7 @@ def _manifest(
     others = [source for piece in pieces[1:] for source in piece.head_sources]
     last = pieces[-1]
     if last is not pieces[0] and last.head is not None and not last.head.ended:
-        others += last.manifest.sources  # the final dump's, too, which did not go on with it
+        others += last.manifest.sources  # the final dump's, too, although the episode did not go on in it
     heads = [piece.head.rows for piece in pieces[1:] if piece.head is not None]
     returns = array_of_column(table["return"].filter(table["complete"])).astype(np.float64)
     summary = ReturnSummary(None, None, None)
@@ -102,7 +102,7 @@ class _Crossing:
         self._ended, self._began_at_reset = last.ended, tail.began_at_reset
 
     def write(self, path: Path) -> tuple[ShardRecord, pa.Table]:
-        """Its shard, and its row of the episodes table."""
+        """Write its shard; return the shard's record and the episode's row of the episodes table."""
         checkpoint = self._manifest.id
         schema = steps_features(checkpoint.game).arrow_schema
         episode, digests = self._episode(), Digests(schema.names)

@@ -1,4 +1,4 @@
-"""What became of a publication: what was published, and why the rest was not."""
+"""The outcome of a publication: what was published, and why the rest was not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ class Outcome:
     published: list[Manifest] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     failures: dict[CheckpointId, AtariReplayError] = field(default_factory=dict)
-    """Why checkpoints could not be made."""
+    """Why each checkpoint that could not be made failed."""
     unreadable: Sequence[SourceError] = ()
     """Why runs could not be read at all."""
     handed_over: str | None = None
-    """What to tell the user when an engine goes on without this process."""
+    """What to tell the user if an engine continues without this process."""
 
     def require_success(self) -> None:
-        """Report what failed.
+        """Raise an error that reports what failed, if anything did.
 
         Raises:
-            AtariReplayError: something has; of the kind of the first failure.
+            AtariReplayError: something failed; the error is of the first failure's class.
         """
         errors = [*self.unreadable, *(self.failures[checkpoint] for checkpoint in sorted(self.failures))]
         if not errors:

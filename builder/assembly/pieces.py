@@ -1,7 +1,8 @@
-"""What is made of one checkpoint's own files: a piece, which its neighbours' pieces complete.
+"""The piece: what is made of one checkpoint's own files, and completed by its neighbours' pieces.
 
-The whole episodes are the body, a shard that is final. The rest of an episode that began earlier is the head,
-the beginning of one that goes on is the tail; both are small, and are joined when the neighbours are there.
+The complete episodes are the body, a shard that is final. The rest of an episode that began earlier is the
+head, the beginning of one that continues is the tail; both are small, and are joined once the neighbours
+exist.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet",
 """A piece's files; only the episodes are always there."""
 
 _FRAGMENT_COLUMNS = ("observation", "action", "reward")
-"""What is known of a step before its episode's end is."""
+"""The columns that are known of a step before its episode has ended."""
 
 
 class Fragment(Record, frozen=True):
@@ -31,9 +32,9 @@ class Fragment(Record, frozen=True):
 
     rows: Count
     ended: bool
-    """By the game or the time limit, with its last row."""
+    """Whether the game or the time limit ended the episode with the last row."""
     joined: bool
-    """It goes on in the next checkpoint's head."""
+    """Whether the episode continues in the next checkpoint's head."""
     began_at_reset: bool
 
 
@@ -41,13 +42,13 @@ class Piece(Record, frozen=True):
     """A record of what was made of one checkpoint's own files."""
 
     manifest: Manifest
-    """The checkpoint's, as far as its own files tell: without the episode that goes on."""
+    """The checkpoint's manifest as far as its own files show: without the episode that continues."""
     head: Fragment | None
     tail: Fragment | None
     head_sources: tuple[FileRecord, ...]
-    """The files that the head is of."""
+    """The files that the head comes from."""
     files: dict[str, Sha256]
-    """SHA-256 of each file that lies with the record."""
+    """SHA-256 of each file beside the record."""
     uploaded_to: str | None
     """The address of the destination that holds the body; None if only the head was made."""
 
@@ -66,7 +67,7 @@ class Piece(Record, frozen=True):
         return self.manifest.later if self.head is not None and self.head.joined else None
 
     def to_json(self) -> str:
-        """The record's text."""
+        """Returns the record as JSON."""
         return to_json(self)
 
     @classmethod
@@ -74,7 +75,7 @@ class Piece(Record, frozen=True):
         """Read a record back.
 
         Raises:
-            ValueError: it is no such record.
+            ValueError: `text` is not such a record.
         """
         return read_record(text, cls)
 
@@ -89,11 +90,11 @@ def write_piece(
     """Write a piece's files into an empty folder.
 
     Args:
-        part: what `RunReader.part` gives; read to its end.
+        part: the result of `RunReader.part`; read to its end.
         folder: where the files go.
         uploaded_to: the address of the destination that the body goes to.
         progress: called with the number of steps done since the last call.
-        compression: of the frames, one of COMPRESSIONS.
+        compression: compression of the frames, one of COMPRESSIONS.
 
     Raises:
         SourceError: a file of the source is damaged.
@@ -102,7 +103,7 @@ def write_piece(
 
 
 def write_head(part: Checkpoint, folder: Path, compression: str = SMALL) -> Piece:
-    """Write no more of a piece than its head, for the checkpoint before it.
+    """Write only the head of a piece, for the checkpoint before it.
 
     Raises:
         SourceError: a file of the source is damaged.

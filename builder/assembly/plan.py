@@ -1,4 +1,4 @@
-"""What a publication would make, what an interrupted one has made already, and what is there."""
+"""What a publication would make, what an interrupted one has already made, and what is already there."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,29 +22,29 @@ from .work_folder import WorkFolder
 
 @dataclass
 class Plan:
-    """The checkpoints that were asked for, by what has become of them, each in order."""
+    """The requested checkpoints by their state, each list in order."""
 
     source: Source
     place: Place
     work: WorkFolder
     destinations: Mapping[Game, Destination]
-    """Of each game that was asked for; it may be the same for all."""
+    """The destination of each requested game; it may be the same for all."""
     compression: str | None = SMALL
-    """Of the frames of what is built; None takes what was made in any way."""
+    """Compression of the frames that are built; None accepts existing pieces of any compression."""
     runs: dict[tuple[Game, int], Run] = field(default_factory=dict)
-    """Those that the checkpoints are of."""
+    """The runs of the checkpoints."""
     to_build: list[CheckpointId] = field(default_factory=list)
     prepared: list[CheckpointId] = field(default_factory=list)
-    """Their pieces are made, but not yet published."""
+    """Checkpoints whose pieces are made, but not yet published."""
     done: list[CheckpointId] = field(default_factory=list)
     published: list[Manifest] = field(default_factory=list)
-    """Of all that is there of these games, whether it is asked for or not."""
+    """Manifests of all that is published of these games, requested or not."""
     unreadable: list[SourceError] = field(default_factory=list)
     """Why runs cannot be read at all."""
 
     @property
     def unpublished(self) -> list[CheckpointId]:
-        """Those to be published, in order."""
+        """The checkpoints to publish, in order."""
         return sorted([*self.to_build, *self.prepared])
 
     def run_of(self, checkpoint: CheckpointId) -> Run:
@@ -52,7 +52,7 @@ class Plan:
         return self.runs[checkpoint.game, checkpoint.run]
 
     def rows(self, checkpoint: CheckpointId) -> int:
-        """Returns about how many rows are to be read for a checkpoint."""
+        """Returns about how many rows must be read for a checkpoint."""
         return self.run_of(checkpoint).rows(checkpoint.number)
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Plan:
         return "\n".join([*lines, *(f"cannot read: {each}" for each in self.unreadable), total])
 
     def _lines(self) -> Iterable[str]:
-        """A line for each run of which something is to be built."""
+        """Yield a line for each run of which something must be built."""
         for (game, run), of_run in groupby(self.to_build, key=lambda each: (each.game, each.run)):
             listed = list(of_run)
             numbers = describe_numbers([each.number for each in listed])
@@ -85,18 +85,18 @@ def make_plan(
 ) -> Plan:
     """Compare a source with what is published of it; nothing is changed.
 
-    A checkpoint is done if its manifest is there and agrees with the source: files of the same sizes, the
-    same neighbours, and the same log.
+    A checkpoint is done if its manifest is published and agrees with the source: files of the same sizes,
+    the same neighbours, and the same log.
 
     Args:
-        source: as `open_source` gives it.
+        source: the source, from `open_source`.
         games: which of its games.
-        place: where they go.
+        place: where they are published.
         work: the work folder's path or URL; None takes the place's own.
-        runs: which runs, all that the source has if None.
-        checkpoints: which checkpoints of each run, all if None.
-        compression: of the frames of what is built, one of COMPRESSIONS; what is published stays as it is.
-            None is for a look at the state of things, whatever the compression.
+        runs: which runs; None means all that the source has.
+        checkpoints: which checkpoints of each run; None means all.
+        compression: compression of the frames that are built, one of COMPRESSIONS; what is published stays as
+            it is. None is for inspecting the state, whatever the compression.
 
     Raises:
         SourceError: the source has no such game or run.
@@ -140,7 +140,7 @@ class _Comparison:
     snapshot: Snapshot
     destination: Destination
     made: Collection[CheckpointId]
-    """Pieces that lie in the work folder."""
+    """Checkpoints whose pieces are in the work folder."""
 
     def add(self, checkpoints: Sequence[int] | None) -> None:
         """Add the run's checkpoints to the plan."""
@@ -175,7 +175,7 @@ class _Comparison:
         return all(self.snapshot.size(file.path) == file.size for file in manifest.files())
 
     def _check_others(self, rebuilt: Collection[int]) -> None:
-        """See to it that what is published of this run, and will stay, is of the same log."""
+        """Check that the published checkpoints of this run that will stay are from the same log."""
         for checkpoint, manifest in self.published.items():
             if checkpoint not in rebuilt and not is_same_log(manifest, self.run):
                 raise OutputError(
@@ -192,27 +192,27 @@ def is_usable(
     destination: Destination,
     compression: str | None,
 ) -> bool:
-    """Whether a piece, or a head, is of what the source holds now, made as and where it is wanted."""
+    """Returns whether a piece, or a head, is of the source's current files, and as and where requested."""
     if compression not in (None, piece.manifest.compression):
         return False
-    # Some servers tell no sizes at all; a piece was made so lately that they may be taken to be the same.
+    # Some servers report no sizes at all; a piece was made so recently that they are assumed to be the same.
     if all(size is None for size in sizes.values()):
         sizes = {**sizes, **{each.path: each.size for each in piece.manifest.sources if each.path in sizes}}
     return is_current(piece.manifest, run, sizes) and piece.uploaded_to in (None, destination.address)
 
 
 def is_same_log(manifest: Manifest, run: Run) -> bool:
-    """Whether a manifest is of this run's log, as far as the log says whose it is."""
+    """Returns whether a manifest is from this run's log, as far as the log identifies itself."""
     return manifest.log == (run.capacity(), run.provenance)
 
 
 def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) -> bool:
-    """Whether a manifest is of what the source holds now.
+    """Returns whether a manifest is from the source's current files.
 
     Args:
-        manifest: of one of the run's checkpoints.
+        manifest: the manifest of one of the run's checkpoints.
         run: the run, as the source holds it.
-        sizes: of its files, from `Run.file_sizes`.
+        sizes: sizes of its files, from `Run.file_sizes`.
     """
     return (
         (manifest.earlier, manifest.later) == run.neighbours(manifest.checkpoint)

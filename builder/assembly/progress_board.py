@@ -1,4 +1,4 @@
-"""How far a publication is: a bar and a line for each worker, or plain lines without a terminal."""
+"""Shows a publication's progress: a bar and a line for each worker, or plain lines without a terminal."""
 
 import contextlib
 import sys
@@ -17,16 +17,16 @@ from .work_folder import WorkFolder
 from .worker import PROGRESS, ProgressNote
 
 _SECONDS, _REMOTE_SECONDS = 1.0, 15.0
-"""Between two looks at the work folder."""
+"""Seconds between two looks at the work folder, on this machine or remote."""
 
 
 class ProgressBoard:
     """Shows what is made and published, and what workers are doing; a context manager.
 
-    It looks into the work folder by itself, since the caller may be busy with a task of its own.
+    It watches the work folder by itself, since the caller may be busy with its own task.
 
     Args:
-        plan: what is to be done.
+        plan: the plan to be carried out.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -67,7 +67,7 @@ class ProgressBoard:
         self._job = job
 
     def published(self, checkpoints: Collection[CheckpointId]) -> None:
-        """Tell of checkpoints that were published."""
+        """Report checkpoints that were published."""
         with self._lock:
             self._tell_of(checkpoints)
             self._published += len(checkpoints)
@@ -81,7 +81,7 @@ class ProgressBoard:
                 )
 
     def log(self, text: str) -> None:
-        """A line on stderr that does not disturb the bars."""
+        """Print a line on stderr without disturbing the bars."""
         tqdm.write(text, file=sys.stderr)
 
     def _tell_of(self, made: Collection[CheckpointId]) -> None:
@@ -97,7 +97,7 @@ class ProgressBoard:
 
     def _watch(self) -> None:
         while not self._stop.wait(_SECONDS if self._work.path else _REMOTE_SECONDS):
-            # Folders are removed while they are looked at, and a store may be out of reach for a while.
+            # Folders are removed while they are read, and a store may be unreachable for a while.
             with contextlib.suppress(OSError, OutputError), self._lock:
                 self._tell_of(self._work.pieces())
                 if self._bar is not None:
@@ -106,7 +106,7 @@ class ProgressBoard:
     def _show(self, workers: Sequence[ProgressNote]) -> None:
         assert self._bar is not None
         rows = self._rows_made() + sum(worker.done for worker in workers)
-        # What a worker has just finished may for a moment be in neither.
+        # What a worker has just finished may briefly be in neither.
         self._bar.n = min(max(self._bar.n, rows), self._bar.total)
         self._bar.set_postfix_str(f"{self._published}/{len(self._rows)} checkpoints published")
         while len(self._lines) < len(workers):

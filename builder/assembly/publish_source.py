@@ -1,4 +1,4 @@
-"""Publishing straight from a source: checkpoint by checkpoint, on little disk, with any engine."""
+"""Publishes straight from a source: checkpoint by checkpoint, with little disk space, on any engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,11 +48,11 @@ class SourcePublication:
 
 
 def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
-    """Tell what publishing would do and what it would take; nothing is changed.
+    """Returns what publishing would do and what it would take; nothing is changed.
 
     Args:
-        plan: as `make_plan` gives it.
-        workers: that are asked for; fewer are counted on where the disk does not hold so many.
+        plan: the plan, from `make_plan`.
+        workers: the requested number; fewer are assumed if the disk does not hold so many.
         disk: bytes that they may have on disk together.
 
     Raises:
@@ -67,13 +67,13 @@ def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
 def publish_source(
     plan: Plan, engine: Engine, *, disk: float = DISK, license: str | None = None
 ) -> SourcePublication:
-    """Make what the plan lacks and publish it, holding little of it on disk at a time.
+    """Make and publish a plan's unpublished checkpoints, holding little of them on disk at a time.
 
     Args:
-        plan: as `make_plan` gives it.
-        engine: runs the tasks; it gets fewer workers than it has where the disk does not hold so many.
+        plan: the plan, from `make_plan`.
+        engine: runs the tasks, with fewer workers than it has if the disk does not hold so many.
         disk: bytes that the workers may have on disk together.
-        license: what the card is to name; None keeps what it says.
+        license: the license for the card to name; None keeps what the card names.
 
     Raises:
         SourceError: some checkpoints could not be made; the others are published.

@@ -1,7 +1,7 @@
 """What comes next in a publication: rules over checkpoints and the pieces made of them, without side effects.
 
-A checkpoint is published when its own piece is made and, if its last episode goes on in later checkpoints,
-the pieces of those too. Of a later checkpoint that is not to be published itself, a head is enough.
+A checkpoint is published when its own piece is made and, if its last episode continues in later checkpoints,
+their pieces too. Of a later checkpoint that is not to be published itself, a head is enough.
 """
 
 import itertools
@@ -12,19 +12,19 @@ from typing import Generic, Protocol, TypeVar
 from ..format.checkpoint_id import CheckpointId
 
 STRETCH = 6
-"""Checkpoints that a single worker makes in one task; then it is seen what can be published."""
+"""Checkpoints that a single worker makes in one task, before what is finished is published."""
 
 
 class Part(Protocol):
-    """What matters here of a piece: where the episodes at its ends go on."""
+    """What matters here of a piece: where the episodes at its ends continue."""
 
     @property
     def tail_goes_on_in(self) -> int | None:
-        """The checkpoint that holds the rest of the episode with which this one ends."""
+        """The checkpoint that holds the rest of the last episode; None if there is none."""
 
     @property
     def head_goes_on_in(self) -> int | None:
-        """The same of the episode with which this one begins, if that fills all of it."""
+        """The checkpoint that holds the rest of the first episode, if that fills this one; else None."""
 
 
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -54,7 +54,7 @@ def parts_of(first: int, find: Callable[[int], AnyPart | None]) -> tuple[list[An
 def divide(groups: Sequence[Sequence[int]], workers: int) -> list[list[int]]:
     """Returns the checkpoints of each task of a run.
 
-    Several workers take a group each. A single one goes on from one checkpoint to the next, which spares it
+    Several workers take a group each. A single one continues from one checkpoint to the next, which saves it
     from reading anything twice.
 
     Args:
@@ -68,19 +68,19 @@ def divide(groups: Sequence[Sequence[int]], workers: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Schedule(Generic[AnyPart]):
-    """What is left of a publication, and what has been made for it. Each change returns a new one."""
+    """What is left of a publication, and what has been made for it; each change returns a new schedule."""
 
     unpublished: frozenset[CheckpointId]
-    """Those to be published that are not yet."""
+    """Checkpoints to publish that are not yet published."""
     pieces: Mapping[CheckpointId, AnyPart] = field(default_factory=dict)
-    """Made, and not yet removed again."""
+    """Pieces that are made, and not yet removed again."""
     heads: Mapping[CheckpointId, AnyPart] = field(default_factory=dict)
-    """Made of checkpoints that are not to be published, to complete those before them."""
+    """Heads of checkpoints that are not to be published, made to complete those before them."""
     failed: frozenset[CheckpointId] = frozenset()
-    """Those that could not be made."""
+    """Checkpoints that could not be made."""
 
     def find(self, checkpoint: CheckpointId) -> AnyPart | None:
-        """Returns what is made of a checkpoint: its piece, or else its head."""
+        """Returns what is made of a checkpoint: its piece, or otherwise its head."""
         return self.pieces.get(checkpoint) or self.heads.get(checkpoint)
 
     def missing_pieces(self) -> list[CheckpointId]:
@@ -88,7 +88,7 @@ class Schedule(Generic[AnyPart]):
         return sorted(self.unpublished - self.pieces.keys() - self.failed)
 
     def missing_heads(self) -> list[CheckpointId]:
-        """Returns the checkpoints of which a made piece waits for the head and nothing else will make it."""
+        """Returns the checkpoints whose head a made piece waits for, if nothing else will make it."""
         waited_for = {
             checkpoint.sibling(missing)
             for checkpoint in self._made()
@@ -102,7 +102,7 @@ class Schedule(Generic[AnyPart]):
         return {checkpoint: parts for checkpoint, (parts, missing) in found.items() if missing is None}
 
     def spent(self) -> list[CheckpointId]:
-        """Returns what no unpublished checkpoint can need any more: made, and before the first of its run."""
+        """Returns what no unpublished checkpoint can still need: made, and before the first of its run."""
         first: dict[CheckpointId, CheckpointId] = {}
         for checkpoint in sorted(self.unpublished, reverse=True):
             first[checkpoint.sibling(0)] = checkpoint

@@ -1,4 +1,4 @@
-"""How far the publication of a source is."""
+"""The progress of publishing a source."""
 
 import time
 from collections import defaultdict
@@ -11,7 +11,7 @@ from .plan import Plan
 from .worker import ProgressNote
 
 RECENT_SECONDS = 60
-"""Workers that have told nothing for so long have ended, or were killed."""
+"""Seconds of silence after which a worker has ended, or was killed."""
 
 HEADINGS = ("game", "run", "published", "prepared", "to build")
 
@@ -43,10 +43,10 @@ class Status:
 
 
 def status(plan: Plan) -> Status:
-    """Tell how far a publication is; nothing is changed.
+    """Returns how far a publication is; nothing is changed.
 
     Args:
-        plan: as `make_plan` gives it now.
+        plan: the current plan, from `make_plan`.
     """
     notes = plan.work.notes("jobs", ProgressNote)
     return Status(plan, [note for note in notes if time.time() - note.time < RECENT_SECONDS])

@@ -1,4 +1,4 @@
-"""What a dataset holds, a line for each run."""
+"""Summarizes what a dataset holds, one line per run."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,7 +10,7 @@ HEADINGS = ("game", "run", "checkpoints", "episodes", "transitions", "MB", "byte
 
 
 def summary_table(manifests: Sequence[Manifest]) -> str:
-    """Manifests as a table: for each run its size, and the returns of its first and last full checkpoint."""
+    """Returns a table of the runs: each one's size, and the returns of its first and last full checkpoint."""
     runs = groupby(manifests, key=lambda manifest: (manifest.game, manifest.run))
     return text_table(HEADINGS, [_row(game, run, list(of_run)) for (game, run), of_run in runs])
 

@@ -17,10 +17,10 @@ from .worker import Failure, failures_of
 
 
 class TaskRunner:
-    """Writes each set of tasks into the work folder as a job, and has an engine run it.
+    """Writes each set of tasks to the work folder as a job, and has an engine run it.
 
     Args:
-        plan: whose source, place and work folder the workers use.
+        plan: the plan whose source, place and work folder the workers use.
         engine: runs the tasks.
     """
 
@@ -60,13 +60,13 @@ class TaskRunner:
         return folder
 
     def run(self) -> Generator[None, None, None]:
-        """Run the tasks of the job that was started; yield every second or so."""
+        """Run the tasks of the job that was started; yield about every second."""
         assert self.job is not None
         with contextlib.closing(self._engine.run(self.job.url, range(len(self._tasks)))) as ticks:
             yield from ticks
 
     def failures(self) -> list[Failure]:
-        """Returns what the workers have noted of failures."""
+        """Returns the failures that the workers have recorded."""
         assert self.job is not None
         return failures_of(self.job)
 
@@ -79,7 +79,7 @@ class TaskRunner:
         assert self.job is not None
         losses = []
         for number, message in self._engine.failures.items():
-            # Those after it in the task may be well: they are handed out again.
+            # Those after it in the task may be fine: they are handed out again.
             unmade = [each for each in self._tasks[number].ids() if each not in made]
             for checkpoint in unmade[:1]:
                 text = f"{checkpoint}: {message}; its log is in {self.job.url}/logs"
@@ -87,6 +87,6 @@ class TaskRunner:
         return losses
 
     def _threads(self) -> int | None:
-        """For workers that share this machine."""
+        """Returns the number of threads for each of several workers on this machine; None otherwise."""
         engine = self._engine
         return max(1, pa.cpu_count() // engine.workers) if engine.is_here and engine.workers > 1 else None

@@ -1,4 +1,4 @@
-"""The folder through which a publication's workers and its coordinator tell each other what is done."""
+"""The folder through which a publication's workers and its coordinator share what is done."""
 
 import contextlib
 import hashlib
@@ -25,16 +25,16 @@ PIECES, HEADS = "pieces", "heads"
 
 
 class WorkFolder:
-    """A folder that all workers see, on a disk or behind any URL that fsspec knows.
+    """A folder that all workers can reach, on a disk or at any URL that fsspec supports.
 
-    What lies there is small: pieces without their bodies, and a folder for each job. A piece's record comes
+    Its content is small: pieces without their bodies, and a folder for each job. A piece's record is written
     last.
 
     Args:
         url: the folder, which is the publication's own; it need not exist.
 
     Raises:
-        OutputError: there is no such kind of URL.
+        OutputError: no file system handles such a URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,15 +47,15 @@ class WorkFolder:
 
     @property
     def path(self) -> Path | None:
-        """Where it lies on this machine, if it does."""
+        """The folder's path if it is on this machine, or None."""
         return Path(self._root) if isinstance(self._files, LocalFileSystem) else None
 
     def inner(self, name: str) -> "WorkFolder":
-        """A folder in it."""
+        """Returns a folder in it."""
         return WorkFolder(f"{self.url}/{name}")
 
     def read(self, name: str) -> bytes | None:
-        """A file's content; None if there is none."""
+        """Returns a file's content; None if there is none."""
         try:
             return self._ask(lambda: self._files.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError:
@@ -70,7 +70,7 @@ class WorkFolder:
                 temporary.write_bytes(content)
 
     def find(self, folder: str, ending: str = "") -> list[str]:
-        """Names of the files anywhere below one of its folders."""
+        """Returns the names of the files anywhere below one of its folders."""
         self._files.invalidate_cache()
         try:
             paths = self._ask(lambda: self._files.find(f"{self._root}/{folder}".rstrip("/")))
@@ -79,7 +79,7 @@ class WorkFolder:
         return sorted(path[len(self._root) + 1 :] for path in paths if path.endswith(ending))
 
     def remove(self, name: str = "") -> None:
-        """Remove a file or a folder, or all of it."""
+        """Remove a file, a folder, or everything."""
         place = f"{self._root}/{name}".rstrip("/")
         if self.path is not None:
             remove(Path(place))
@@ -89,7 +89,7 @@ class WorkFolder:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder on this machine for as long as the block lasts."""
+        """Provide an empty folder on this machine while the block lasts."""
         if self.path is None:
             with tempfile.TemporaryDirectory() as folder:
                 yield Path(folder)
@@ -102,20 +102,20 @@ class WorkFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def put_piece(self, piece: Piece, made: Path) -> None:
-        """Take over a piece whose files were made in a folder on this machine; its body stays there."""
+        """Store a piece whose files were made in a folder on this machine; its body stays there."""
         place = _place_of(piece)
         for name in piece.files:
             self.write(f"{place}/{name}", (made / name).read_bytes())
         self.write(f"{place}/{_PIECE}", piece.to_json().encode())
 
     def pieces(self, kind: str = PIECES) -> set[CheckpointId]:
-        """The checkpoints whose pieces are there, or whose heads were made alone."""
+        """Returns the checkpoints whose pieces are there, or of which only the head was made."""
         ending = f"/{_PIECE}"
         places = [name[len(kind) + 1 : -len(ending)] for name in self.find(kind, ending)]
         return {checkpoint for place in places if (checkpoint := CheckpointId.at(place)) is not None}
 
     def find_piece(self, checkpoint: CheckpointId, kind: str = PIECES) -> Piece | None:
-        """A piece's record, if it is there and can be read."""
+        """Returns a piece's record, if it is there and can be read."""
         name = f"{kind}/{checkpoint.place}/{_PIECE}"
         content = self.read(name)
         try:
@@ -125,10 +125,10 @@ class WorkFolder:
             return None
 
     def read_piece_file(self, piece: Piece, name: str) -> bytes:
-        """The content of one of a piece's files.
+        """Returns the content of one of a piece's files.
 
         Raises:
-            OutputError: it is gone, or another's.
+            OutputError: it is missing, or belongs to another piece.
         """
         path = f"{_place_of(piece)}/{name}"
         content = self.read(path)
@@ -147,7 +147,7 @@ class WorkFolder:
         self.write(name, to_json(record).encode())
 
     def notes(self, folder: str, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
-        """The records of a kind in a folder; files that hold something else, or only a part, are skipped."""
+        """Yield the records of a kind in a folder; skips files that hold something else, or only a part."""
         for name in self.find(folder, ".json"):
             content = self.read(name)
             with contextlib.suppress(ValueError):

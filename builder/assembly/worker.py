@@ -1,4 +1,4 @@
-"""What a worker does: it makes pieces of a task's checkpoints, and uploads their bodies."""
+"""The work of a worker: it makes pieces of a task's checkpoints, and uploads their bodies."""
 
 import functools
 import os
@@ -24,31 +24,31 @@ from .work_folder import HEADS, PIECES, WorkFolder
 
 FAILURES, PROGRESS = "failures", "progress"
 PROGRESS_SECONDS = 1.0
-"""Between two notes of how far a worker is."""
+"""Seconds between two notes of a worker's progress."""
 
 _FATAL = (OutputError, OSError, UnreachableError)
 
 
 class FailureNote(Record, frozen=True):
-    """What a worker notes of a checkpoint that could not be made."""
+    """A worker's note of a checkpoint that could not be made."""
 
     game: str
     run: int
     checkpoint: int
     kind: str
-    """The error's class."""
+    """The name of the error's class."""
     message: str
 
 
 class ProgressNote(Record, frozen=True):
-    """How far a worker is with a checkpoint."""
+    """A worker's progress with a checkpoint."""
 
     doing: str
     done: int
-    """Rows."""
+    """Number of rows done."""
     total: int
     time: float
-    """Of the note, in seconds since 1970."""
+    """Time of the note, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Failure:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether the others would fail as well."""
+        """Whether the other checkpoints would fail as well."""
         return isinstance(self.error, _FATAL)
 
     @classmethod
@@ -73,18 +73,18 @@ class Failure:
 
 
 def failures_of(job: WorkFolder) -> list[Failure]:
-    """What the workers of a job have noted of failures."""
+    """Returns the failures that the workers of a job have noted."""
     return [Failure.of(note) for note in job.notes(FAILURES, FailureNote)]
 
 
 def run_task(work: str, task: int) -> None:
-    """Make the pieces of one of the job's tasks; those that are there already stay.
+    """Make the pieces of one of the job's tasks; existing pieces stay.
 
-    What goes wrong with the source or the destination is noted in the job's folder.
+    Errors of the source or the destination are noted in the job's folder.
 
     Args:
         work: path or URL of the job's folder.
-        task: its number in the job.
+        task: the task's number in the job.
     """
     folder = WorkFolder(work)
     job = Job.load(folder)
@@ -125,7 +125,7 @@ class _Worker:
     def _expected(self) -> list[int]:
         """Returns the checkpoints in the order in which they are made.
 
-        The head comes before the last one, whose manifest may list its files: then they have been read.
+        The head comes before the last one, whose manifest may list its files: by then they have been read.
         """
         checkpoints, head = list(self._task.checkpoints), self._task.head
         return checkpoints if head is None else [*checkpoints[:-1], head, *checkpoints[-1:]]
@@ -166,7 +166,7 @@ class _Worker:
 
 
 class _Progress:
-    """Notes how far a worker is, now and then."""
+    """Notes a worker's progress from time to time."""
 
     def __init__(self, work: WorkFolder, description: str) -> None:
         self._work, self._description = work, description
@@ -175,7 +175,7 @@ class _Progress:
         self.total = 0
 
     def update(self, rows: int) -> None:
-        """So many rows more are done."""
+        """Add `rows` to the rows done."""
         self._done += rows
         if time.monotonic() - self._noted >= PROGRESS_SECONDS * (1 if self._work.path else 10):
             self._noted = time.monotonic()
@@ -183,7 +183,7 @@ class _Progress:
             self._work.note(self._name, note)
 
     def end(self) -> None:
-        """Nothing is being done any more."""
+        """Remove the note: nothing is being done any more."""
         self._work.remove(self._name)
 
 
@@ -191,7 +191,7 @@ def _body(piece: Piece, folder: Path) -> list[OutgoingFile]:
     return [OutgoingFile(file.path, file.size, file.sha256, folder / BODY) for file in piece.manifest.shards]
 
 
-# Tasks that one process runs one after another are mostly of the same run, and listing it costs time.
+# Tasks that one process runs in turn are mostly of the same run, and listing it costs time.
 @functools.lru_cache(maxsize=1)
 def _open_source(job: "_SameJob") -> Source:
     return open_source(job.job.source, job.job.storage_options)
@@ -204,7 +204,7 @@ def _open_run(job: "_SameJob", game: Game, run: int) -> Run:
 
 @dataclass(frozen=True)
 class _SameJob:
-    """A job by its identity."""
+    """A job, compared by its id."""
 
     id: str
     job: Job = field(compare=False)
