@@ -7,7 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 _boards = 0
-"""Shown displays of their own, which bars of single steps would disturb."""
+"""Number of active displays that show the progress themselves, which bars of single steps would disturb."""
 
 
 @contextlib.contextmanager
@@ -29,6 +29,6 @@ def progress_bar(
     total: int | None = None,
     **options: Any,
 ) -> "tqdm[Any]":
-    """Returns a bar with rate and time left; tqdm's `disable=None` means "only on a terminal"."""
+    """Returns a progress bar with rate and time left; tqdm's `disable=None` means "only on a terminal"."""
     disable = True if _boards else None
     return tqdm(items, desc=description, unit=unit, total=total, disable=disable, unit_scale=True, **options)

@@ -3,20 +3,20 @@
 from ..errors import UnknownNameError
 
 DISK = 4 * 10**9
-"""Bytes that the workers of a publication may have on disk together, unless its user says otherwise."""
+"""Bytes that a publication's workers may have on disk together, unless its user sets another limit."""
 
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "B": 1.0}
 
 
 def size_text(size: float) -> str:
-    """Returns the size as `1.23GB`, by powers of 1,000."""
-    from tqdm import tqdm  # here, since the parser of arguments needs the rest at once
+    """Returns the size as text such as `1.23GB`, in powers of 1,000."""
+    from tqdm import tqdm  # here, since the argument parser needs the rest at once
 
     return tqdm.format_sizeof(size, "B", 1000)
 
 
 def parse_size(text: str) -> int:
-    """Returns the number of bytes that `500MB`, `4GB` or `4e9` means.
+    """Returns the number of bytes that a text such as `500MB`, `4GB` or `4e9` means.
 
     Raises:
         UnknownNameError: the text is not a size.

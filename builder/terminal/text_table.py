@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell, numbers to the right.
+    """Returns a table with columns as wide as their widest cell, and numbers aligned right.
 
     Args:
         headings: one per column.
-        rows: cells; whole numbers get thousands separators, None is a dash.
+        rows: the cells; integers get thousands separators, None is a dash.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[place]) for row in [list(headings), *cells]) for place in range(len(headings))]
