@@ -1,1 +1,1 @@
-"""Talking to servers that may be slow, away or rude: errors, retries, and Ctrl-C that works at once."""
+"""Requests to servers that may be slow, down or rude: errors, retries, and Ctrl-C that works at once."""

@@ -1,4 +1,4 @@
-"""A slow question to a server about many things, several at once, which Ctrl-C ends without waiting."""
+"""Slow requests to a server about many items, several at once, which Ctrl-C ends without waiting."""
 
 import contextlib
 import queue
@@ -12,15 +12,15 @@ Answer = TypeVar("Answer")
 
 
 def at_once(ask: Callable[[Item], Answer], items: Sequence[Item], threads: int) -> Iterator[Answer]:
-    """The answers, in the order of the items; what a question raises is raised in its place.
+    """Yield the answers in the order of the items; an exception of a request is raised in its place.
 
-    Unlike those of a ThreadPoolExecutor, the threads are let go of when nobody wants the rest: a question
-    that a silent server leaves open does not hold up the command's end.
+    Unlike a ThreadPoolExecutor's, the threads are abandoned when nobody wants the rest: a request that a
+    silent server leaves open does not delay the end of the command.
 
     Args:
-        ask: called on the threads.
+        ask: sends one request; called on the threads.
         items: what to ask about.
-        threads: how many questions are open at a time, at most.
+        threads: maximum number of simultaneous requests.
     """
     answers: list[Future[Answer]] = [Future() for _ in items]
     waiting: queue.SimpleQueue[tuple[Item, Future[Answer]]] = queue.SimpleQueue()
@@ -34,7 +34,7 @@ def at_once(ask: Callable[[Item], Answer], items: Sequence[Item], threads: int) 
                 if answer.set_running_or_notify_cancel():
                     try:
                         answer.set_result(ask(item))
-                    except BaseException as error:  # it is raised where the answer is awaited
+                    except BaseException as error:  # raised where the answer is awaited
                         answer.set_exception(error)
 
     for _ in range(min(threads, len(items))):

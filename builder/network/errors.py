@@ -1,4 +1,4 @@
-"""What the errors of the stores' client libraries mean: each library has its own way to say the same.
+"""What the errors of the stores' client libraries mean: each library reports the same failures differently.
 
 aiohttp, httpx, botocore, gcsfs and huggingface_hub carry the HTTP status and headers in different places,
 and s3fs and gcsfs turn some into plain OSErrors that keep only the text.
@@ -19,12 +19,12 @@ DENIED = frozenset({401, 402, 403, 407})
 
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 _OFFLINE = "OfflineModeIsEnabled"
-"""What huggingface_hub raises when its user wants no network."""
+"""The exception of huggingface_hub when its user wants no network."""
 _BASES = {"ClientError", "TransportError", "HTTPClientError", "HTTPException", "HTTPError", "ConnectionError"}
-"""Names of the libraries' base classes for what goes wrong on the way: aiohttp's, httpx's, botocore's,
-http.client's, urllib3's. By name, since most of them need not be installed."""
+"""Names of the libraries' base classes for failures on the way: aiohttp's, httpx's, botocore's,
+http.client's, urllib3's. They are matched by name, since most of the libraries need not be installed."""
 _RATE_LIMIT = re.compile(r"\br\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
-"""In a RateLimit header, as the Hub sends it: nothing is left, and in t seconds there is."""
+"""Matches a RateLimit header, as the Hub sends it: nothing is left for the next t seconds."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>\\)\]}]+", re.IGNORECASE)
 _SECRET = re.compile(
     r"(?i)\b(bearer +|basic +|\w*(?:token|signature|secret|password|key) *[=:] *)[^\s,;&'\")]+"
@@ -33,10 +33,10 @@ _LONGEST_REASON = 200
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status behind an error, if there is one."""
+    """Returns the HTTP status behind an error, if there is one."""
     for each in _with_causes(error):
         if any(base.__name__ == "HttpProcessingError" for base in type(each).mro()):
-            continue  # aiohttp's for a broken answer, with a made-up 400
+            continue  # aiohttp's error for a broken answer, with a made-up 400
         response = getattr(each, "response", None)
         candidates = [getattr(each, "status", None) or getattr(each, "code", None)]
         if isinstance(response, Mapping):
@@ -46,12 +46,12 @@ def status_of(error: BaseException) -> int | None:
         for status in candidates:
             if str(status).isdigit() and 400 <= int(str(status)) < 600:
                 return int(str(status))
-    # gcsfs says no more than this.
+    # gcsfs reports no more than this.
     return 403 if isinstance(error, OSError) and str(error).startswith("Forbidden") else None
 
 
 def retry_after(error: BaseException, most: float = 86400.0) -> float | None:
-    """The seconds for which a server asks to be left alone; None if it does not say."""
+    """Returns the seconds for which a server asks not to be called; None if it does not say."""
     is_too_often = status_of(error) == 429
     for each in _with_causes(error):
         for headers in _headers(each):
@@ -64,20 +64,20 @@ def retry_after(error: BaseException, most: float = 86400.0) -> float | None:
 
 
 def is_denied(error: BaseException) -> bool:
-    """Whether the store wants other credentials."""
+    """Returns whether the store demands other credentials."""
     return isinstance(error, PermissionError) or status_of(error) in DENIED
 
 
 def is_network_failure(error: BaseException) -> bool:
-    """Whether the error comes from the network, a server or a disk, and not from a mistake in the request."""
+    """Returns whether the error comes from the network, a server or a disk, not from a faulty request."""
     names = {base.__name__ for base in type(error).mro()}
-    # What should be JSON and is not comes from a proxy, or was cut short.
+    # What should be JSON and is not comes from a proxy, or was cut off.
     is_on_the_way = isinstance(error, OSError | EOFError | json.JSONDecodeError) or bool(_BASES & names)
     return is_on_the_way or status_of(error) is not None
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether trying again would give the same."""
+    """Returns whether trying again would fail in the same way."""
     if isinstance(error, _FINAL) or type(error).__name__ == _OFFLINE:
         return True
     status = status_of(error)
@@ -85,7 +85,7 @@ def is_final(error: BaseException) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """The error in one short line, without credentials."""
+    """Returns the error in one short line, without credentials."""
     status = status_of(error)
     if isinstance(getattr(error, "status", None), int) and isinstance(getattr(error, "message", None), str):
         return f"{status} {error.message}"  # pyright: ignore[reportAttributeAccessIssue]
@@ -99,7 +99,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """The URL as it may be shown: no user, password or query, where signatures travel."""
+    """Returns the URL for display: without user, password and query, which may hold signatures."""
     if "://" not in url:
         return url
     parts = urlsplit(url)
@@ -108,7 +108,7 @@ def without_credentials(url: str) -> str:
 
 
 def hide_credentials(text: str) -> str:
-    """A message of another library as it may be shown."""
+    """Returns a message of another library for display, without credentials."""
     return _SECRET.sub(r"\1…", _URL.sub(lambda url: _safe_url(url[0]), text))
 
 
@@ -139,7 +139,7 @@ def _headers(error: BaseException) -> Iterator[Mapping[str, Any]]:
 
 
 def _seconds(value: str) -> float:
-    """Of a Retry-After: a number or a date."""
+    """Returns the seconds that a Retry-After value means: a number or a date."""
     try:
         return max(0.0, float(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Requests to the Hub: patient while it is too busy, with errors that say what to do."""
+"""Requests to the Hub: patient while it is too busy, with errors that advise what to do."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -23,26 +23,26 @@ from .errors import status_of
 from .retrying import RequestFailedError, Result, RetryPolicy
 
 MOST_FAILURES = 30
-"""In a row, at one request."""
+"""Consecutive failures at one request after which it is given up."""
 FIRST_WAIT = 0.5
-"""Seconds before the second attempt; doubled for each one after that, and shortened at random."""
+"""Seconds before the second attempt; doubled for each one after that, and randomly shortened."""
 LONGEST_WAIT = 60.0
-"""Seconds, unless the Hub asks for more."""
+"""Longest wait in seconds, unless the Hub asks for more."""
 
 
 @dataclass(frozen=True)
 class HubRequests:
-    """The client, in hands that do not give up at once.
+    """Sends requests to the Hub, and does not give up at once.
 
-    The client itself repeats some requests, for half a minute at most, and waits for ever for an answer.
+    The client itself repeats some requests, for half a minute at most, and waits forever for an answer.
     """
 
     page: str
-    """Of what the requests are about: the path of its address."""
+    """The path of the page that the requests are about."""
     token: str | None = field(repr=False)
     endpoint: str | None
     patience: float
-    """Seconds that a request may take, with all its attempts."""
+    """Seconds that a request may take, including all its attempts."""
     silence: float
     """Seconds without a byte after which an attempt has failed."""
 
@@ -53,14 +53,14 @@ class HubRequests:
 
     @property
     def address(self) -> str:
-        """Of the page."""
+        """The page's URL."""
         return f"{self.api.endpoint}/{self.page}"
 
     def retrying(self, call: Callable[[], Result]) -> Result:
         """Returns what `call` returns, called again while the Hub is too busy or the network fails.
 
         Raises:
-            RequestFailedError: the Hub refused, or gave no answer for as long as `patience`.
+            RequestFailedError: the Hub refused, or did not answer for as long as `patience`.
             OutputError: a file on this machine cannot be read.
         """
 
@@ -84,7 +84,7 @@ class HubRequests:
             client.timeout = self.silence
 
     def get(self, path: str, **query: str | bool) -> Any:
-        """The answer to a GET request: of httpx's Response or what takes its place.
+        """Returns the answer to a GET request: an httpx Response, or what replaces it.
 
         Raises:
             FileNotFoundError: the repo has no such file or folder.
@@ -105,7 +105,7 @@ class HubRequests:
             raise
 
     def tree(self, repo_id: str, commit: str, folder: str, *, recursive: bool) -> Iterator[dict[str, Any]]:
-        """What lies in a folder of a dataset repo, or also below, page by page."""
+        """Yield the entries of a folder of a dataset repo, also those below it if recursive, page by page."""
         path = f"/api/datasets/{repo_id}/tree/{commit}/{quote(folder, safe='')}"
         response = self.get(path, recursive=recursive)
         while True:
@@ -117,10 +117,10 @@ class HubRequests:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn a failed request into an error that says what to do, without the token.
+        """Turn a failed request into an error that advises what to do, without the token.
 
         Raises:
-            OutputError: instead of RequestFailedError.
+            OutputError: raised instead of RequestFailedError.
         """
         try:
             yield
@@ -151,7 +151,7 @@ class HubRequests:
 
 @contextlib.contextmanager
 def without_client_bars() -> Iterator[None]:
-    """Without a progress bar of the client's for each file."""
+    """Suppress the client's progress bar for each file."""
     were_disabled = are_progress_bars_disabled()
     disable_progress_bars()
     try:

@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 class RequestFailedError(Exception):
-    """A request that failed for good: it was refused, or tried again until patience ended.
+    """A request failed for good: it was refused, or tried again until patience ended.
 
-    It says what happened and leaves the words to the caller, who knows what the request was for. What it was
-    raised for is its `__cause__`, too, so that `status_of` and `is_denied` see through it.
+    It states what happened and leaves the wording to the caller, who knows what the request was for. The
+    failure that it reports is also its `__cause__`, so that `status_of` and `is_denied` see through it.
     """
 
     def __init__(self, cause: Exception, failures: int = 1, seconds: float = 0.0) -> None:
@@ -24,7 +24,7 @@ class RequestFailedError(Exception):
         self.__cause__ = self.cause = cause
         """The last failure."""
         self.failures = failures
-        """How many there were."""
+        """Number of failures."""
         self.seconds = seconds
         """Time since the last success, or since the first attempt."""
 
@@ -35,7 +35,7 @@ class RequestFailedError(Exception):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds for which the server asks to be left alone; None if it does not say."""
+        """Seconds for which the server asks not to be called; None if it does not say."""
         return retry_after(self.cause)
 
     @property
@@ -52,11 +52,11 @@ class RetryPolicy:
     seconds: float = 120.0
     """Time without a byte, or an answer, after which a request is given up."""
     first_wait: float = 0.25
-    """Seconds before the second attempt; doubled for each one after that, and shortened at random."""
+    """Seconds before the second attempt; doubled for each one after that, and randomly shortened."""
     longest_wait: float = 20.0
-    """Seconds, unless the server asks for more."""
+    """Longest wait in seconds, unless the server asks for more."""
     failures: int = 200
-    """Failures of one request, however much arrives in between, after which it is given up."""
+    """Failures of one request after which it is given up, however much arrives in between."""
 
     def call(self, request: Callable[[], Result], *answers: type[Exception]) -> Result:
         """Returns what the request returns, tried again while its failures may pass.
@@ -97,12 +97,12 @@ class Attempts:
         self._since = time.monotonic()
 
     def succeeded(self) -> None:
-        """Something arrived: the time without an answer begins anew."""
+        """Record that something arrived: the time without an answer starts again."""
         self._in_a_row = 0
         self._since = time.monotonic()
 
     def failed(self, error: Exception) -> None:
-        """Wait before the next attempt, as long as the server asks for if it does.
+        """Wait before the next attempt, for as long as the server asks if it does.
 
         Raises:
             RequestFailedError: trying again would not help, or this was the last attempt.
@@ -117,7 +117,7 @@ class Attempts:
         self._stop.wait(wait)
 
     def _wait(self, error: Exception) -> float:
-        # No larger power, which would be too large a float after a thousand failures.
+        # A larger power would overflow a float after a thousand failures.
         doublings = min(self._in_a_row - 1, 32)
         wait = min(self._policy.longest_wait, self._policy.first_wait * 2.0**doublings)
         return max(retry_after(error) or 0.0, wait * random.uniform(0.5, 1.0))
