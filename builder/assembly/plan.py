@@ -90,11 +90,11 @@ def make_plan(
 
     Args:
         source: the source, from `open_source`.
-        games: which of its games.
+        games: the games to publish.
         place: where they are published.
         work: the work folder's path or URL; None takes the place's own.
-        runs: which runs; None means all that the source has.
-        checkpoints: which checkpoints of each run; None means all.
+        runs: the runs to publish; None means all that the source has.
+        checkpoints: the checkpoints to publish of each run; None means all.
         compression: compression of the frames that are built, one of COMPRESSIONS; what is published stays as
             it is. None is for inspecting the state, whatever the compression.
 

@@ -84,7 +84,7 @@ def collect(
         time_limit: agent steps after which an episode is cut off.
 
     Raises:
-        UnknownNameError: no such policy, or no player for this game.
+        UnknownNameError: there is no such policy, or no player for this game.
         OutputError: a number is too small or too large, the folder holds something else, or it cannot be
             written.
     """

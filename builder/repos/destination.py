@@ -137,7 +137,7 @@ class Destination(ABC):
         """Reject what cannot work before anything else is done, without changing anything.
 
         Args:
-            source: the dataset's folder, if it lies in one.
+            source: the dataset's folder, if it is in one.
 
         Raises:
             OutputError: the dataset cannot be published here.
