@@ -1,1 +1,1 @@
-"""Surviving copies of the data, and their episodes in the order of play."""
+"""Reads surviving copies of the data and yields their episodes in order of play."""

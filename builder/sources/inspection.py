@@ -1,4 +1,4 @@
-"""What a source holds, without reading its frames."""
+"""Reports what a source holds, without reading its frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ HEADINGS = ("game", "run", "checkpoints", "rows each", "MB", "origin", "remarks"
 
 @dataclass(frozen=True)
 class RunReport:
-    """One run of a source."""
+    """A report on one run of a source."""
 
     game: str
     run: int
@@ -29,24 +29,24 @@ class RunReport:
 
     @property
     def row(self) -> tuple[object, ...]:
-        """Cells under HEADINGS."""
+        """The table cells for this run, in the order of HEADINGS."""
         remarks = "; ".join(self.remarks) or "whole"
         return self.game, self.run, self.checkpoints, self.capacity, self.megabytes, self.origin, remarks
 
 
 RUNS_AT_ONCE = 4
-"""Looked at together: most of the time is spent waiting for a store's answers."""
+"""Runs inspected concurrently: most of the time is spent waiting for a store's answers."""
 
 
 def inspect_source(source: Source, games: Sequence[Game] | None = None) -> Iterator[RunReport]:
-    """Report on each run: its checkpoints, missing files, holes, and damage in headers.
+    """Yield a report on each run: its checkpoints, missing files, gaps, and damaged headers.
 
     Args:
-        source: where to look.
-        games: which games; all that the source has if None.
+        source: the source to inspect.
+        games: the games to include; all games in the source if None.
 
     Raises:
-        SourceError: the source cannot be listed, or has no such game.
+        SourceError: the source cannot be listed, or does not contain a game.
     """
     found = [(game, run) for game in games or source.games() for run in source.runs(game)]
     reports = at_once(lambda place: _inspect(source, *place), found, RUNS_AT_ONCE)
@@ -76,5 +76,5 @@ def _report_on(run: Run) -> RunReport:
 
 
 def inspection_table(reports: list[RunReport]) -> str:
-    """Returns the reports as a table."""
+    """Returns the reports as a text table."""
     return text_table(HEADINGS, [report.row for report in reports])

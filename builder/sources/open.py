@@ -1,4 +1,4 @@
-"""From a URL to the source that it holds."""
+"""Opens the source at a URL, whatever its form."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,11 +22,11 @@ STORES: dict[str, type[Store]] = {
     "http": HttpStore,
     "https": HttpStore,
 }
-"""By the URL's scheme, those with ways of their own."""
+"""The store class for each URL scheme that needs one of its own."""
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
-    """Returns the folder at a path or URL; see `open_source`."""
+    """Returns the store for the folder at a path or URL; see `open_source`."""
     return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
 
 
@@ -35,12 +35,12 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
 
     Args:
         url: a folder, or a URL: `gs://…`, `s3://…`, `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or
-            any other that fsspec knows.
-        storage_options: passed to the file system (credentials, endpoints), but for `patience`: the seconds
+            any other URL that fsspec supports.
+        storage_options: passed to the file system (credentials, endpoints), except `patience`: the seconds
             without an answer after which a store is given up.
 
     Raises:
-        SourceError: there is nothing that can be read.
+        SourceError: there is nothing readable at the URL.
     """
     source = _recognise(open_store(url, storage_options))
     source.url, source.storage_options = url, dict(storage_options or {})
@@ -60,9 +60,9 @@ def _recognise(store: Store) -> Source:
 
 
 def named_games(source: Source, names: Sequence[str]) -> list[Game]:
-    """Returns the games that a user named, each once, or for `all` those that the source holds.
+    """Returns the games that a user named, each once, or every game in the source for `all`.
 
     Raises:
-        UnknownNameError: there is no such game.
+        UnknownNameError: a name matches no game.
     """
     return source.games() if list(names) == ["all"] else list(dict.fromkeys(map(find_game, names)))

@@ -1,4 +1,4 @@
-"""What every source knows of a run: its checkpoints, and their whole episodes in order of play."""
+"""What every source provides for a run: its checkpoints, and their whole episodes in order of play."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,34 +16,34 @@ from ..format.provenance import Provenance
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode, or what is left of it. Its frames are read as `frames` is used, and only once.
+    """One episode, or what is left of it. Its frames are read as `frames` is consumed, only once.
 
     Arrays have shape (length,).
     """
 
     checkpoint: int
-    """The one in which it began."""
+    """The checkpoint in which the episode began."""
     number: int
-    """0, 1, … within the checkpoint, in order of play."""
+    """The episode's number within the checkpoint, in order of play: 0, 1, …"""
     action: np.ndarray
     """int32, as logged."""
     reward: np.ndarray
     """float32, as logged."""
     terminated: bool
     truncated: bool
-    """Ended by the time limit; of an episode whose beginning is missing this cannot be known."""
+    """Whether the time limit ended the episode; unknown for an episode whose beginning is missing."""
     complete: bool
-    """Began at a reset, and was ended by the game or the time limit."""
+    """Whether the episode began at a reset and was ended by the game or the time limit."""
     joined: bool
-    """Goes on in later checkpoints' files; of a part, what lies there is not included."""
+    """Whether the episode continues in later checkpoints' files; a part leaves those transitions out."""
     frames: Iterator[np.ndarray]
     """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
     unclipped_reward: np.ndarray | None = None
-    """float32; where the source has it."""
+    """float32; None if the source does not have it."""
     final_observation: np.ndarray | None = None
-    """(84, 84) uint8: what was seen after the last step; where the source has it."""
+    """The observation after the last step, (84, 84) uint8; None if the source does not have it."""
     follows: bool = False
-    """Of a part: it is the rest of an episode that began in an earlier checkpoint."""
+    """Whether this piece, in a part, is the rest of an episode that began in an earlier checkpoint."""
     began_at_reset: bool = True
 
     def __len__(self) -> int:
@@ -51,15 +51,15 @@ class Episode:
 
     @property
     def return_to_go(self) -> np.ndarray:
-        """float32: the undiscounted sum of rewards from each step to the end."""
+        """The undiscounted sum of rewards from each step to the end, float32."""
         return np.cumsum(self.reward[::-1], dtype=np.float64)[::-1].astype(np.float32)
 
 
 class Checkpoint(ABC):
     """The episodes that began in one checkpoint of a run.
 
-    The same rows come in the same order however the work is divided. The counts and the sources are there
-    once `episodes` has been used up.
+    The same rows come in the same order however the work is divided. The counts and the sources are available
+    once `episodes` is exhausted.
     """
 
     run: "Run"
@@ -67,21 +67,21 @@ class Checkpoint(ABC):
 
     @property
     def id(self) -> CheckpointId:
-        """Which checkpoint it is."""
+        """The identity of the checkpoint."""
         return CheckpointId(self.run.game, self.run.number, self.number)
 
     @abstractmethod
     def episodes(self) -> Iterator[Episode]:
-        """Yield the episodes in order of play; the frames of each are to be read before the next.
+        """Yield the episodes in order of play; read each one's frames before asking for the next.
 
         Raises:
-            SourceError: a file is damaged, or a row of the source is not accounted for.
+            SourceError: a file is damaged, or a row of the source is unaccounted for.
         """
 
     @property
     @abstractmethod
     def row_counts(self) -> RowCounts:
-        """What became of the rows of the checkpoint's files."""
+        """What happened to each of the rows of the checkpoint's files."""
 
     @property
     @abstractmethod
@@ -90,26 +90,26 @@ class Checkpoint(ABC):
 
     @abstractmethod
     def sources(self) -> tuple[FileRecord, ...]:
-        """Returns every file whose rows are among the steps, or were looked at for them."""
+        """Returns every file whose rows are among the steps, or were examined for them."""
 
     def own_sources(self) -> tuple[FileRecord, ...]:
-        """Returns the files of the checkpoint's own number."""
+        """Returns the files that have the checkpoint's own number."""
         return self.sources()
 
 
 class RunReader(ABC):
-    """Reads the checkpoints of a run; going on from one to the next, it reads nothing twice."""
+    """Reads the checkpoints of a run; moving from one to the next, it reads nothing twice."""
 
     run: "Run"
     next_number: int | None = None
-    """The checkpoint that comes after the last one asked for."""
+    """The number of the checkpoint that follows the last one requested."""
 
     def expect(self, checkpoints: Sequence[int]) -> None:  # noqa: B027
-        """Say which checkpoints will be asked for: some sources can then do with less work."""
+        """Announce the checkpoints that will be requested: some sources can then save work."""
 
     @abstractmethod
     def checkpoint(self, number: int) -> Checkpoint:
-        """Returns a checkpoint, to be used up before the next is asked for.
+        """Returns a checkpoint, which must be exhausted before the next is requested.
 
         Raises:
             UnknownNameError: the run has no such checkpoint.
@@ -117,12 +117,12 @@ class RunReader(ABC):
         """
 
     def part(self, number: int) -> Checkpoint:
-        """Returns what a checkpoint's own files hold, so that it can be made apart from its neighbours.
+        """Returns what a checkpoint's own files hold, so that it can be built apart from its neighbours.
 
-        An episode that crosses its bounds comes in pieces: see `follows` and `joined` of Episode. In most
-        sources none does. The frames of the piece that follows from an earlier checkpoint, which comes first,
-        may be read after those of all others, and then cost the least: where a source is a ring's dump, its
-        first frame lies at the end of the file.
+        An episode that crosses the checkpoint's bounds comes in pieces: see `follows` and `joined` of
+        Episode. In most sources none does. The frames of the piece that continues an earlier checkpoint,
+        which comes first, may be read after all others, which is cheapest: where a source is a ring's dump,
+        the piece's first frame lies at the end of the file.
 
         Raises:
             UnknownNameError: the run has no such checkpoint.
@@ -136,52 +136,52 @@ class RunReader(ABC):
 
 
 class Run(ABC):
-    """One run of one game, as a source holds it."""
+    """One run of one game in a source."""
 
     game: Game
     number: int
-    """1 to 5 in the original."""
+    """The run's number: 1 to 5 in the original."""
     where: str
     """The run's folder, for messages."""
     checkpoints: Sequence[int]
-    """Numbers of the checkpoints that are there, ascending."""
+    """The numbers of the available checkpoints, ascending."""
     has_unclipped_reward = False
 
     @property
     @abstractmethod
     def provenance(self) -> Provenance:
-        """Where the data came from, as it says itself."""
+        """Where the data came from, according to its own record."""
 
     @abstractmethod
     def partial_checkpoints(self) -> list[int]:
-        """Returns the checkpoints made at the end of training, from less than a full ring."""
+        """Returns the checkpoints made at the end of training from less than a full ring."""
 
     @abstractmethod
     def rows(self, checkpoint: int) -> int:
-        """Returns about how many rows are read for a checkpoint; known without reading it."""
+        """Returns the approximate number of rows read for a checkpoint, without reading it."""
 
     @abstractmethod
     def capacity(self) -> int | None:
-        """Returns the rows of the replay buffer; None if the source is not of one."""
+        """Returns the number of rows in the replay buffer; None if the source has no replay buffer."""
 
     @abstractmethod
     def file_sizes(self) -> dict[str, int | None]:
-        """Returns the bytes of each file of the run, by its path below the source's root."""
+        """Returns the size in bytes of each file of the run, by path relative to the source's root."""
 
     @abstractmethod
     def remarks(self) -> list[str]:
-        """Returns what is missing or odd, as far as it shows without reading frames."""
+        """Returns notes on what is missing or odd, as far as can be seen without reading frames."""
 
     @abstractmethod
     def reader(self) -> RunReader:
         """Returns a new reader."""
 
     def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
-        """Returns the checkpoints in groups, each of which is best read by one worker, in this order."""
+        """Returns the checkpoints in groups, each best read by one worker, in this order."""
         return [list(checkpoints)] if checkpoints else []
 
     def continued_in(self, checkpoint: int) -> int | None:
-        """Returns the checkpoint whose part completes this one's last episode, if that may go on there."""
+        """Returns the checkpoint whose part completes this one's last episode, if it may continue there."""
         return None
 
     def complete_checkpoints(self) -> list[int]:
@@ -190,21 +190,21 @@ class Run(ABC):
         return [number for number in self.checkpoints if number not in partial]
 
     def is_last_complete(self, checkpoint: int) -> bool:
-        """Returns whether a checkpoint is complete, and none after it is."""
+        """Returns whether a checkpoint is complete and no later one is."""
         return self.complete_checkpoints()[-1:] == [checkpoint]
 
     def require(self, checkpoint: int) -> None:
         """Check that the run has a checkpoint.
 
         Raises:
-            UnknownNameError: there is none; the message lists what there is.
+            UnknownNameError: the run does not have it; the message lists the checkpoints that it has.
         """
         if checkpoint not in self.checkpoints:
             found = describe_numbers(self.checkpoints)
             raise UnknownNameError(f"{self.where}: no checkpoint {checkpoint} of {self.game}; it has {found}")
 
     def neighbours(self, checkpoint: int) -> tuple[int | None, int | None]:
-        """Returns the checkpoints before and after this one that the source has."""
+        """Returns the nearest checkpoints before and after this one in the source."""
         earlier = [other for other in self.checkpoints if other < checkpoint]
         later = [other for other in self.checkpoints if other > checkpoint]
         return (earlier[-1] if earlier else None), (later[0] if later else None)

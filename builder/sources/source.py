@@ -1,4 +1,4 @@
-"""A source: a place that holds runs of games, in whatever form."""
+"""A source: any place that holds runs of games, in whatever form."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -10,29 +10,29 @@ from .run import Run
 
 
 class Source(ABC):
-    """Runs of games that can be read, whatever their form.
+    """A place from which runs of games can be read, whatever their form.
 
-    Constructors raise SourceError where a place holds nothing of their form.
+    Constructors raise SourceError if a place holds nothing in their form.
     """
 
     url: str
-    """With `storage_options`, what `open_source` was given: enough to open it again elsewhere."""
+    """The URL passed to `open_source`: with `storage_options`, enough to open the source again elsewhere."""
     storage_options: Mapping[str, Any]
 
     @abstractmethod
     def describe(self) -> str:
-        """Returns where it is, for messages: without credentials."""
+        """Returns the source's location for messages, without credentials."""
 
     @abstractmethod
     def games(self) -> list[Game]:
-        """Returns the games that it holds, in alphabetical order."""
+        """Returns the games in the source, in alphabetical order."""
 
     @abstractmethod
     def runs(self, game: Game) -> list[int]:
-        """Returns the runs of a game that it holds.
+        """Returns the runs of a game in the source.
 
         Raises:
-            SourceError: it does not hold the game.
+            SourceError: the source does not hold the game.
         """
 
     @abstractmethod
@@ -40,15 +40,15 @@ class Source(ABC):
         """Open one run.
 
         Raises:
-            SourceError: it does not hold the game, or the run holds no data.
-            UnknownNameError: it does not hold the run.
+            SourceError: the source does not hold the game, or the run holds no data.
+            UnknownNameError: the source does not hold the run.
         """
 
     @abstractmethod
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Returns a text that changes when a file of these runs is added, removed or replaced by another."""
+        """Returns a string that changes when a file of these runs is added, removed or replaced."""
 
     def no_such_game(self, game: Game) -> SourceError:
-        """Returns what to raise for a game that the source does not hold; the message lists what it has."""
+        """Returns the error for a game that the source does not hold; the message lists those it does."""
         games = ", ".join(other.name for other in self.games())
         return SourceError(f"{self.describe()}: holds no {game}; it has {games}")

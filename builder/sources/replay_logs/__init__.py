@@ -1,1 +1,1 @@
-"""Dumps of a ring buffer, put together to whole episodes again."""
+"""Reads dumps of a ring buffer and reassembles whole episodes from them."""

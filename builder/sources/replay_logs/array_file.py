@@ -1,4 +1,4 @@
-"""One gzipped NumPy array of a replay log, read forwards in blocks of rows."""
+"""Reads one gzipped NumPy array of a replay log forwards, in blocks of rows."""
 
 import contextlib
 import math
@@ -20,18 +20,18 @@ _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
     r"'shape':\s*\((?P<shape>(?:\d{1,18}L?(?:,\s?|(?=\))))*)\)\s*,?\s*\}\s*"
 )
-"""As NumPy writes it, whose own reader is not for threads: it calls Python's parser, and in Python 3.11 two
-threads that parse at once may get a SystemError."""
+"""The header as NumPy writes it. NumPy's own reader is not thread-safe: it calls Python's parser, and in
+Python 3.11 two threads that parse at once may get a SystemError."""
 
 SKIP_BYTES = 1 << 20
-"""Rows that are skipped are inflated in pieces of this size."""
+"""Skipped rows are inflated in pieces of this many bytes."""
 
 
 class Files(Protocol):
-    """What opens files: a store, or something that keeps what it reads of one."""
+    """Opens files: a store, or a wrapper that keeps what it reads from one."""
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file, to be read forwards."""
+        """Open a file for reading forwards."""
         ...
 
     def describe(self, path: str) -> str:
@@ -40,19 +40,20 @@ class Files(Protocol):
 
 
 class ArrayFile:
-    """A `.npy.gz`, inflated as it is read: memory is what one call returns.
+    """A `.npy.gz` file, inflated as it is read; it holds no more in memory than one call returns.
 
-    Rows come in order, each once. The gzip checksum is checked when the end is reached, so what was
-    read is proved only by `finish`.
+    Rows come in order, each once. The gzip checksum is compared at the end of the file, so only `finish`
+    proves that what was read is intact.
 
     Args:
-        files: opens the file.
-        path: its path there.
-        dtype: what the rows must be.
-        row_shape: shape of one row, `()` for numbers.
+        files: what opens the file.
+        path: the file's path in `files`.
+        dtype: the expected dtype of the rows.
+        row_shape: the expected shape of one row; `()` for numbers.
 
     Raises:
-        ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or another array.
+        ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or holds a
+            different array.
     """
 
     def __init__(self, files: Files, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
@@ -85,7 +86,7 @@ class ArrayFile:
         return np.frombuffer(data, self._dtype).reshape(rows, *self._row_shape)
 
     def skip(self, rows: int, stop: threading.Event | None = None) -> None:
-        """Skip the next rows, unless another thread sets `stop`: then raise CancelledError."""
+        """Skip the next rows; raise CancelledError if another thread sets `stop` meanwhile."""
         step = max(1, SKIP_BYTES // self._row_bytes)
         while rows > 0:
             if stop is not None and stop.is_set():
@@ -94,18 +95,18 @@ class ArrayFile:
             rows -= step
 
     def finish(self) -> FileRecord:
-        """Read to the end, check that it is where it should be, and return what the whole file was."""
+        """Read to the end, check that the array ends there, and return the whole file's record."""
         self.skip(self.rows - self._position)
         with self._reading():
             if self._stream.read(1):
                 raise self._unexpected(
                     f"more than the {self.rows:,} rows that its header declares", "the array's end"
                 )
-        # Trailing zeros may be left of it, and a store's checksum is compared at the very end.
+        # Trailing zeros may remain, and a store's checksum is compared only at the very end.
         return self.record()
 
     def record(self) -> FileRecord:
-        """Read to the end without inflating, so without a check of the rows, and return what the file was."""
+        """Read to the end without inflating or checking the rows, and return the whole file's record."""
         with self._reading():
             while self._raw.read(SKIP_BYTES):
                 pass
@@ -118,13 +119,13 @@ class ArrayFile:
         self._raw.close()
 
     def _read_header(self) -> int:
-        """Returns how many rows the array has, once it is known to be the one expected."""
+        """Returns the array's number of rows, after checking that it is the expected array."""
         magic = self._stream.read(len(npy.MAGIC_PREFIX))
         if magic != npy.MAGIC_PREFIX:
             raise self._unexpected(_describe_start(magic), "a NumPy .npy array")
         version = tuple(self._stream.read(2))
         if version != (1, 0):
-            # Version 1.0 bounds the header at 64 KiB; nothing that these logs hold needs a newer one.
+            # Version 1.0 bounds the header at 64 KiB; nothing in these logs needs a newer one.
             raise self._unexpected(f"an .npy array of version {'.'.join(map(str, version))}", "version 1.0")
         length = int.from_bytes(self._stream.read(2), "little")
         text = self._stream.read(length).decode("latin1")
@@ -153,7 +154,7 @@ class ArrayFile:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turn what the file system and the inflater raise into one error that names the file."""
+        """Turn exceptions from the file system and the inflater into one error that names the file."""
         try:
             yield
         except SourceError:
@@ -176,17 +177,17 @@ class ArrayFile:
 
 
 def _describe_start(data: bytes) -> str:
-    """Returns what a file is that begins with this, and is no array."""
+    """Returns a description of a file that begins with these bytes and is not an array."""
     if not data:
         return "nothing"
     return "a pickle, which is never loaded" if data[:1] == b"\x80" else f"data that begins with {data!r}"
 
 
 def read_number(files: Files, path: str) -> tuple[int, FileRecord]:
-    """Returns the whole number that a file such as `add_count_ckpt.0.gz` holds, and the file's record.
+    """Returns the integer in a file such as `add_count_ckpt.0.gz`, and the file's record.
 
     Raises:
-        ReplayLogError: the file is missing, damaged, or something else.
+        ReplayLogError: the file is missing, damaged, or does not hold an integer.
     """
     file = ArrayFile(files, path, np.int64, ())
     if file.rows != 1:

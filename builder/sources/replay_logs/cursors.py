@@ -1,8 +1,8 @@
-"""A stretch of play: the rows of joined dumps, in order of play and without a gap, read forwards.
+"""Reads a stretch of play: the rows of joined dumps, in order of play and without a gap.
 
-Two cursors go over the same rows. The one of the numbers runs ahead to the end of the episode in hand,
-which tells its length and return; the one of the frames follows in blocks. So no frames are held but a
-block's, however long an episode or a checkpoint is.
+Two cursors move over the same rows. The numbers cursor runs ahead to the end of the current episode to find
+its length and return; the frames cursor follows in blocks. So only one block of frames is held in memory,
+however long an episode or a checkpoint is.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ from .dumps import Dump, Rows
 from .replay_log import ReplayLog
 
 NUMBERS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "?"), ("dump", "<i4")])
-"""A row without its frame; `dump` is the number of the dump that holds it."""
+"""A row without its frame; `dump` is the number of the dump that holds the row."""
 
 NUMBERS_BLOCK_ROWS = 1 << 14
 
 
 class NumbersCursor:
-    """The numbers of a stretch's rows, as arrays of dtype NUMBERS.
+    """Reads the numbers of a stretch's rows, as arrays of dtype NUMBERS.
 
     Args:
         log: the run's log.
-        first: number of the dump with which the stretch begins.
-        alone: the stretch ends with this dump.
+        first: the number of the dump at which the stretch begins.
+        alone: whether the stretch ends with this dump.
     """
 
     def __init__(self, log: ReplayLog, first: int, *, alone: bool = False) -> None:
@@ -40,28 +40,28 @@ class NumbersCursor:
         self._held = np.empty(0, NUMBERS)
 
     def next_dump(self) -> int | None:
-        """Returns the dump that holds the next row; None at the end of the stretch."""
+        """Returns the number of the dump that holds the next row, or None at the end of the stretch."""
         row = self.peek(1)
         return int(row["dump"][0]) if len(row) else None
 
     def peek(self, rows: int) -> np.ndarray:
-        """Returns the next rows, fewer at the end of the stretch; they stay to be taken."""
+        """Returns the next rows, fewer at the end of the stretch, without consuming them."""
         while len(self._held) < rows and self._fetch():
             pass
         return self._held[:rows]
 
     def take(self, rows: int) -> np.ndarray:
-        """Returns the next rows, fewer at the end of the stretch."""
+        """Returns and consumes the next rows, fewer at the end of the stretch."""
         taken = self.peek(rows)
         self._held = self._held[len(taken) :]
         return taken
 
     def take_to_terminal(self) -> np.ndarray:
-        """Returns the next rows up to and with a terminal one, or up to the end of the stretch."""
+        """Returns and consumes the next rows through a terminal one, or to the end of the stretch."""
         return self.take(self.rows_to_terminal())
 
     def rows_to_terminal(self) -> int:
-        """Returns how many rows `take_to_terminal` would return."""
+        """Returns the number of rows that `take_to_terminal` would return."""
         searched = 0
         while True:
             ends = np.flatnonzero(self._held["terminal"][searched:])
@@ -80,9 +80,9 @@ class NumbersCursor:
 
 
 class LastRow:
-    """The frame in the last row of a dump, which comes first in order of play, and the file that it is in.
+    """The frame in the last row of a dump, which comes first in order of play, and the file that holds it.
 
-    The file is inflated from end to end for it, once, and mostly read again from its beginning after that.
+    Reaching the frame inflates the whole file once; the file is then usually read again from its beginning.
     """
 
     def __init__(self, log: ReplayLog, dump: int) -> None:
@@ -93,11 +93,11 @@ class LastRow:
 
     @property
     def file(self) -> Files | None:
-        """Opens the file again, without a second download; None if it was not read."""
+        """What opens the file again without a second download; None if it was not read."""
         return None if self._frame is None else self._file
 
     def frame(self, stop: threading.Event) -> np.ndarray:
-        """Returns the frame, shape (1, 84, 84); setting `stop` in another thread ends a long way to it."""
+        """Returns the frame, shape (1, 84, 84); setting `stop` in another thread cuts a long read short."""
         if self._frame is None:
             with contextlib.closing(self._log.open(self._dump, "observation", self._file)) as file:
                 file.skip(file.rows - 1, stop)
@@ -108,20 +108,20 @@ class LastRow:
 
 
 class FramesCursor(ABC):
-    """Frames as arrays of shape (n, 84, 84), uint8, read ahead on a thread."""
+    """Reads frames ahead on a thread, as uint8 arrays of shape (n, 84, 84)."""
 
     def __init__(self, log: ReplayLog) -> None:
         self._log = log
         self._stop = threading.Event()
         self._start = 0
-        """Rows that were skipped before the first was read."""
+        """The number of rows skipped before the first was read."""
         self._blocks: Generator[np.ndarray, None, None] | None = None
         self._held = np.empty((0, *FRAME_SHAPE), np.uint8)
         self._open = True
         log.downloads.hold()
 
     def peek(self, rows: int) -> np.ndarray:
-        """Returns the next rows, fewer at the end; they stay to be taken."""
+        """Returns the next rows, fewer at the end, without consuming them."""
         while len(self._held) < rows:
             block = self._fetch()
             if block is None:
@@ -138,7 +138,7 @@ class FramesCursor(ABC):
             yield block
 
     def skip(self, rows: int) -> None:
-        """Skip the next rows; before the first is read, this costs nothing."""
+        """Skip the next rows; this costs nothing before the first row is read."""
         if self._blocks is None:
             self._start += rows
         else:
@@ -156,7 +156,7 @@ class FramesCursor(ABC):
 
     @abstractmethod
     def _read(self, start: int) -> Generator[np.ndarray, None, None]:
-        """Yield blocks from row `start` on; used on a thread."""
+        """Yield blocks from row `start` on; runs on a thread."""
 
     def _fetch(self) -> np.ndarray | None:
         if self._blocks is None:
@@ -169,17 +169,17 @@ class FramesCursor(ABC):
 
 
 class PlayFrames(FramesCursor):
-    """The frames of a stretch's rows, in order of play.
+    """Reads the frames of a stretch's rows, in order of play.
 
-    A dump's first row in order of play is the last of its file, so the file is inflated twice: once to
-    reach that row, on a thread, while the dump before is used; and once for the rows before it. Where it
-    would have to be downloaded twice, its compressed bytes are kept in between; see `KeptFile`.
+    A dump's first row in order of play is the last row of its file, so the file is inflated twice: once to
+    reach that row, on a thread, while the dump before it is used; and once for the rows before it. If this
+    would mean downloading the file twice, its compressed bytes are kept in between; see `KeptFile`.
 
     Args:
         log: the run's log.
-        first: number of the dump with which the stretch begins.
-        alone: the stretch ends with this dump.
-        last_row: of the first dump, if it is used elsewhere, too.
+        first: the number of the dump at which the stretch begins.
+        alone: whether the stretch ends with this dump.
+        last_row: the first dump's last row, if it is also used elsewhere.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class PlayFrames(FramesCursor):
                 dump, last_row = ahead.result() if ahead else (None, last_row)
 
     def _next_dump(self, number: int) -> tuple[Dump | None, LastRow]:
-        """Returns the dump that is joined to this one, and its last row, which was read."""
+        """Returns the dump that is joined to this one, and that dump's last row, already read."""
         dump = self._log.next_joined(number)
         last_row = LastRow(self._log, number if dump is None else dump.number)
         if dump is not None and dump.played:
@@ -218,7 +218,7 @@ class PlayFrames(FramesCursor):
 
 
 def is_last_row(rows: Rows, dump: Dump) -> bool:
-    """Returns whether these rows are the last row of the dump, and no other."""
+    """Returns whether these rows are exactly the last row of the dump."""
     return (rows.start, rows.stop) == (dump.capacity - 1, dump.capacity)
 
 

@@ -1,17 +1,18 @@
-"""The cache that d4rl-atari downloads into: `<Game>/<index>/<epoch>/observation.gz` and so on, no add_count.
+"""Reads d4rl-atari's download cache: `<Game>/<index>/<epoch>/observation.gz` and so on, without add_count.
 
 d4rl-atari copies `<Game>/<run>/replay_logs/$store$_<array>_ckpt.<N>.gz` of the bucket to
 `~/.d4rl/datasets/<Game>/<run>/<N>/<array>.gz`: its index is the run, from 1, and its epoch is the number of
 the checkpoint (see its `offline_env.py`; its `-v0` is index 1).
 
-Without add_count two things cannot be known, so this is assumed:
+Without add_count two things are unknown, and these assumptions are made:
 
-- Whether a lap was skipped between two epochs. They are taken to be apart: no episode is joined across
-  them, and what is cut there is marked as cut.
-- Whether the last epoch is the partial dump made at the end of training, and where its cursor stood. If
-  the epoch before is there, a partial dump ends with the very rows of that one. If it is not: training
-  ended with an episode, and within a full lap every terminal row is followed by padding; where one is not,
-  there the ring's older rows begin. What shows neither sign is taken for a full lap.
+- Whether a lap was skipped between two epochs. The epochs are treated as separate: no episode is joined
+  across them, and an episode cut there is marked as cut.
+- Whether the last epoch is the partial dump made at the end of training, and where its cursor stood. If the
+  epoch before it is present, a partial dump ends with rows identical to that epoch's. If it is missing:
+  training ended with an episode, and within a full lap padding follows every terminal row, so a terminal row
+  without padding marks the start of the ring's older rows. A dump that shows neither sign is treated as a
+  full lap.
 """
 
 import re
@@ -33,12 +34,12 @@ REMARK = (
     "episodes are not joined across epochs, since a lap may be missing between them"
 )
 _FEWEST_REPEATED = 16
-"""Rows; fewer may be alike by chance."""
+"""The fewest rows that count as a repeat; fewer may be alike by chance."""
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,3}")
 
 
 def find_cached_files(store: Store, folder: str, names: list[str]) -> LogFiles:
-    """Returns the cached arrays in a run's folder, whose entries have these names."""
+    """Returns the cached arrays in a run's folder whose entries have these names."""
     files = LogFiles(folder, has_add_counts=False)
     for epoch in filter(_EPOCH.fullmatch, names):
         there = set(store.list(f"{folder}/{epoch}"))
@@ -49,7 +50,7 @@ def find_cached_files(store: Store, folder: str, names: list[str]) -> LogFiles:
 
 
 class CachedLog(ReplayLog):
-    """A log without add_count."""
+    """A replay log without add_count files."""
 
     arrays = tuple(ARRAYS)
 
@@ -66,7 +67,7 @@ class CachedLog(ReplayLog):
         return super()._link(before, header) if header.number == 0 else Link.CUT
 
     def _find_cursor(self, number: int, rows: int) -> int | None:
-        """Returns the row before which play ends, if the dump shows one."""
+        """Returns the row before which play ends, or None if the dump does not show one."""
         repeated = self._count_repeated(number, rows) if number - 1 in self.numbers else 0
         if repeated >= _FEWEST_REPEATED:
             return rows - 1 - repeated
@@ -82,7 +83,7 @@ class CachedLog(ReplayLog):
         return cursors[0] if len(cursors) == 1 else None
 
     def _count_repeated(self, number: int, rows: int) -> int:
-        """Returns how many rows before the last are the same as in the dump before, in one stretch."""
+        """Returns how many consecutive rows before the last one also occur in the previous dump."""
         scalars, earlier = (self.scalars(each)[: rows - 1] for each in (number, number - 1))
         differ = np.flatnonzero(_as_bytes(scalars) != _as_bytes(earlier))
         start = int(differ[-1]) + 1 if len(differ) else 0
@@ -98,7 +99,7 @@ class CachedLog(ReplayLog):
 
 
 def _as_bytes(scalars: np.ndarray) -> np.ndarray:
-    """Returns the rows so that equal bytes are equal: a reward may be NaN."""
+    """Returns the rows as bytes, so that NaN rewards compare equal."""
     return scalars.view(f"V{SCALARS.itemsize}")
 
 
@@ -114,7 +115,7 @@ class CachedRun(LoggedRun):
         super().__init__(game, number, log, Provenance(UNRECORDED, details))
 
     def remarks(self) -> list[str]:
-        """Returns missing files and checkpoints, and what is assumed."""
+        """Returns the missing files and checkpoints, and the assumptions made."""
         lacking = [
             f"checkpoint {number} lacks {', '.join(lacks)}"
             for number, files in self.log.files.checkpoints.items()

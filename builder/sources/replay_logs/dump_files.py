@@ -1,4 +1,4 @@
-"""The files of a run's dumps, opened and read: whole small arrays, frames in blocks, and checksums."""
+"""Opens and reads the files of a run's dumps: whole small arrays, frames in blocks, and checksums."""
 
 import contextlib
 import threading
@@ -15,35 +15,35 @@ from .dumps import Rows
 from .log_files import ARRAYS, LOG_ARRAYS, SCALARS, LogFiles
 
 BLOCK_ROWS = 512
-"""Frames that are held at a time: 3.6 MB."""
+"""Frames held at a time: 3.6 MB."""
 
 SCALARS_BLOCK_ROWS = 1 << 16
-"""Numbers that are read at a time, so that no memory is taken on the word of a header."""
+"""Numbers read at a time, so that a header's claim alone never allocates memory."""
 
 SCALARS_HELD = 2
-"""Dumps whose numbers are held, 9 bytes a row: reading goes forwards, and each file is read once."""
+"""Dumps whose numbers are held, 9 bytes per row: reading goes forwards, and each file is read once."""
 
 
 class DumpFiles:
     """The files of one run's dumps.
 
     Args:
-        store: where they lie.
-        files: which of its files.
+        store: the store that holds them.
+        files: the files of the store that belong to the run.
     """
 
     arrays: tuple[str, ...] = LOG_ARRAYS
-    """What a checkpoint must have."""
+    """The arrays that a checkpoint must have."""
 
     def __init__(self, store: Store, files: LogFiles) -> None:
         self.store = store
         self.files = files
         self.downloads = Downloads(store)
         self._capacities: dict[int, int] = {}
-        """Rows of the checkpoints' observations, where these were looked at."""
+        """The number of observation rows of each checkpoint examined so far."""
         self._scalars: dict[int, np.ndarray] = {}
         self._terminal_ends: dict[int, bool] = {}
-        """Of each dump, whether its last row but one ended an episode."""
+        """For each dump, whether its second-to-last row ended an episode."""
         self._records: dict[str, FileRecord] = {}
         self._lock = threading.RLock()
 
@@ -55,12 +55,12 @@ class DumpFiles:
         """Open an array of a checkpoint, at its first row.
 
         Args:
-            number: of the checkpoint.
-            array: which of ARRAYS.
-            files: opens the file in place of the log's store.
+            number: the checkpoint's number.
+            array: the array's name, one of ARRAYS.
+            files: what opens the file instead of the log's store.
 
         Raises:
-            ReplayLogError: it is missing, damaged, another array, or of another length than the observations.
+            ReplayLogError: the file is missing or damaged, or holds a different array or row count.
         """
         dtype, shape = ARRAYS[array]
         file = ArrayFile(files or self.downloads, self.files.path(number, array), dtype, shape)
@@ -74,9 +74,9 @@ class DumpFiles:
         return file
 
     def scalars(self, number: int) -> np.ndarray:
-        """Returns a dump's rows without their frames, in the order of the files: shape (C,), dtype SCALARS.
+        """Returns a dump's rows without their frames, in file order: shape (C,), dtype SCALARS.
 
-        The files are checked to their ends.
+        The files are checked through to their ends.
 
         Raises:
             ReplayLogError: a file is missing or damaged.
@@ -95,12 +95,12 @@ class DumpFiles:
     ) -> Generator[np.ndarray, None, None]:
         """Yield the frames of some rows, in blocks of shape (n, 84, 84).
 
-        A file that was not read before is checked to its end, before the last block is yielded.
+        A file that was not read before is checked through to its end before the last block is yielded.
 
         Args:
-            rows: which.
-            stop: set by another thread, ends a long way to the first row with CancelledError.
-            files: opens the file in place of the log's store.
+            rows: the rows whose frames to read.
+            stop: if another thread sets it, skipping to the first row ends with CancelledError.
+            files: what opens the file instead of the log's store.
         """
         with contextlib.closing(self.open(rows.dump, "observation", files)) as file:
             file.skip(rows.start, stop)
@@ -111,7 +111,7 @@ class DumpFiles:
                 yield block
 
     def records(self, number: int) -> list[FileRecord]:
-        """Returns what the checkpoint's files are; what was not read yet is read without inflating it."""
+        """Returns the records of the checkpoint's files; unread files are read without inflating them."""
         for array in ARRAYS:
             path = self.files.path(number, array)
             if path not in self._records:
@@ -120,7 +120,7 @@ class DumpFiles:
         return [self._records[self.files.path(number, array)] for array in self.arrays]
 
     def finish(self, file: ArrayFile, *, again: bool = False) -> None:
-        """Check a file to its end, and note what it was; only once, or `again`."""
+        """Check a file to its end and keep its record; only once, unless `again` is set."""
         if again or file.path not in self._records:
             self._records[file.path] = file.finish()
 
@@ -142,7 +142,7 @@ class DumpFiles:
         return np.concatenate(blocks)
 
     def unchecked_frames(self, rows: Rows) -> Generator[np.ndarray, None, None]:
-        """Yield frames of a file that need not be checked to its end: it is when it is read as play."""
+        """Yield frames without checking the file to its end: that happens when it is read as play."""
         with contextlib.closing(self.open(rows.dump, "observation")) as file:
             file.skip(rows.start)
             for start in range(rows.start, rows.stop, BLOCK_ROWS):

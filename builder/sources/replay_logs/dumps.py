@@ -5,7 +5,7 @@ is C - 1 modulo C, and once more at the end of training. So the last row of a du
 others: it comes right before its row 0. Sources: Dopamine's `OutOfGraphReplayBuffer` and batch_rl's logging
 wrapper around it.
 
-Everything here is a function of numbers; `replay_log` reads the files that they come from.
+Everything here is a pure function of numbers; `replay_log` reads the files that they come from.
 """
 
 import enum
@@ -16,14 +16,14 @@ import numpy as np
 from ...format.protocol import PADDING_ROWS
 
 SMALLEST_CAPACITY = PADDING_ROWS + 2
-"""Rows of the smallest ring that Dopamine allows."""
+"""The number of rows in the smallest ring that Dopamine allows."""
 
 EVIDENCE_ROWS, EVIDENCE_BITS = 1_000, 128
-"""How many equal rows, of how much surprise, are no coincidence; see `tells_play_apart`."""
+"""How many equal rows, carrying how many bits of surprise, rule out coincidence; see `tells_play_apart`."""
 
 
 class Link(enum.Enum):
-    """How a dump's first row in order of play follows what the log holds before it."""
+    """How a dump's first row in order of play follows the earlier play in the log."""
 
     START = "the log begins here"
     JOINED = "it follows the dump before without a gap"
@@ -33,7 +33,7 @@ class Link(enum.Enum):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows start … stop - 1 of one dump."""
+    """Rows start to stop - 1 of one dump."""
 
     dump: int
     start: int
@@ -45,50 +45,50 @@ class Rows:
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a dump before its rows are read."""
+    """What is known about a dump before its rows are read."""
 
     number: int
-    """Of the checkpoint."""
+    """The number of the checkpoint."""
     capacity: int
-    """Rows of the ring."""
+    """The number of rows in the ring."""
     add_count: int
-    """Rows ever added to the ring; the cursor in a dump made at the end of training."""
+    """The number of rows ever added to the ring; the cursor in a dump made at the end of training."""
 
     @property
     def is_possible(self) -> bool:
-        """Whether a ring is ever dumped with such a count."""
+        """Whether a ring is ever dumped with this count."""
         is_lap = self.add_count % self.capacity == self.capacity - 1
         return 0 <= self.add_count < self.capacity or (self.add_count > 0 and is_lap)
 
     @property
     def is_partial(self) -> bool:
-        """Whether it was made at the end of training, when add_count is set to the cursor.
+        """Whether the dump was made at the end of training, when add_count is set to the cursor.
 
-        Only in file 0 can the last row's number be the count of a full lap as well.
+        Only in file 0 can the number of the last row also be the count of a full lap.
         """
         last = self.capacity - 1
         return self.add_count < last or (self.add_count == last and self.number > 0)
 
     @property
     def has_old_last_row(self) -> bool:
-        """Whether the last row closes the lap before; in file 0 it was never written."""
+        """Whether the last row closes the previous lap; in file 0 it was never written."""
         return self.number > 0 or self.add_count > self.capacity - 1
 
     @property
     def new(self) -> Rows:
-        """Rows of a partial dump that its own lap wrote: those before the cursor."""
+        """The rows of a partial dump that its own lap wrote: those before the cursor."""
         return Rows(self.number, 0, self.add_count)
 
     @property
     def old(self) -> Rows:
-        """Rows of a partial dump that are one lap older."""
+        """The rows of a partial dump that are one lap older."""
         return Rows(self.number, self.add_count, self.capacity)
 
     @property
     def repeated(self) -> Rows:
-        """Rows of a partial dump that the dump before holds as well, if the one follows the other.
+        """The rows of a partial dump that the previous dump also holds, if the one follows the other.
 
-        With the cursor on the last row, both were made of the same ring.
+        With the cursor on the last row, both were made from the same ring contents.
         """
         if self.add_count == self.capacity - 1:
             return Rows(self.number, 0, self.capacity)
@@ -97,31 +97,31 @@ class Header:
 
 @dataclass(frozen=True)
 class Dump:
-    """One checkpoint's files: what of them was played, and how they follow the dump before."""
+    """One checkpoint's files: which rows were played, and how they follow the previous dump."""
 
     number: int
     capacity: int
     link: Link
     partial: bool
-    """Made at the end of training."""
+    """Whether the dump was made at the end of training."""
     played: tuple[Rows, ...]
-    """In order of play, padding included; no row twice."""
+    """The played rows in order of play, padding included; no row occurs twice."""
     repeated: int = 0
-    """Rows that the dump before holds as well."""
+    """The number of rows that the previous dump also holds."""
 
     @property
     def stale(self) -> int:
-        """Rows that the ring had never written."""
+        """The number of rows that the ring had never written."""
         return self.capacity - self.repeated - sum(map(len, self.played))
 
 
 def is_in_order(before: Header, header: Header) -> bool:
-    """Whether one dump of a run can come after another: only the last one is partial, and counts ascend."""
+    """Returns whether one dump of a run can follow another: only the last is partial, and counts ascend."""
     return not before.is_partial and (header.is_partial or header.add_count > before.add_count)
 
 
 def link_between(before: Header | None, header: Header) -> Link:
-    """How a full lap's dump follows the one before it that is there."""
+    """Returns how a full lap's dump follows the nearest earlier dump that is present."""
     if before is None:
         return Link.SKIPPED if header.number == 0 else Link.CUT
     if (header.add_count - before.add_count) // header.capacity == 1:
@@ -130,7 +130,7 @@ def link_between(before: Header | None, header: Header) -> Link:
 
 
 def full_dump(header: Header, link: Link) -> Dump:
-    """A lap's dump: its last row closes the lap before, if there was one."""
+    """Returns the dump of a full lap: its last row closes the previous lap, if there was one."""
     number, capacity = header.number, header.capacity
     last, others = Rows(number, capacity - 1, capacity), Rows(number, 0, capacity - 1)
     if not header.has_old_last_row:
@@ -139,21 +139,21 @@ def full_dump(header: Header, link: Link) -> Dump:
 
 
 def may_begin_log(header: Header) -> bool:
-    """Whether a partial dump that has none before it can be of the ring's first lap."""
+    """Returns whether a partial dump with none before it can belong to the ring's first lap."""
     return header.number == (1 if header.add_count == header.capacity - 1 else 0)
 
 
 def only_dump(header: Header) -> Dump:
-    """A partial dump of the ring's first lap: what its cursor did not reach was never written."""
+    """Returns a partial dump of the ring's first lap: rows beyond its cursor were never written."""
     return Dump(header.number, header.capacity, Link.START, True, _non_empty(header.new))
 
 
 def repeating_dump(header: Header, stale_before: int) -> Dump:
-    """A partial dump whose older rows the dump before holds as well.
+    """Returns a partial dump whose older rows the previous dump also holds.
 
     Args:
-        header: of the dump.
-        stale_before: rows of the dump before that the ring had never written.
+        header: the dump's header.
+        stale_before: the number of rows of the previous dump that the ring had never written.
     """
     number, capacity, repeated = header.number, header.capacity, header.repeated
     if len(repeated) == capacity:
@@ -163,22 +163,22 @@ def repeating_dump(header: Header, stale_before: int) -> Dump:
 
 
 def unattached_dump(header: Header, *, begins_with_padding: bool) -> Dump:
-    """A partial dump before which a lap was never dumped, or is missing: what is left of that lap is here.
+    """Returns a partial dump whose previous lap has no dump: what is left of that lap is in this one.
 
     Args:
-        header: of the dump.
-        begins_with_padding: it is the log's first, and its first rows are blank, as where a log begins.
+        header: the dump's header.
+        begins_with_padding: whether it is the log's first and its first rows are blank, as a log's are.
     """
     link = Link.START if begins_with_padding and header.add_count == 0 else Link.CUT
     return Dump(header.number, header.capacity, link, True, (header.old, *_non_empty(header.new)))
 
 
 def tells_play_apart(rows: np.ndarray) -> bool:
-    """Whether other play would hardly ever have the same numbers as these consecutive rows.
+    """Returns whether different play would hardly ever produce the same numbers as these consecutive rows.
 
-    The surprise of a row is taken from how often the rows are alike among themselves: an agent that always
-    does the same has none. The bound on rows leaves room for agents that move in cycles: even these explored,
-    in one step of a hundred at least.
+    A row's surprise is derived from how often the rows resemble each other: an agent that always does the
+    same carries none. The bound on rows leaves room for agents that move in cycles: even these explored, in
+    at least one step in a hundred.
 
     Args:
         rows: a structured array of actions, rewards and terminals.

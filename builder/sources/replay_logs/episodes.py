@@ -1,4 +1,4 @@
-"""Whole episodes from a replay log: padding dropped, dumps joined, and every row accounted for."""
+"""Recovers whole episodes from a replay log: drops padding, joins dumps, and accounts for every row."""
 
 import contextlib
 from collections import defaultdict
@@ -17,28 +17,28 @@ from .part_frames import PartFrames
 from .replay_log import ReplayLog
 
 _MOST_BLACK_FRAMES = 64
-"""How many black frames a game is thought to begin with at most."""
+"""The most black frames that a game is assumed to begin with."""
 
 
 @dataclass
 class Tally:
-    """What the rows of one dump were, so far."""
+    """Counts of what the rows of one dump were, so far."""
 
     transitions: int = 0
     padding: int = 0
     continued: int = 0
-    """Transitions of episodes that began in an earlier dump."""
+    """Transitions belonging to episodes that began in an earlier dump."""
 
 
 class EpisodeStream:
-    """The episodes of a stretch of play, from those that begin in its first dump on.
+    """Yields the episodes of a stretch of play, starting with those that begin in its first dump.
 
     Args:
-        log: whose play it is.
-        game: whose actions it has.
-        time_limit: steps after which an episode was ended.
-        first: the dump with which the stretch begins.
-        alone: the stretch is this dump, the rest of an earlier episode included.
+        log: the run's log.
+        game: the game, which defines the valid actions.
+        time_limit: the number of steps after which an episode was truncated.
+        first: the dump at which the stretch begins.
+        alone: whether the stretch is this dump only, including the rest of an earlier episode.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class EpisodeStream:
         self._alone = alone
         self._numbers = NumbersCursor(log, first, alone=alone)
         self._part: PartFrames | None = None
-        """In place of all frames in order of play, if the stretch is alone and begins in mid-episode."""
+        """The cursor used instead of `PlayFrames` if the stretch is one dump that begins in mid-episode."""
         self._follows = False
         """Whether the next transition belongs to an episode that began in an earlier dump."""
         self._unread = 0
-        """Frames of the last episode that nobody has read yet."""
+        """The number of frames of the last episode that have not been read yet."""
         self._at_reset = True
-        """Whether the next transition is an episode's first."""
+        """Whether the next transition is the first of an episode."""
         self._padding_dropped = False
         self.tallies: dict[int, Tally] = defaultdict(Tally)
         self.carried: dict[int, int] = defaultdict(int)
-        """For each dump, how many transitions of its episodes lie in later ones."""
+        """For each dump, the number of transitions of its episodes that lie in later dumps."""
         self.dumps_of_episode: set[int] = set()
         link, before = log.dump(first).link, log.earlier(first)
         begins_in_episode = link is Link.JOINED and before is not None and not log.ends_with_terminal(before)
@@ -74,7 +74,7 @@ class EpisodeStream:
             self._skip_rest_of_episode()
 
     def next_episode(self, dump: int, number: int) -> Episode | None:
-        """Returns the next episode, with this number, if its first transition lies in `dump`."""
+        """Returns the next episode, numbered `number`, or None if its first transition is not in `dump`."""
         self._frames.skip(self._unread)
         self._unread = 0
         if not self._padding_dropped:
@@ -94,7 +94,7 @@ class EpisodeStream:
 
     def _begin_after_gap(self, link: Link, last_row: LastRow) -> None:
         if link is Link.SKIPPED:
-            # Padding jumped over the lap's end: at most two of its rows come after it.
+            # Padding crossed the end of the lap: at most two of its rows come after it.
             self._drop(self._padding_after_gap(PADDING_ROWS - 1, last_row))
         elif link is Link.CUT:
             padding = self._padding_after_gap(PADDING_ROWS, last_row)
@@ -141,7 +141,7 @@ class EpisodeStream:
             yield block
 
     def _skip_rest_of_episode(self) -> None:
-        """Skip an episode that began in an earlier dump, and belongs there."""
+        """Skip an episode that began in, and belongs to, an earlier dump."""
         rows = self._numbers.take_to_terminal()
         self._frames.skip(len(rows))
         self._count(rows, began=self._first - 1)
@@ -163,20 +163,20 @@ class EpisodeStream:
         self._padding_dropped = True
 
     def _padding_after_terminal(self) -> int:
-        """Returns the rows in the place of padding, if all of them are blank.
+        """Returns the rows where padding is expected, provided that all of them are blank.
 
-        That they are blank is not enough: a game may begin with black frames.
+        Blank rows alone do not prove padding: a game may begin with black frames.
         """
         rows = self._numbers.peek(PADDING_ROWS)
         blank = _is_blank(rows).all() and not self._frames.peek(len(rows)).any()
         return len(rows) if blank else 0
 
     def _padding_after_gap(self, most: int, last_row: LastRow) -> int:
-        """Returns the blank rows that are left of an episode's padding where the rows before them are lost.
+        """Returns the number of blank rows left of an episode's padding after a gap in the log.
 
-        A game's own first frames may be black as well, with action 0. How many they are is seen at the
-        next ordinary beginning of an episode in the same dump. Later dumps are not looked at, so that the
-        answer is the same whether they are read as well or not.
+        A game's own first frames may also be black, with action 0. Their number is taken from the next
+        ordinary start of an episode in the same dump. Later dumps are not examined, so that the result does
+        not depend on whether they are read too.
         """
         numbers = NumbersCursor(self._log, self._first, alone=True)
         frames = PlayFrames(self._log, self._first, alone=True, last_row=last_row)
@@ -222,6 +222,6 @@ def _is_lit(frames: np.ndarray) -> np.ndarray:
 
 
 def _leading(flags: np.ndarray) -> int:
-    """Returns how many of the first flags are set."""
+    """Returns the number of leading flags that are set."""
     unset = np.flatnonzero(~flags)
     return int(unset[0]) if len(unset) else len(flags)

@@ -1,4 +1,4 @@
-"""A run in the form of a replay log, its checkpoints, and what reads them."""
+"""A run stored as a replay log, its checkpoints, and their reader."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ from .replay_log import ReplayLog
 
 
 class LoggedRun(Run):
-    """A run whose ring-buffer dumps are there."""
+    """A run whose ring-buffer dumps are available."""
 
     def __init__(self, game: Game, number: int, log: ReplayLog, provenance: Provenance) -> None:
         self.game = game
@@ -26,33 +26,33 @@ class LoggedRun(Run):
         self.checkpoints = log.numbers
         self._provenance = provenance
         self.time_limit = provenance.time_limit or TIME_LIMIT
-        """Steps after which an episode was ended."""
+        """The number of steps after which an episode was truncated."""
 
     @property
     def provenance(self) -> Provenance:
-        """The record beside the logs, if there is one."""
+        """The provenance record stored beside the logs, or the default record if there is none."""
         return self._provenance
 
     def partial_checkpoints(self) -> list[int]:
-        """Returns the dump made at the end of training: the last one, or none."""
+        """Returns the dump made at the end of training as a list: the last dump, or none."""
         return self.log.partial_numbers()
 
     def rows(self, checkpoint: int) -> int:
-        """Returns the rows of the ring."""
+        """Returns the number of rows in the ring."""
         return self.log.capacity
 
     def capacity(self) -> int:
-        """Returns the rows of the ring, as the first dump has it."""
+        """Returns the number of rows in the ring, according to the first dump."""
         return self.log.capacity
 
     def file_sizes(self) -> dict[str, int | None]:
-        """Returns the bytes of each of the log's files."""
+        """Returns the size in bytes of each of the log's files."""
         paths = [path for files in self.log.files.checkpoints.values() for path in files.values()]
         versions = self.log.store.versions(paths)
         return {path: None if version is None else version.size for path, version in versions.items()}
 
     def continued_in(self, checkpoint: int) -> int | None:
-        """Returns the next dump, if it goes on where this one ends."""
+        """Returns the next dump, if it continues where this one ends."""
         return self.log.continued_in(checkpoint)
 
     def remarks(self) -> list[str]:
@@ -69,9 +69,9 @@ class LoggedRun(Run):
         return LogReader(self)
 
     def tasks(self, checkpoints: Sequence[int]) -> list[list[int]]:
-        """Returns each by itself, but for a final dump: it comes before the one whose end it completes.
+        """Returns each checkpoint by itself, except that a final dump precedes the one that it completes.
 
-        The manifest of that one lists its files, and then they have been read.
+        That checkpoint's manifest lists the final dump's files, which have been read by then.
         """
         tasks: list[list[int]] = []
         for number in checkpoints:
@@ -93,7 +93,7 @@ class LoggedRun(Run):
 
 
 class LoggedCheckpoint(Checkpoint):
-    """The episodes that began in one dump of a log; of a stream that is alone, what the dump holds."""
+    """The episodes that began in one dump of a log; for a stream of one dump, all that it holds."""
 
     def __init__(self, run: LoggedRun, number: int, stream: EpisodeStream) -> None:
         self.run = run
@@ -105,15 +105,16 @@ class LoggedCheckpoint(Checkpoint):
         self._complete_episodes = 0
         self._dumps_read = {number}
         self._is_open = False
-        """Whether the last episode was not seen to end."""
+        """Whether the last episode's end was not seen."""
 
     def episodes(self) -> Iterator[Episode]:
-        """Yield the episodes in order of play; the frames of each are to be read before the next.
+        """Yield the episodes in order of play; read each one's frames before asking for the next.
 
-        Only those of an episode that began earlier may be read last; then the file is inflated once.
+        Frames of an episode that began earlier may, as an exception, be read last; then the file is inflated
+        once.
 
         Raises:
-            ReplayLogError: a file is damaged, or a row of the log is not accounted for.
+            ReplayLogError: a file is damaged, or a row of the log is unaccounted for.
         """
         while (episode := self._stream.next_episode(self.number, self._episodes)) is not None:
             if not episode.follows:
@@ -128,7 +129,7 @@ class LoggedCheckpoint(Checkpoint):
 
     @property
     def row_counts(self) -> RowCounts:
-        """What became of the dump's rows."""
+        """What happened to each of the dump's rows."""
         dump, tally = self._log.dump(self.number), self._stream.tallies[self.number]
         return RowCounts(dump.capacity, tally.transitions, tally.padding, dump.stale, dump.repeated)
 
@@ -145,10 +146,10 @@ class LoggedCheckpoint(Checkpoint):
         )
 
     def sources(self) -> tuple[FileRecord, ...]:
-        """Returns every file whose rows are among the steps, or were looked at for them."""
+        """Returns every file whose rows are among the steps, or were examined for them."""
         numbers, last = set(self._dumps_read), max(self._dumps_read)
         later = self._log.later(last)
-        # Whether the final dump goes on where the one before it ends is decided by comparing them.
+        # Whether the final dump continues where the one before it ends is decided by comparing them.
         if later in self.run.partial_checkpoints() and (last == self.number or self._is_open):
             numbers.add(later)
         return tuple(record for number in sorted(numbers) for record in self._log.records(number))
@@ -170,7 +171,7 @@ class LoggedCheckpoint(Checkpoint):
 
 
 class LogReader(RunReader):
-    """Reads the checkpoints of a logged run."""
+    """Reads the checkpoints of a run's replay log."""
 
     def __init__(self, run: LoggedRun) -> None:
         self.run = run
@@ -178,7 +179,7 @@ class LogReader(RunReader):
         self._stream: EpisodeStream | None = None
 
     def checkpoint(self, number: int) -> LoggedCheckpoint:
-        """Returns a checkpoint, to be used up before the next is asked for."""
+        """Returns a checkpoint, which must be exhausted before the next is requested."""
         self._run.require(number)
         log = self._run.log
         if self._stream is None or number != self.next_number or log.dump(number).link is not Link.JOINED:
@@ -188,7 +189,7 @@ class LogReader(RunReader):
         return LoggedCheckpoint(self._run, number, self._stream)
 
     def part(self, number: int) -> LoggedCheckpoint:
-        """Returns what a dump holds; of its neighbours, only their small arrays are looked at."""
+        """Returns what a dump holds; only the small arrays of neighbouring dumps are read."""
         self._run.require(number)
         self.close()
         self._stream, self.next_number = self._open_stream(number, alone=True), None

@@ -1,4 +1,4 @@
-"""A copy of the bucket: `<root>/<Game>/<run>/replay_logs/$store$_observation_ckpt.0.gz` and so on."""
+"""Reads a copy of the bucket: `<root>/<Game>/<run>/replay_logs/$store$_observation_ckpt.0.gz` and so on."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -19,16 +19,16 @@ _RUN = re.compile(r"[1-9][0-9]?")
 
 
 class Mirror(Source):
-    """Replay logs in the bucket's layout, or in that of d4rl-atari's cache.
+    """A source of replay logs in the bucket's layout, or in that of d4rl-atari's cache.
 
-    The root may be the folder above `dqn`, a game's folder may carry its slug, and a run's folder may hold
-    the files directly.
+    The root may be the folder above `dqn`, a game's folder may be named by its slug, and a run's folder may
+    hold the files directly.
 
     Args:
-        store: the root.
+        store: the root folder.
 
     Raises:
-        SourceError: it holds no game's folder.
+        SourceError: the root contains no game's folder.
     """
 
     def __init__(self, store: Store) -> None:
@@ -43,15 +43,15 @@ class Mirror(Source):
             )
 
     def describe(self) -> str:
-        """Returns its root's full name."""
+        """Returns the full name of the source's root."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """Returns the games that it holds, in alphabetical order."""
+        """Returns the games in the source, in alphabetical order."""
         return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """Returns the runs of a game that it holds."""
+        """Returns the runs of a game in the source."""
         names = self._store.list(self._game_folder(game))
         return sorted(int(name) for name in names if _RUN.fullmatch(name))
 
@@ -63,7 +63,7 @@ class Mirror(Source):
         return CachedRun(game, run, CachedLog(self._store, files))
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Returns a digest of the names, sizes and times or checksums of the runs' files."""
+        """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
         found = [self._find(game, run) for run in runs]
         paths = [path for files in found for paths in files.checkpoints.values() for path in paths.values()]
         return self._store.fingerprint_of([*paths, *(f"{files.folder}/{PROVENANCE_FILE}" for files in found)])
@@ -72,8 +72,8 @@ class Mirror(Source):
         """Returns the files of a run.
 
         Raises:
-            UnknownNameError: there is no such run.
-            SourceError: it holds no files.
+            UnknownNameError: the source has no such run.
+            SourceError: the run contains no files.
         """
         self._require_run(game, run, self.runs(game))
         folder = f"{self._game_folder(game)}/{run}"

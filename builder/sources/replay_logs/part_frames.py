@@ -1,4 +1,4 @@
-"""The frames of a dump that is read apart from its neighbours, each inflated once."""
+"""Reads the frames of a dump apart from its neighbours, inflating each frame once."""
 
 import contextlib
 import tempfile
@@ -16,21 +16,22 @@ from .dumps import Rows
 from .replay_log import ReplayLog
 
 WAITING_BYTES = 8 << 20
-"""Compressed frames that wait in memory; more of them wait in a temporary file."""
+"""The most bytes of waiting compressed frames kept in memory; more are spooled to a temporary file."""
 
 
 class PartFrames(FramesCursor):
-    """The frames of a dump that begins in the middle of an episode, inflated once.
+    """Reads the frames of a dump that begins in the middle of an episode, inflating each once.
 
     The dump's last row comes first in order of play. Only the rest of the episode that began earlier, the
-    *head*, has to wait for it: what comes after is read as the file has it, while the head's frames wait,
-    compressed. So the head is best read last. Read first, it costs no more, but to read the others then
-    opens the file a second time.
+    *head*, has to wait for it: the frames after the head are read in file order, while the head's frames
+    wait, compressed. So the head is best read last. Reading it first costs no more, but reading the others
+    then opens the file a second time.
 
     Args:
         log: the run's log.
         dump: the number of the dump.
-        head: rows of the head, in order of play: the dump's last row, and those at its beginning.
+        head: the number of rows in the head, in order of play: the dump's last row, and those at its
+            beginning.
     """
 
     def __init__(self, log: ReplayLog, dump: int, head: int) -> None:
@@ -38,7 +39,7 @@ class PartFrames(FramesCursor):
         described = log.dump(dump)
         self._dump = dump
         self._head_rows = head - 1
-        """Without the last row."""
+        """The number of head rows without the last row."""
         self._stop_row = described.played[-1].stop if len(described.played) > 1 else 0
         self._last = described.capacity - 1
         self._waiting = WaitingFrames(log.where(dump, "observation"))
@@ -46,7 +47,7 @@ class PartFrames(FramesCursor):
         self._fetched = 0
 
     def head(self) -> Iterator[np.ndarray]:
-        """Yield the head's frames, block by block; reads the file to its end first."""
+        """Yield the head's frames block by block, after reading the file to its end."""
         self._read_to_end()
         assert self._last_frame is not None
         yield self._last_frame
@@ -66,7 +67,7 @@ class PartFrames(FramesCursor):
         if self._last_frame is None:
             while self._next_block() is not None:
                 pass
-            # Whatever of the others nobody has read yet is read again if somebody asks for it.
+            # Other frames that have not been read yet are read again on request.
             self._blocks = self._ahead()
 
     def _fetch(self) -> np.ndarray | None:
@@ -101,10 +102,10 @@ class PartFrames(FramesCursor):
 
 
 class WaitingFrames:
-    """Frames that wait for their turn, compressed: in memory, or on disk where they are many.
+    """Holds compressed frames until they are needed: in memory, or on disk if there are many.
 
     Args:
-        where: the name, in messages, of the file that they are of.
+        where: the name in messages of the file that they come from.
     """
 
     def __init__(self, where: str) -> None:
@@ -117,7 +118,7 @@ class WaitingFrames:
         """Add frames, shape (n, 84, 84), uint8.
 
         Raises:
-            SourceError: the disk has no room for them.
+            SourceError: the disk is full.
         """
         data = self._compressor.compress(np.ascontiguousarray(frames).data)
         try:
@@ -127,7 +128,7 @@ class WaitingFrames:
         self._sizes.append(len(data))
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield them in blocks as they were added."""
+        """Yield the frames in blocks, as they were added."""
         offset = 0
         for size in self._sizes:
             self._file.seek(offset)
@@ -136,5 +137,5 @@ class WaitingFrames:
             yield np.frombuffer(data, np.uint8).reshape(-1, *FRAME_SHAPE)
 
     def close(self) -> None:
-        """Free the memory and the disk."""
+        """Free the memory and the disk space."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""A run's replay log: reads its files, and works out which rows of them were played; see `dumps`."""
+"""Reads a run's replay log and works out which of its rows were played; see `dumps`."""
 
 import contextlib
 
@@ -31,40 +31,40 @@ class ReplayLog(DumpFiles):
     """The dumps of one run.
 
     Args:
-        store: where the log lies.
-        files: which of its files.
+        store: the store that holds the log.
+        files: the files of the store that belong to the run.
     """
 
     def __init__(self, store: Store, files: LogFiles) -> None:
         super().__init__(store, files)
         self.numbers = sorted(files.checkpoints)
-        """Of the dumps that are there."""
+        """The numbers of the dumps that are present, ascending."""
         self._headers: dict[int, Header] = {}
         self._dumps: dict[int, Dump] = {}
 
     @property
     def capacity(self) -> int:
-        """Rows of the ring, as the first dump that can be read has it."""
+        """The number of rows in the ring, according to the first readable dump."""
         for number in self.numbers[:-1]:
             with contextlib.suppress(ReplayLogError):
                 return self.header(number).capacity
         return self.header(self.numbers[-1]).capacity
 
     def partial_numbers(self) -> list[int]:
-        """Returns the dumps made at the end of training: the last one, or none."""
+        """Returns the dump made at the end of training as a list: the last dump, or none."""
         last = self.numbers[-1]
         return [last] if self.header(last).is_partial else []
 
     def earlier(self, number: int) -> int | None:
-        """Returns the dump before this one that is there."""
+        """Returns the nearest earlier dump that is present, or None."""
         return max((other for other in self.numbers if other < number), default=None)
 
     def later(self, number: int) -> int | None:
-        """Returns the dump after this one that is there."""
+        """Returns the nearest later dump that is present, or None."""
         return min((other for other in self.numbers if other > number), default=None)
 
     def header(self, number: int) -> Header:
-        """Returns what a checkpoint's files say before their rows are read.
+        """Returns what a checkpoint's files reveal before their rows are read.
 
         Raises:
             ReplayLogError: a file is missing or damaged, or add_count is impossible.
@@ -75,7 +75,7 @@ class ReplayLog(DumpFiles):
             return self._headers[number]
 
     def dump(self, number: int) -> Dump:
-        """Returns what a checkpoint's files hold.
+        """Returns which rows of a checkpoint's files were played, and how they follow the previous dump.
 
         Raises:
             ReplayLogError: a file is missing or damaged, or add_count is impossible.
@@ -86,13 +86,13 @@ class ReplayLog(DumpFiles):
             return self._dumps[number]
 
     def next_joined(self, number: int) -> Dump | None:
-        """Returns the dump that goes on where this one ends, if there is one."""
+        """Returns the dump that continues where this one ends, or None."""
         later = self.later(number)
         dump = None if later is None else self.dump(later)
         return dump if dump is not None and dump.link is Link.JOINED else None
 
     def continued_in(self, number: int) -> int | None:
-        """Returns the next dump if it goes on where this one ends, and adds rows to it."""
+        """Returns the next dump if it continues where this one ends and adds rows to it, or None."""
         later = self.next_joined(number)
         return later.number if later is not None and later.played else None
 
@@ -118,7 +118,7 @@ class ReplayLog(DumpFiles):
         return Header(number, rows, self._add_count(number, rows))
 
     def _add_count(self, number: int, rows: int) -> int:
-        """Returns how many rows had ever been added to a ring of so many when it was dumped."""
+        """Returns how many rows had been added to a ring of `rows` rows when it was dumped."""
         add_count, record = read_number(self.downloads, self.files.path(number, "add_count"))
         if not Header(number, rows, add_count).is_possible:
             raise ReplayLogError(
@@ -171,14 +171,14 @@ class ReplayLog(DumpFiles):
         return not any(block.any() for block in self.unchecked_frames(rows))
 
     def _repeats(self, header: Header, before: Header) -> bool:
-        """Returns whether a partial dump holds the rows of the dump before in the same places.
+        """Returns whether a partial dump holds the previous dump's rows in the same places.
 
-        The numbers mostly decide. Where there are few of them, or where they say little, frames do.
+        The numbers usually decide. Where there are too few of them, or they say too little, frames do.
         """
         rows = header.repeated
         scalars = self.scalars(header.number)[rows.start : rows.stop]
         earlier = self.scalars(before.number)[rows.start : rows.stop]
-        # Bytes, since a reward may be NaN.
+        # Compared as bytes, since a reward may be NaN.
         if scalars.tobytes() != earlier.tobytes():
             return False
         return tells_play_apart(scalars) or self._same_frames(rows, before.number)
@@ -189,7 +189,7 @@ class ReplayLog(DumpFiles):
         with contextlib.closing(mine), contextlib.closing(theirs):
             if all(np.array_equal(block, other) for block, other in zip(mine, theirs, strict=True)):
                 return True
-        # A damaged file must not pass for other play: both are checked to their ends.
+        # A damaged file must not pass for different play: both are checked to their ends.
         for number in (rows.dump, before):
             with contextlib.closing(self.open(number, "observation")) as file:
                 self.finish(file)

@@ -1,4 +1,4 @@
-"""A copy of the bucket on a server that shows no listing: its files are asked for by name."""
+"""Reads a copy of the bucket on a server without listings, requesting its files by name."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -13,19 +13,19 @@ ROOTS = ("", "dqn")
 SUBFOLDERS = ("/replay_logs", "")
 RUNS = (1, 2, 3, 4, 5)
 LIKELY_CHECKPOINTS = (0, 9, 49, 1)
-"""Asked for first, to find out how the folders are named: those that people copy."""
+"""Checkpoints that people often copy; requested first, to find out how the folders are named."""
 CHECKPOINTS = range(51)
-"""The original has no more; of a longer log, numbers are asked for as long as they go on."""
+"""The checkpoints of an original run; in a longer log, requests continue until a number is missing."""
 
 
 class UnlistedMirror(Mirror):
-    """Replay logs in the bucket's layout, where no folder can be listed.
+    """A source of replay logs in the bucket's layout on a store that cannot list folders.
 
-    Only games that are asked for are looked up. Finding a game takes at most 160 requests, a run 51 for its
-    checkpoints and 4 for each that is there; they are asked for eight at a time, and only once.
+    Only games that the caller asks for are looked up. Finding a game takes at most 160 requests; a run takes
+    51 for its checkpoints and 4 for each one present. They are sent eight at a time, and only once.
 
     Args:
-        store: the root.
+        store: the root folder.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,14 +36,14 @@ class UnlistedMirror(Mirror):
         self._found: dict[tuple[Game, int], LogFiles] = {}
 
     def games(self) -> list[Game]:
-        """Raise an error: the games cannot be listed."""
+        """Raise an error, since the games cannot be listed."""
         raise SourceError(
             f"{self.describe()}: the server shows no listing, so the games that it has cannot be known; name "
             f"those that you want (build GAME…, inspect --games GAME…)"
         )
 
     def runs(self, game: Game) -> list[int]:
-        """Returns the runs of a game that it holds: of 1 to 5, those with a checkpoint."""
+        """Returns the runs of a game, of 1 to 5, that have a checkpoint."""
         return [run for run in RUNS if self._files(game, run).checkpoints]
 
     def _find(self, game: Game, run: int) -> LogFiles:
@@ -76,10 +76,10 @@ class UnlistedMirror(Mirror):
         return files
 
     def _pattern(self, game: Game) -> tuple[str, str]:
-        """Returns how the game's folder is named, and where in a run's folder the files are.
+        """Returns the game folder's name pattern, and where in a run's folder the files are.
 
         Raises:
-            SourceError: no file of the game is there.
+            SourceError: no file of the game was found.
         """
         if game not in self._patterns:
             self._patterns[game] = self._probe_game(game)

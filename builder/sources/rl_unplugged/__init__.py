@@ -1,1 +1,1 @@
-"""RL Unplugged's Atari episodes, read without TensorFlow."""
+"""Reads RL Unplugged's Atari episodes without TensorFlow."""

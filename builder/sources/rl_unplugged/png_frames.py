@@ -1,4 +1,4 @@
-"""Frames from PNGs that others wrote: decoded on threads, and refused unless they are 84×84 and grey."""
+"""Decodes frames from PNGs on threads, and refuses those that are not 84×84 greyscale images."""
 
 import itertools
 import os
@@ -13,21 +13,21 @@ from ...errors import SourceError
 from ...format.frames import HEIGHT, WIDTH
 
 CHUNK_FRAMES = 128
-"""Frames that a thread decodes at once."""
+"""The number of frames that a thread decodes at once."""
 
 THREADS = min(os.cpu_count() or 1, 8)
 
 _HEAD = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", WIDTH, HEIGHT, 8, 0, 0, 0, 0)
-"""What a PNG of 84×84 grey pixels of 8 bits begins with."""
+"""The first bytes of any 84×84 greyscale PNG with 8 bits per pixel."""
 
 
 def decode_pngs(pngs: Sequence[bytes], where: str) -> np.ndarray:
-    """The frames, shape (n, 84, 84), uint8.
+    """Returns the decoded frames, shape (n, 84, 84), uint8.
 
     Raises:
-        SourceError: one is damaged, or has another size or mode; `where` names the episode.
+        SourceError: a PNG is damaged, or has the wrong size or mode; `where` names the episode.
     """
-    import cv2  # lets go of Python's lock while it decodes, which Pillow does not for small images
+    import cv2  # releases the GIL while it decodes, which Pillow does not for small images
 
     frames = np.empty((len(pngs), HEIGHT, WIDTH), np.uint8)
     for place, png in enumerate(pngs):
@@ -41,13 +41,13 @@ def decode_pngs(pngs: Sequence[bytes], where: str) -> np.ndarray:
 
 
 class PngDecoder:
-    """Threads that decode a few chunks ahead of whoever reads; to be closed."""
+    """Decodes PNGs on threads, a few chunks ahead of the reader; must be closed."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="png")
 
     def decode(self, pngs: Sequence[bytes], where: str) -> Iterator[np.ndarray]:
-        """The frames in order, in blocks of shape (n, 84, 84), uint8."""
+        """Yield the frames in order, in blocks of shape (n, 84, 84), uint8."""
         chunks = (pngs[start : start + CHUNK_FRAMES] for start in range(0, len(pngs), CHUNK_FRAMES))
         ahead = deque(
             self._executor.submit(decode_pngs, chunk, where)
@@ -61,7 +61,7 @@ class PngDecoder:
             yield frames
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._executor.shutdown(cancel_futures=True)
 
 

@@ -1,9 +1,9 @@
-"""The records of a run by checkpoint and in order of play, whatever the order of its files.
+"""Yields a run's records by checkpoint and in order of play, whatever the order of its files.
 
-Files of one checkpoint each are read as they are. Shards over which all episodes are strewn, as those of
-`atari_episodes_v2`, cannot be read at random, since each is gzipped as a whole. So they are read twice: once
-for the episodes' numbers alone, and once to copy the records that will be asked for into a temporary file,
-from which they are taken in order. Memory is the list of episodes and the record in hand; disk is the copies.
+Files that hold one checkpoint each are read as they are. Shards over which all episodes are scattered, as in
+`atari_episodes_v2`, do not allow random access, since each is gzipped as a whole. So they are read twice:
+once for the episodes' numbers alone, and once to copy the requested records into a temporary file, from which
+they are taken in order. Memory holds the list of episodes and the current record; disk holds the copies.
 """
 
 import tempfile
@@ -24,11 +24,11 @@ from .tf_example import Example
 from .tfrecord import RecordFile
 
 USUAL_ROWS = 1_000_000
-"""Of a checkpoint, where nothing better is known."""
+"""The number of rows assumed for a checkpoint where no better estimate is available."""
 
 
 class RecordReader(ABC):
-    """Reads a run's records; going on from one checkpoint to a later one, it reads nothing twice."""
+    """Reads a run's records; moving on from one checkpoint to a later one, it reads nothing twice."""
 
     @abstractmethod
     def records(self, checkpoint: int) -> Iterator[Example]:
@@ -40,10 +40,10 @@ class RecordReader(ABC):
 
     @abstractmethod
     def sources(self, checkpoint: int) -> tuple[FileRecord, ...]:
-        """Returns the files they came from, once `records` has been used up."""
+        """Returns the files that the records came from, once `records` is exhausted."""
 
     def expect(self, checkpoints: Collection[int]) -> None:  # noqa: B027
-        """Say which checkpoints will be asked for."""
+        """Announce the checkpoints that will be requested."""
 
     @abstractmethod
     def close(self) -> None:
@@ -51,10 +51,10 @@ class RecordReader(ABC):
 
 
 class RecordOrder(ABC):
-    """How a run's files hold its checkpoints."""
+    """Locates each checkpoint's records in a run's files."""
 
     checkpoints: Sequence[int]
-    """Numbers of those that are there, ascending."""
+    """The numbers of the checkpoints that are present, ascending."""
 
     @abstractmethod
     def paths(self) -> list[str]:
@@ -62,7 +62,7 @@ class RecordOrder(ABC):
 
     @abstractmethod
     def rows(self, checkpoint: int) -> int:
-        """Returns about how many observations a checkpoint holds."""
+        """Returns the approximate number of observations in a checkpoint."""
 
     @abstractmethod
     def reader(self) -> RecordReader:
@@ -70,13 +70,13 @@ class RecordOrder(ABC):
 
 
 class FilePerCheckpoint(RecordOrder):
-    """Each file holds episodes of one checkpoint, in order of play.
+    """A run in which each file holds episodes of one checkpoint, in order of play.
 
     Args:
-        store: where they lie.
-        form: of the records.
-        files: each checkpoint's files in order, and how many records each has, if that is known.
-        bytes_per_row: of an observation in these files, about.
+        store: the store that holds the files.
+        form: the form of the records.
+        files: each checkpoint's files in order, and how many records each has, if known.
+        bytes_per_row: the approximate size in bytes of an observation in these files.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class FilePerCheckpoint(RecordOrder):
         return [path for number in self.checkpoints for path, _ in self.files[number]]
 
     def rows(self, checkpoint: int) -> int:
-        """Returns about how many observations a checkpoint holds, by the files' sizes."""
+        """Returns the approximate number of observations in a checkpoint, estimated from file sizes."""
         sizes = [self.store.size(path) for path, _ in self.files[checkpoint]]
         known = [size for size in sizes if size is not None]
         return round(sum(known) / self._bytes_per_row) if len(known) == len(sizes) else USUAL_ROWS
@@ -133,25 +133,25 @@ class _FileReader(RecordReader):
 
 @dataclass(frozen=True)
 class IndexedRecord:
-    """What is known of a record from its shard."""
+    """What a shard reveals about one of its records."""
 
     key: EpisodeKey
     shard: str
     size: int
-    """Bytes."""
+    """The size of the record in bytes."""
     rows: int
 
 
 class StrewnRecords(RecordOrder):
-    """The episodes of all checkpoints lie in any order over the shards, of which none may be missing.
+    """A run whose shards hold the episodes of all checkpoints in any order; none may be missing.
 
     Args:
-        store: where the shards lie.
-        form: of the records.
-        shards: their paths.
+        store: the store that holds the shards.
+        form: the form of the records.
+        shards: the paths of the shards.
 
     Raises:
-        SourceError: a shard is damaged, or an episode is there twice.
+        SourceError: a shard is damaged, or an episode occurs twice.
     """
 
     def __init__(self, store: Store, form: RecordForm, shards: Sequence[str]) -> None:
@@ -173,7 +173,7 @@ class StrewnRecords(RecordOrder):
         return list(self.shards)
 
     def rows(self, checkpoint: int) -> int:
-        """Returns how many observations a checkpoint holds, as the index has it."""
+        """Returns the number of observations in a checkpoint, from the index."""
         return sum(record.rows for record in self.index if record.key.checkpoint == checkpoint)
 
     def reader(self) -> "_StrewnReader":
@@ -220,7 +220,7 @@ class _StrewnReader(RecordReader):
 
 
 class _Copies:
-    """Some checkpoints' records in a temporary file, which vanishes when it is closed."""
+    """Copies of some checkpoints' records in a temporary file, which is deleted when it is closed."""
 
     def __init__(self, order: StrewnRecords, checkpoints: Collection[int]) -> None:
         self.checkpoints = checkpoints
@@ -269,6 +269,6 @@ class _Copies:
 
 
 def read_examples(file: RecordFile) -> Iterator[Example]:
-    """A file's records as Examples that know their names."""
+    """Yield a file's records as Examples that know their names."""
     for data in file:
         yield Example(data, f"{file.where}, record {file.records - 1}")

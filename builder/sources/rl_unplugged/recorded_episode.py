@@ -1,25 +1,27 @@
-"""What a record of an episode holds, worked out and checked: RL Unplugged's, and TFDS's form of the same.
+"""Decodes and checks the record of an episode, in RL Unplugged's form and in TFDS's form of the same.
 
 RL Unplugged (Gulcehre et al., 2020) keeps an episode as lists of equal length n, one entry per observation:
 
     observations        PNGs, 84×84, grey
     actions             int64, taken at the observation
-    unclipped_rewards   float32, that the action brought, and clipped_rewards, the same clipped to [-1, 1]
-    discounts           float32, that came *with* the observation: one place later than the action's reward
+    unclipped_rewards   float32, received for the action; and clipped_rewards, the same clipped to [-1, 1]
+    discounts           float32, received *with* the observation: one place later than the action's reward
 
-with checkpoint_idx and episode_idx, both from 0, and the sums episode_return and clipped_episode_return. When
-the last discount is 0 the game was over, and the last entry is only what was seen then: its action and reward
-mean nothing, and n - 1 transitions are left. Otherwise all n entries are transitions. That is how TensorFlow
-Datasets reads these files (`rl_unplugged/atari_utils.py`), and it is checked on every episode: the rewards of
-the transitions must add up to both returns, and the unclipped ones must clip to the others.
+with checkpoint_idx and episode_idx, both from 0, and the sums episode_return and clipped_episode_return. If
+the last discount is 0, the game was over and the last entry is only the observation seen then: its action and
+reward mean nothing, and n - 1 transitions remain. Otherwise all n entries are transitions. TensorFlow
+Datasets reads these files in the same way (`rl_unplugged/atari_utils.py`), and every episode is checked: the
+rewards of the transitions must add up to both returns, and the unclipped rewards must clip to the clipped
+ones.
 
-A discount of 0 stands for the end of the game and for the time limit alike, as the terminal flag does in the
+A discount of 0 may mean either the end of the game or the time limit, as the terminal flag does in the
 logs that were exported: an episode of exactly 27,000 transitions is truncated. No episode has more, so the
 last of 27,001 entries is never a transition. An episode that ends in none of these ways is cut.
 
-TensorFlow Datasets' `rlu_atari_checkpoints_ordered` holds the same entries as `steps/…`, the discounts moved
-to their actions' places if the last is 0. Its version 1.1.0 took over the unclipped rewards alone, and
-documents them as clipped, since in RL Unplugged's published files, as a note in its source says, both are.
+TensorFlow Datasets' `rlu_atari_checkpoints_ordered` holds the same entries as `steps/…`, with the discounts
+moved to their actions' places if the last is 0. Its version 1.1.0 kept only the unclipped rewards, and
+documents them as clipped, since both are clipped in RL Unplugged's
+published files, as a note in its source says.
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +43,7 @@ _AGAIN = "copy the file again"
 
 @dataclass(frozen=True, order=True)
 class EpisodeKey:
-    """Where an episode belongs; sorts by order of play."""
+    """The checkpoint and episode number of an episode; keys sort in order of play."""
 
     checkpoint: int
     episode: int
@@ -49,7 +51,7 @@ class EpisodeKey:
 
 @dataclass(frozen=True)
 class RecordedEpisode:
-    """One episode's transitions, the frames still as PNGs. Arrays have shape (length,)."""
+    """One episode's transitions, with the frames still as PNGs; arrays have shape (length,)."""
 
     where: str
     key: EpisodeKey
@@ -60,17 +62,17 @@ class RecordedEpisode:
     reward: np.ndarray
     """float32, clipped"""
     unclipped_reward: np.ndarray
-    """float32, as the record calls it"""
+    """float32, named unclipped in the record"""
     over: bool
-    """The game or the time limit ended it."""
+    """Whether the game or the time limit ended the episode."""
 
     @property
     def entries(self) -> int:
-        """Observations in the record."""
+        """The number of observations in the record."""
         return len(self.observations) + (self.final_observation is not None)
 
     def episode(self, decoder: PngDecoder) -> Episode:
-        """As every source gives it."""
+        """Returns the episode in the common form of all sources."""
         final, out_of_time = self.final_observation, len(self.action) == TIME_LIMIT
         return Episode(
             checkpoint=self.key.checkpoint,
@@ -89,28 +91,28 @@ class RecordedEpisode:
 
 @dataclass(frozen=True)
 class RecordForm:
-    """The names of a record's features, and how its lists line up."""
+    """The feature names of a record, and how its lists align."""
 
     gzipped: bool
-    """Whether the files are."""
+    """Whether the files are gzipped."""
     checkpoint: str
     episode: str
     observation: str
     action: str
     discount: str
     discount_lag: int
-    """How many places after its action's a discount of an ended game's transition is."""
+    """How many places after its action the discount of an ended game's transition is stored."""
     unclipped_reward: str
     unclipped_return: str
     reward: str | None
-    """The clipped one; None where it is to be made from the other."""
+    """The feature of the clipped reward; None if it is computed from the unclipped one."""
     clipped_return: str | None
 
     def key(self, example: Example) -> EpisodeKey:
-        """Where the episode belongs, without unpacking more.
+        """Returns the episode's key, without unpacking the rest of the record.
 
         Raises:
-            SourceError: the record is of another form, or its numbers are out of bounds.
+            SourceError: the record has a different form, or its numbers are out of bounds.
         """
         if "o_t" in example.names:
             raise SourceError(
@@ -125,14 +127,14 @@ class RecordForm:
         return EpisodeKey(checkpoint, episode)
 
     def entries(self, example: Example) -> int:
-        """How many observations the record has, without unpacking them."""
+        """Returns the number of observations in the record, without unpacking them."""
         return len(example.floats(self.discount))
 
     def read(self, example: Example, game: Game) -> RecordedEpisode:
-        """The episode, checked as the module says.
+        """Returns the episode, checked as described in the module docstring.
 
         Raises:
-            SourceError: a feature is missing, of another type or length, or the rewards do not add up.
+            SourceError: a feature is missing or has the wrong type or length, or the rewards do not add up.
         """
         key = self.key(example)
         discounts, actions = example.floats(self.discount), example.integers(self.action)
@@ -166,7 +168,7 @@ class RecordForm:
         return over
 
     def _rewards(self, example: Example, entries: int, played: int) -> tuple[np.ndarray, np.ndarray]:
-        """The transitions' rewards, clipped and not."""
+        """Returns the transitions' clipped and unclipped rewards."""
         unclipped = _rewards(example, self.unclipped_reward, self.unclipped_return, entries, played)
         clipped = np.clip(unclipped, -1, 1)
         if self.reward is not None and self.clipped_return is not None:
@@ -209,9 +211,9 @@ TFDS_1_1 = replace(TFDS_1_0, reward=None, clipped_return=None)
 
 
 def _rewards(example: Example, name: str, return_name: str, entries: int, played: int) -> np.ndarray:
-    """A list of rewards over the transitions, which must add up to the return.
+    """Returns the transitions' rewards from a list, which must add up to the return.
 
-    The sums may differ by what float32 loses; rewards are whole numbers in every game.
+    The sums may differ by float32 rounding; rewards are whole numbers in every game.
     """
     rewards = example.floats(name)
     _check_length(example, name, len(rewards), entries)

@@ -1,4 +1,4 @@
-"""A run that was recorded as whole episodes, one record each, with every entry accounted for."""
+"""A run recorded as whole episodes, one record each, with every entry accounted for."""
 
 from collections.abc import Generator, Iterator, Sequence
 
@@ -18,14 +18,14 @@ class RecordedRun(Run):
     """A run of recorded episodes.
 
     Args:
-        game: whose it is.
+        game: the game that was played.
         number: 1 to 5 in the original.
-        where: its name for messages.
-        form: of its records.
-        order: of its records.
-        sizes: bytes of its files.
-        provenance: where they came from.
-        remarks: what is missing.
+        where: the run's name in messages.
+        form: the form of the records.
+        order: the order of the records.
+        sizes: the size in bytes of each file.
+        provenance: where the files came from.
+        remarks: notes on what is missing.
     """
 
     has_unclipped_reward = True
@@ -52,27 +52,27 @@ class RecordedRun(Run):
 
     @property
     def provenance(self) -> Provenance:
-        """What is known of the files' origin."""
+        """What is known about the files' origin."""
         return self._provenance
 
     def partial_checkpoints(self) -> list[int]:
-        """None: whether a checkpoint was a full lap is not recorded."""
+        """Returns an empty list, since the files do not record whether a checkpoint was a full lap."""
         return []
 
     def rows(self, checkpoint: int) -> int:
-        """Returns about how many observations a checkpoint holds."""
+        """Returns the approximate number of observations in a checkpoint."""
         return self.order.rows(checkpoint)
 
     def capacity(self) -> None:
-        """None: the ring has been unrolled."""
+        """Returns None, since episodes are no longer in a ring."""
         return
 
     def file_sizes(self) -> dict[str, int | None]:
-        """Returns the bytes of each of the run's files."""
+        """Returns the size in bytes of each of the run's files."""
         return self._sizes
 
     def remarks(self) -> list[str]:
-        """Returns what is missing."""
+        """Returns notes on what is missing."""
         return self._remarks
 
     def reader(self) -> "RecordedReader":
@@ -90,11 +90,11 @@ class RecordedReader(RunReader):
         self._decoder = PngDecoder()
 
     def expect(self, checkpoints: Sequence[int]) -> None:
-        """Say which checkpoints will be asked for."""
+        """Announce the checkpoints that will be requested."""
         self._records.expect(checkpoints)
 
     def checkpoint(self, number: int) -> "RecordedCheckpoint":
-        """Returns a checkpoint, to be used up before the next is asked for."""
+        """Returns a checkpoint, which must be exhausted before the next is requested."""
         self._run.require(number)
         _, self.next_number = self._run.neighbours(number)
         return RecordedCheckpoint(self._run, number, self._records, self._decoder)
@@ -121,10 +121,10 @@ class RecordedCheckpoint(Checkpoint):
         """Yield the episodes in order of play.
 
         Raises:
-            SourceError: a record is damaged, in the wrong place, or not what its form says.
+            SourceError: a record is damaged, in the wrong place, or does not match its form.
         """
         last: int | None = None
-        # Putting records in order takes long; here, and not on the thread, it can be interrupted.
+        # Ordering the records takes long; done here, not on the thread, it can be interrupted.
         records = self._records.records(self.number)
         for recorded in read_ahead(self._read(records)):
             self._check_place(recorded, last)
@@ -139,16 +139,16 @@ class RecordedCheckpoint(Checkpoint):
 
     @property
     def row_counts(self) -> RowCounts:
-        """What became of the records' entries."""
+        """What happened to each of the records' entries."""
         return RowCounts(self._entries, self._steps, 0, 0, 0, final_observations=self._final_observations)
 
     @property
     def step_counts(self) -> StepCounts:
-        """Every transition is a step of its own checkpoint."""
+        """The step counts, where every transition is a step of its own checkpoint."""
         return StepCounts(self._steps, 0, 0, self._episodes, self._complete_episodes)
 
     def sources(self) -> tuple[FileRecord, ...]:
-        """The checkpoint's file, or all of the run's if its episodes are strewn over them."""
+        """Returns the checkpoint's file, or all files of the run if its episodes are scattered."""
         return self._records.sources(self.number)
 
     def _read(self, records: Iterator[Example]) -> Generator[RecordedEpisode, None, None]:

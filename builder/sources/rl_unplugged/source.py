@@ -1,8 +1,8 @@
-"""RL Unplugged's Atari episodes: `<root>/<Game>/run_<r>-<shard>-of-<shards>`, as TFRecords.
+"""Reads RL Unplugged's Atari episodes: `<root>/<Game>/run_<r>-<shard>-of-<shards>`, as TFRecords.
 
-`atari_episodes_ordered` has one shard per checkpoint, numbered from 0 as the bucket's files are; there are
-50, or 49 for Carnival, Gravitar and StarGunner. `atari_episodes_v2` has 100 shards in no order. Which of the
-two a run is shows in its first and last shard: ordered ones each begin with their own checkpoint.
+`atari_episodes_ordered` has one shard per checkpoint, numbered from 0 like the bucket's files; there are 50,
+or 49 for Carnival, Gravitar and StarGunner. `atari_episodes_v2` has 100 shards in no order. A run's first and
+last shards show which of the two it is: ordered shards each begin with their own checkpoint.
 """
 
 import re
@@ -24,7 +24,7 @@ from .tf_example import Example
 from .tfrecord import RecordFile
 
 FOLDERS = ("atari_episodes_ordered", "atari_episodes_v2", "atari")
-"""Of the bucket, the better first."""
+"""The bucket's folders, in order of preference."""
 
 PROVENANCE = Provenance(
     ORIGIN,
@@ -36,14 +36,14 @@ PROVENANCE = Provenance(
 
 _SHARD = re.compile(r"run_(?P<run>[1-9][0-9]?)-(?P<shard>[0-9]{5})-of-(?P<shards>[0-9]{5})")
 _strewn: dict[tuple[str, ...], StrewnRecords] = {}
-"""By the shards and their fingerprint: a run is opened several times, and read as a whole to be indexed."""
+"""Indexes by shards and fingerprint: a run is opened several times, and indexing reads all of it."""
 
 
 class RLUnplugged(Source):
-    """RL Unplugged's Atari episodes, or a copy of them.
+    """A source of RL Unplugged's Atari episodes, or a copy of them.
 
     Args:
-        store: the folder that holds the games' folders, or the one above.
+        store: the folder that holds the games' folders, or its parent.
     """
 
     def __init__(self, store: Store) -> None:
@@ -55,7 +55,7 @@ class RLUnplugged(Source):
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of RL Unplugged; looks at one game."""
+        """Returns whether the names in a store are those of RL Unplugged, judging by one game."""
         try:
             source = cls(store)
             folders = list(source._games.values())[:1]
@@ -64,19 +64,19 @@ class RLUnplugged(Source):
             return False
 
     def describe(self) -> str:
-        """Returns its root's full name."""
+        """Returns the full name of the source's root."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """Returns the games that it holds, in alphabetical order."""
+        """Returns the games in the source, in alphabetical order."""
         return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """Returns the runs of a game that it holds."""
+        """Returns the runs of a game in the source."""
         return sorted(self._shards(game))
 
     def open_run(self, game: Game, run: int) -> RecordedRun:
-        """Open one run; if its shards are in no order, all are read for the places of the episodes."""
+        """Open one run; if its shards are in no order, read all of them to locate the episodes."""
         found = self._shards(game)
         if run not in found:
             runs = ", ".join(map(str, sorted(found))) or "none"
@@ -98,7 +98,7 @@ class RLUnplugged(Source):
         )
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Returns a digest of the names, sizes and times or checksums of the game's files."""
+        """Returns a digest of the names, sizes, and times or checksums of the game's files."""
         return self._store.fingerprint([self._game_folder(game)])
 
     def _order(self, game: Game, shards: dict[int, str], missing: str) -> RecordOrder:
@@ -123,7 +123,7 @@ class RLUnplugged(Source):
         return _strewn[key]
 
     def _shards(self, game: Game) -> dict[int, tuple[dict[int, str], int]]:
-        """For each run its shards' paths by number, and how many there should be."""
+        """Returns each run's shard paths by number, and the number of shards that it should have."""
         folder = self._game_folder(game)
         found: dict[int, tuple[dict[int, str], int]] = {}
         for name in self._store.list(folder):
@@ -144,10 +144,10 @@ class RLUnplugged(Source):
 
 
 def first_record(store: Store, path: str, form: RecordForm) -> tuple[Example | None, float]:
-    """A file's first record, if it has one, and the file's bytes per observation, about.
+    """Returns a file's first record, or None, and the approximate number of file bytes per observation.
 
     Raises:
-        SourceError: the file is missing, damaged or of another form.
+        SourceError: the file is missing, damaged or has a different form.
     """
     file = RecordFile(store, path, gzipped=form.gzipped)
     try:
@@ -157,6 +157,6 @@ def first_record(store: Store, path: str, form: RecordForm) -> tuple[Example | N
     if data is None:
         return None, 1.0
     example = Example(data, f"{file.where}, record 0")
-    form.key(example)  # says what the file is, if it is another form
+    form.key(example)  # raises an error that describes the file, if its form differs
     size = len(isal_zlib.compress(data, 1)) if form.gzipped else len(data)
     return example, size / max(1, form.entries(example))

@@ -1,7 +1,7 @@
-"""A `tf.train.Example`: a record's named lists of bytes, floats or integers, read without TensorFlow.
+"""Reads a `tf.train.Example`, a record's named lists of bytes, floats or integers, without TensorFlow.
 
-The message is that of `tensorflow/core/example/example.proto` and `feature.proto`. A feature is left packed
-until it is asked for, so that looking at a record's numbers does not unpack its frames.
+The message is defined by `tensorflow/core/example/example.proto` and `feature.proto`. A feature stays packed
+until it is requested, so that looking at a record's numbers does not unpack its frames.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ class Example:
 
     Args:
         data: the record's bytes.
-        where: names the record in messages.
+        where: the record's name in messages.
 
     Raises:
-        SourceError: it is no Example, or holds a feature twice; and from the other methods: a feature is
-            missing, or of another type.
+        SourceError: the bytes are not an Example, or hold a feature twice; from the other methods: a feature
+            is missing or has the wrong type.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
@@ -35,27 +35,27 @@ class Example:
 
     @property
     def names(self) -> list[str]:
-        """The features' names, sorted."""
+        """Returns the features' names, sorted."""
         return sorted(self._packed)
 
     def blobs(self, name: str) -> list[bytes]:
-        """A feature's list of bytes."""
+        """Returns a feature's list of bytes."""
         return list(self._values(name, "bytes_list"))
 
     def floats(self, name: str) -> np.ndarray:
-        """A feature's list of floats, shape (n,), float32."""
+        """Returns a feature's list of floats, shape (n,), float32."""
         return np.array(self._values(name, "float_list"), np.float32)
 
     def integers(self, name: str) -> np.ndarray:
-        """A feature's list of integers, shape (n,), int64."""
+        """Returns a feature's list of integers, shape (n,), int64."""
         return np.array(self._values(name, "int64_list"), np.int64)
 
     def number(self, name: str) -> float:
-        """A feature that is one float."""
+        """Returns the value of a feature that is a single float."""
         return float(self._one(name, self.floats(name)))
 
     def integer(self, name: str) -> int:
-        """A feature that is one integer."""
+        """Returns the value of a feature that is a single integer."""
         return int(self._one(name, self.integers(name)))
 
     def _one(self, name: str, values: np.ndarray) -> Any:
@@ -82,7 +82,7 @@ class Example:
 
 
 def _messages() -> dict[str, Any]:
-    """The messages, in a pool of their own: TensorFlow may have its own in the same process."""
+    """Returns the message classes, in a separate pool: TensorFlow may define its own in the same process."""
     types = descriptor_pb2.FieldDescriptorProto
     package = "atari_dqn_replay"
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")

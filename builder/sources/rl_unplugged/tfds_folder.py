@@ -1,9 +1,9 @@
-"""RL Unplugged's Atari episodes as TensorFlow Datasets prepares them.
+"""Reads RL Unplugged's Atari episodes as TensorFlow Datasets prepares them.
 
 `<root>/rlu_atari_checkpoints_ordered/<Game>_run_<r>/<version>` holds a split for each checkpoint, in files
 such as `rlu_atari_checkpoints_ordered-checkpoint_07.tfrecord-00000-of-00016`, in order of play and not
-compressed. How many records each file has is told by `dataset_info.json`, without which a file that is cut
-short between two records would pass for a whole one.
+compressed. `dataset_info.json` gives the number of records in each file; without it a file cut short between
+two records would pass for a whole one.
 """
 
 import json
@@ -31,13 +31,13 @@ _RUN = re.compile(r"(?P<game>[A-Za-z]+)_run_(?P<run>[1-9][0-9]?)")
 
 
 class TFDSFolder(Source):
-    """A data folder of TensorFlow Datasets.
+    """A data folder of TensorFlow Datasets, as a source.
 
     Args:
         store: the data folder, or the dataset's folder in it.
 
     Raises:
-        SourceError: it cannot be listed.
+        SourceError: the folder cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -50,29 +50,29 @@ class TFDSFolder(Source):
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of such a folder."""
+        """Returns whether the names in a store are those of a TensorFlow Datasets folder."""
         try:
             return bool(cls(store)._folders)
         except SourceError:
             return False
 
     def describe(self) -> str:
-        """Returns its root's full name."""
+        """Returns the full name of the source's root."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """Returns the games that it holds, in alphabetical order."""
+        """Returns the games in the source, in alphabetical order."""
         return sorted({game for game, _ in self._folders}, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
-        """Returns the runs of a game that it holds."""
+        """Returns the runs of a game in the source."""
         runs = sorted(run for other, run in self._folders if other == game)
         if not runs:
             raise self.no_such_game(game)
         return runs
 
     def open_run(self, game: Game, run: int) -> RecordedRun:
-        """Open one run, in the newest version that is there."""
+        """Open one run, in the newest version available."""
         folder, version = self._version(game, run)
         form = FORMS[version]
         found = self._files(folder)
@@ -101,11 +101,11 @@ class TFDSFolder(Source):
         )
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
-        """Returns a digest of the names, sizes and times or checksums of the runs' files."""
+        """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
         return self._store.fingerprint([self._version(game, run)[0] for run in runs])
 
     def _version(self, game: Game, run: int) -> tuple[str, str]:
-        """A run's folder and the version that it is."""
+        """Returns a run's folder and its version."""
         if run not in self.runs(game):
             runs = ", ".join(map(str, self.runs(game)))
             raise UnknownNameError(f"{self.describe()}: no run {run} of {game}; it has {runs}")
@@ -120,7 +120,7 @@ class TFDSFolder(Source):
         return f"{folder}/{known[-1]}", known[-1]
 
     def _files(self, folder: str) -> dict[int, list[str]]:
-        """For each checkpoint the names of its files, those that are missing as well."""
+        """Returns the names of each checkpoint's files, missing ones included."""
         found: dict[int, list[str]] = {}
         for name in self._store.list(folder):
             match = _FILE.fullmatch(name)
@@ -136,7 +136,7 @@ class TFDSFolder(Source):
         return found
 
     def _lengths(self, folder: str) -> dict[str, dict[int, int]]:
-        """For each split, how many records each of its files has."""
+        """Returns the number of records in each file of each split."""
         path = f"{folder}/{INFO}"
         try:
             with self._store.open(path) as file:

@@ -1,7 +1,8 @@
-"""TFRecord files: records one after another, each with a checksum of its length and one of its data.
+"""Reads TFRecord files: consecutive records, each with one checksum of its length and one of its data.
 
-A record is its length (8 bytes, little endian), the masked CRC-32C of these, the data, and the masked CRC-32C
-of the data (`tensorflow/core/lib/io/record_writer.h` and `lib/hash/crc32c.h`). The file may be gzipped.
+A record is its length (8 bytes, little endian), the masked CRC-32C of those bytes, the data, and the masked
+CRC-32C of the data (`tensorflow/core/lib/io/record_writer.h` and `lib/hash/crc32c.h`). The file may be
+gzipped.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from ...stores.hashing_reader import HashingReader
 from ...stores.store import Store
 
 LONGEST_RECORD = 256 << 20
-"""Bytes: an episode of 27,001 frames as raw as PNG can hold them has 200 MB."""
+"""The most bytes in a record: an episode of 27,001 frames takes 200 MB when PNG cannot compress them."""
 
 _READ_BYTES = 1 << 20
 _LENGTH = struct.Struct("<Q")
@@ -27,12 +28,12 @@ _MASK = 0xA282EAD8
 
 
 class RecordFile:
-    """A TFRecord file, read forwards once: memory is the record in hand.
+    """A TFRecord file, read forwards once; memory holds the current record.
 
     Args:
-        store: where the file lies.
-        path: its path there.
-        gzipped: whether it is compressed as a whole.
+        store: the store that holds the file.
+        path: the file's path in the store.
+        gzipped: whether the file as a whole is gzipped.
 
     Raises:
         SourceError: from every method: the file is missing, cut short or damaged.
@@ -49,15 +50,15 @@ class RecordFile:
                 else io.BufferedReader(self._raw, _READ_BYTES)
             )
         self.records = 0
-        """How many have been read."""
+        """The number of records read so far."""
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        """The records' data, each checked; at the end, the file's end is checked as well."""
+        """Yield the data of each record, checked; at the end, check the end of the file as well."""
         while (data := self._next()) is not None:
             yield data
 
     def finish(self) -> FileRecord:
-        """Read what is left, without looking at records, and say what the whole file was."""
+        """Read the rest without parsing records, and return the whole file's record."""
         with self._reading():
             while self._stream.read(_READ_BYTES):
                 pass
@@ -81,7 +82,7 @@ class RecordFile:
         return data
 
     def _checked(self, data: bytes, size: int) -> bytes:
-        """The data, once the checksum that follows it is found to be right."""
+        """Returns the data after comparing it with the checksum that follows it."""
         checksum = self._read(_CHECKSUM.size)
         if len(data) < size or len(checksum) < _CHECKSUM.size:
             raise SourceError(f"{self.where}: is cut short in record {self.records}; copy it again")
@@ -90,7 +91,7 @@ class RecordFile:
         return data
 
     def _read(self, size: int) -> bytes:
-        """The next bytes, fewer only at the end of the file."""
+        """Returns the next bytes, fewer only at the end of the file."""
         with self._reading():
             return self._stream.read(size)
 
@@ -99,7 +100,7 @@ class RecordFile:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turn what the file system and the inflater raise into one error that names the file."""
+        """Turn exceptions from the file system and the inflater into one error that names the file."""
         try:
             yield
         except FileNotFoundError:
@@ -116,6 +117,6 @@ class RecordFile:
 
 
 def masked_checksum(data: bytes) -> int:
-    """A record's CRC-32C, rotated and shifted as the format has it."""
+    """Returns a record's CRC-32C, rotated and offset as the format specifies."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
