@@ -1,4 +1,4 @@
-"""The dataset builder of `datasets`, straight from replay logs: steps or episodes of any config."""
+"""Builds steps or episodes of any config straight from replay logs, as a dataset builder of `datasets`."""
 
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
 import contextlib
@@ -33,18 +33,18 @@ CITATION = """\
 
 
 class GenerationError(AtariReplayError, DatasetGenerationError):
-    """An `AtariReplayError` that `datasets` lets through as it is."""
+    """An `AtariReplayError` that `datasets` raises unchanged."""
 
 
 @dataclass
 class AtariDQNReplayConfig(datasets.BuilderConfig):
-    """A view of a source: `pong-expert` and the like.
+    """Settings for one view of a source, such as `pong-expert`.
 
     Args:
         source: a path or URL of a copy of the replay logs.
-        source_options: for the source's file system, e.g. credentials; see `open_source`.
-        runs: which runs, each a split; all that the source has if None.
-        checkpoints: which checkpoints, instead of those of the view's quality.
+        source_options: options of the source's file system, e.g. credentials; see `open_source`.
+        runs: the runs to include, each a split; all runs in the source if None.
+        checkpoints: the checkpoints to include, instead of those of the view's quality.
     """
 
     version: datasets.Version | str | None = "1.0.0"
@@ -57,14 +57,14 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         """Open the source.
 
         Raises:
-            SourceError: none was given, or it holds nothing that can be read.
+            SourceError: no source was given, or it holds nothing readable.
         """
         if self.source is None:
             raise SourceError(f"{self.name}: say where the replay logs are, e.g. source='path/to/dqn'")
         return open_source(self.source, self.source_options)
 
     def open_runs(self) -> list[Run]:
-        """Open the runs that were asked for.
+        """Open the requested runs.
 
         Raises:
             SourceError: the source has no such game.
@@ -75,7 +75,7 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         return [source.open_run(game, run) for run in runs]
 
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
-        """Returns the name of the cache folder; a source that changes gets another one."""
+        """Returns the name of the cache folder, which changes when the source does."""
         if self.source is not None:
             source, game = self.open_source(), parse_config_name(self.name).game
             stamp = source.fingerprint(game, source.runs(game) if self.runs is None else self.runs)
@@ -83,21 +83,21 @@ class AtariDQNReplayConfig(datasets.BuilderConfig):
         return super().create_config_id(config_kwargs, custom_features)
 
 
-# ArrowBasedBuilder comes first for its way of moving tables instead of rows.
+# ArrowBasedBuilder comes first because it moves tables instead of rows.
 class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):  # pyright: ignore
     """Steps or episodes of Atari play, straight from replay logs.
 
-    Splits are the runs that the source has (`run_1` … `run_5`), shards are checkpoints. The same rows
-    come in the same order from `as_dataset`, `as_streaming_dataset` and a built repo.
+    Splits are the runs in the source (`run_1` … `run_5`), and shards are checkpoints. `as_dataset`,
+    `as_streaming_dataset` and a built repo yield the same rows in the same order.
 
     Args:
         config_name: `<game>-mixed|medium|expert|full|episodes`, e.g. `pong-expert`; `pong-epoch-7` is
             checkpoint 7 alone, see `by_file_number`.
         source: a path or URL of a copy of the replay logs.
-        runs: which runs, in any order; all that the source has if None.
-        checkpoints: which checkpoints, in any order, instead of those of the view's quality.
-        cache_dir: where `download_and_prepare` writes.
-        storage_options: for the source's file system, e.g. credentials; see `open_source`.
+        runs: the runs to include, in any order; all runs in the source if None.
+        checkpoints: the checkpoints to include, in any order, instead of those of the view's quality.
+        cache_dir: the folder that `download_and_prepare` writes to.
+        storage_options: options of the source's file system, e.g. credentials; see `open_source`.
 
     Raises:
         AtariReplayError: there is no such game, view, run or checkpoint, or a log file is damaged.
@@ -114,7 +114,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
     ```
     """
 
-    # Its public home, not this file: `datasets` names the cache's folders after it.
+    # The public module, not this file: `datasets` names the cache's folders after it.
     __module__ = "atari_dqn_replay"
 
     config: AtariDQNReplayConfig
@@ -138,7 +138,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             "source": None if source is None else os.fspath(source),
             "runs": None if runs is None else _numbers(runs, "runs"),
             "checkpoints": None if checkpoints is None else _numbers(checkpoints, "checkpoints"),
-            # Not `storage_options`: those of `datasets` are for its cache.
+            # Not `storage_options`: `datasets` applies those to its cache.
             "source_options": storage_options,
         }
         self._readers: dict[tuple[int, int], RunReader] = {}
@@ -154,7 +154,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # Open files and threads stay in their own process.
+        # Open files and threads belong to one process.
         return {**super().__getstate__(), "_readers": {}}
 
     def _info(self) -> datasets.DatasetInfo:
@@ -199,7 +199,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             yield f"{split_name(run)}/checkpoint_{number:02d}"
 
     def _generate_tables(self, run: int, checkpoints: list[int]) -> Iterator[tuple[Key, pa.Table]]:
-        # At the interpreter's end, where a suspended generator is closed, globals are gone.
+        # A suspended generator may be closed at interpreter exit, when globals are gone.
         caught, raised = AtariReplayError, GenerationError
         try:
             for shard, number in enumerate(checkpoints):
@@ -232,7 +232,7 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             yield from steps_tables(blocks, schema)
 
     def _take_reader(self, run: int, number: int) -> RunReader:
-        """Returns the reader of the checkpoint before, which already stands here, or opens a new one."""
+        """Returns the previous checkpoint's reader, already positioned here, or opens a new one."""
         reader = self._readers.pop((os.getpid(), run), None)
         if reader is not None and reader.next_number == number:
             return reader
@@ -252,10 +252,10 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
 
 
 def _numbers(given: Iterable[Any], what: str) -> tuple[int, ...]:
-    """Returns each number once, ascending; NumPy's kinds of whole numbers are welcome, too.
+    """Returns each number once, ascending; accepts NumPy integers too.
 
     Raises:
-        UnknownNameError: they are not whole numbers.
+        UnknownNameError: a value is not an integer.
     """
     with contextlib.suppress(TypeError):
         numbers = {operator.index(number) for number in given if not isinstance(number, bool)}

@@ -1,1 +1,1 @@
-"""What a dataset is made of: games, configs, layout, features, manifests and frames."""
+"""Defines a dataset's format: games, configs, layout, features, manifests and frames."""

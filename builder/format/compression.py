@@ -1,7 +1,7 @@
-"""The names of the ways in which a dataset's frames are compressed."""
+"""Names the ways of compressing a dataset's frames."""
 
 SMALL = "small"
-"""As small as is sensible for what is written once and downloaded often."""
+"""Compression for files that are written once and downloaded often: as small as is sensible."""
 FAST = "fast"
-"""A fifth to a half larger, compressed about six times as fast."""
+"""Compression about six times as fast, into files larger by a fifth to a half."""
 COMPRESSIONS = (SMALL, FAST)

@@ -1,4 +1,4 @@
-"""Configs: named views, such as `pong-expert`, of checkpoints that are stored once."""
+"""Defines configs: named views, such as `pong-expert`, of checkpoints that are stored once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,20 +24,20 @@ FILE_NUMBERS: dict[str, int] = {"mixed": 1, "medium": 10, "expert": 50}
 """The checkpoints that d4rl-atari's names stand for. Its README describes those of QUALITIES."""
 
 LARGEST_NUMBER = 9_999
-"""The largest number of a run or checkpoint: names of log files have at most four digits."""
+"""The largest number of a run or checkpoint: log file names have at most four digits."""
 
 
 @dataclass(frozen=True)
 class ConfigName:
-    """The two parts of a config's name: `pong-expert` is Pong and `expert`."""
+    """The parts of a config's name: `pong-expert` is the game Pong and the view `expert`."""
 
     game: Game
     view: str
-    """One of QUALITIES; or `epoch-10`, checkpoint 10; or EPISODES, the table with one row per episode."""
+    """One of QUALITIES; `epoch-10` for checkpoint 10; or EPISODES for the table with one row per episode."""
 
     @property
     def checkpoint(self) -> int | None:
-        """The checkpoint that it names by its number."""
+        """The number of the checkpoint in an `epoch-10` view; None for other views."""
         return int(self.view.removeprefix(f"{EPOCH}-")) if self.view.startswith(f"{EPOCH}-") else None
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class ConfigName:
 
 
 def all_config_names() -> list[str]:
-    """Return the name of every config of the dataset: five for each of the 60 games."""
+    """Returns the name of every config of the dataset: five for each of the 60 games."""
     return [f"{game.slug}-{view}" for game in GAMES for view in (*QUALITIES, EPISODES)]
 
 
@@ -53,7 +53,7 @@ def parse_config_name(name: str) -> ConfigName:
     """Split `<game>-<view>` into its parts.
 
     Raises:
-        UnknownNameError: there is no such game or no such view.
+        UnknownNameError: the game or the view does not exist.
     """
     game, _, view = name.rpartition("-")
     if view.isdecimal() and game.endswith(f"-{EPOCH}") and int(view) <= LARGEST_NUMBER:
@@ -67,16 +67,16 @@ def parse_config_name(name: str) -> ConfigName:
 
 
 def by_file_number(name: str) -> str:
-    """The config with the very files that d4rl-atari reads under a name.
+    """Returns the config with exactly the files that d4rl-atari reads under a name.
 
     Its `mixed`, `medium` and `expert` are the log files 1, 10 and 50, the last of which mostly repeats file
     49; here they are checkpoints 0, 9 and the last complete one, as its README says.
 
     Args:
-        name: of a config, e.g. `pong-mixed`; another view than those three is left as it is.
+        name: the name of a config, e.g. `pong-mixed`; views other than those three are returned unchanged.
 
     Raises:
-        UnknownNameError: there is no such game or view.
+        UnknownNameError: the game or the view does not exist.
 
     Example:
 
@@ -91,12 +91,12 @@ def by_file_number(name: str) -> str:
 
 
 def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int]) -> list[int]:
-    """Return the checkpoints of a run that a view shows, in order; empty if the run has none of them.
+    """Returns a run's checkpoints in a view, in order; empty if the run has none of them.
 
     Args:
         view: one of QUALITIES, or `epoch-10`, or EPISODES.
-        complete: numbers of the checkpoints that were dumped from a full ring.
-        partial: numbers of those dumped at the end of training, mostly a repeat.
+        complete: the numbers of the checkpoints dumped from a full ring.
+        partial: the numbers of those dumped at the end of training, mostly repeats.
     """
     complete = sorted(complete)
     if view.startswith(f"{EPOCH}-"):
@@ -113,10 +113,10 @@ def select_checkpoints(view: str, complete: Iterable[int], partial: Iterable[int
 
 
 def parse_numbers(text: str, what: str) -> list[int]:
-    """Read numbers and ranges as users write them: `0,9,40-49`.
+    """Parse numbers and ranges as users write them: `0,9,40-49`.
 
     Raises:
-        UnknownNameError: `text` is not of this form, or has a number above LARGEST_NUMBER.
+        UnknownNameError: `text` does not have this form, or contains a number above LARGEST_NUMBER.
     """
     numbers: set[int] = set()
     for part in text.split(","):

@@ -1,7 +1,7 @@
-"""The columns of the two tables, in the forms that Arrow, `datasets` and the card's YAML know them by.
+"""Defines the columns of the two tables, in the forms that Arrow, `datasets` and the card's YAML use.
 
-Made without `datasets`, whose import takes longer than a small build; it reads the same features back from
-the Arrow schema: `datasets.Features.from_arrow_schema(steps_features(game).arrow_schema)`.
+It does not import `datasets`, which takes longer than a small build; `datasets` reads the same features back
+from the Arrow schema: `datasets.Features.from_arrow_schema(steps_features(game).arrow_schema)`.
 """
 
 import json
@@ -15,23 +15,23 @@ from .frames import IMAGE_TYPE
 from .games import Game
 
 Feature = Mapping[str, Any]
-"""A column's type as `datasets` writes it into a schema's metadata: `{"dtype": "int8", "_type": "Value"}`."""
+"""A column's type as `datasets` writes it in schema metadata: `{"dtype": "int8", "_type": "Value"}`."""
 
 IMAGE: Feature = {"_type": "Image"}
 
 
 def value(dtype: str) -> Feature:
-    """Returns the feature of a column of plain values, by Arrow's name of their type."""
+    """Returns the feature of a column of plain values, given their type's name in Arrow."""
     return {"dtype": dtype, "_type": "Value"}
 
 
 def class_label(names: tuple[str, ...]) -> Feature:
-    """Returns the feature of a column of numbers that stand for names."""
+    """Returns the feature of a column of integers that stand for names."""
     return {"names": list(names), "_type": "ClassLabel"}
 
 
 class TableFeatures(Mapping[str, Feature]):
-    """The columns of a table, by name and in order."""
+    """The columns of a table in order, by name."""
 
     def __init__(self, features: Mapping[str, Feature]) -> None:
         self._features = dict(features)
@@ -47,13 +47,13 @@ class TableFeatures(Mapping[str, Feature]):
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """The Arrow schema, with the metadata from which `datasets` knows images and names of classes."""
+        """The Arrow schema, with the metadata from which `datasets` recovers images and class names."""
         metadata = {"huggingface": json.dumps({"info": {"features": self._features}})}
         return pa.schema({name: _arrow_type(feature) for name, feature in self.items()}, metadata)
 
     @property
     def card_entry(self) -> list[dict[str, Any]]:
-        """The `features` of a card's `dataset_info`."""
+        """The columns as the `features` of a card's `dataset_info`."""
         return [{"name": name, "dtype": _card_type(feature)} for name, feature in self.items()]
 
 
@@ -75,8 +75,8 @@ def steps_features(game: Game, *, unclipped_reward: bool = False) -> TableFeatur
     """Returns the columns of the steps tables, one row per step.
 
     Args:
-        game: whose minimal action set names the actions.
-        unclipped_reward: whether the source has unclipped rewards as well.
+        game: the game whose minimal action set names the actions.
+        unclipped_reward: whether the source also has unclipped rewards.
     """
     return TableFeatures(
         {
@@ -97,7 +97,7 @@ def steps_features(game: Game, *, unclipped_reward: bool = False) -> TableFeatur
 def episodes_features() -> TableFeatures:
     """Returns the columns of the episodes tables, one row per episode.
 
-    `file` and `first_row` say where the episode's steps lie.
+    The columns `file` and `first_row` locate the episode's steps.
     """
     return TableFeatures(
         {

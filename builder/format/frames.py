@@ -1,8 +1,8 @@
-"""Frames as PNGs whose pixels are stored, not deflated: any PNG reader shows them; zstd sees through them.
+"""Encodes frames as PNGs with stored, not deflated, pixels: any PNG reader shows them, and zstd sees them.
 
-Every 84×84 greyscale frame becomes 7,208 bytes of one layout, so a whole column is written and read with
-array slices. The layout is that of the PNG specification (ISO/IEC 15948), with one IDAT chunk that holds one
-stored deflate block (RFC 1951) of rows with filter 0.
+Every 84×84 greyscale frame becomes 7,208 bytes with the same layout, so a whole column is written and read
+with array slices. The layout follows the PNG specification (ISO/IEC 15948), with one IDAT chunk that holds
+one stored deflate block (RFC 1951) of rows with filter 0.
 """
 
 import io
@@ -34,22 +34,23 @@ _ADLER = _PIXELS + _RAW
 _CRC = _ADLER + 4
 _CRC_OF_HEAD = isal_zlib.crc32(b"IDAT" + _STORED)
 BLANK_PNG = _HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b"")
-"""What all stored PNGs have in common, with zeros for the pixels and their checksums."""
+"""The bytes common to all stored PNGs, with zeros for the pixels and their checksums."""
 PNG_BYTES = len(BLANK_PNG)
-"""Length of every stored PNG: 7,208."""
+"""The length in bytes of every stored PNG: 7,208."""
 
 IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-"""The Arrow type in which `datasets.Image` is stored."""
+"""The Arrow type that `datasets.Image` is stored as."""
 
 
 def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
     """Encode frames as an Arrow column of images, as `datasets.Image` stores them.
 
     Args:
-        blocks: arrays to be encoded one after another, each of shape (n, 84, 84), uint8.
+        blocks: arrays to encode one after another, each of shape (n, 84, 84), uint8.
 
     Raises:
-        ValueError: they have another shape or dtype, or are more than the 297,000 that fit into a column.
+        ValueError: the blocks have the wrong shape or dtype, or hold more than the 297,000 frames that fit in
+            a column.
     """
     rows = sum(map(len, blocks))
     if rows * PNG_BYTES >= 1 << 31:
@@ -61,14 +62,14 @@ def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
 
 
 def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
-    """Write frames into PNGs: into copies of BLANK_PNG, or over other frames.
+    """Write frames into PNGs: copies of BLANK_PNG, or PNGs whose frames are overwritten.
 
     Args:
         pngs: shape (n, PNG_BYTES), uint8.
         blocks: arrays of n frames in all, each of shape (m, 84, 84), uint8.
 
     Raises:
-        ValueError: the frames have another shape or dtype.
+        ValueError: the frames have the wrong shape or dtype.
     """
     raw = pngs[:, _PIXELS:_ADLER]
     start = 0
@@ -88,7 +89,7 @@ def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
 
 
 def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Decode an Arrow column of observations to an array of shape (n, 84, 84), uint8.
+    """Decode an Arrow column of observations into an array of shape (n, 84, 84), uint8.
 
     The column is what `with_format("arrow")` returns: `batch["observation"]`. Stored PNGs are sliced without
     an image library; images that another tool has rewritten are decoded with Pillow.
@@ -110,7 +111,7 @@ def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def empty_images(rows: int) -> pa.StructArray:
-    """Return a column of images of zero bytes each, of the type of a column of frames."""
+    """Returns a column of images of zero bytes each, with the same type as a column of frames."""
     return _image_column(np.empty((rows, 0), np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""The 60 games of the DQN Replay Dataset: their names in each convention, and their actions."""
+"""Lists the 60 games of the DQN Replay Dataset: their names in each convention, and their actions."""
 
 import difflib
 import functools
@@ -19,23 +19,23 @@ StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor Y
 
 @dataclass(frozen=True, order=True)
 class Game:
-    """A game, known by the name of its folder in the bucket: `MsPacman`. Games sort by it."""
+    """A game, identified by its folder name in the bucket, such as `MsPacman`; games sort by it."""
 
     name: str
 
     @property
     def rom_id(self) -> str:
-        """ALE's name for the ROM: `ms_pacman`."""
+        """The name of the ROM in ALE: `ms_pacman`."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
 
     @property
     def slug(self) -> str:
-        """The name in configs and paths, as in d4rl-atari: `ms-pacman`."""
+        """The name in configs and paths, as d4rl-atari writes it: `ms-pacman`."""
         return self.rom_id.replace("_", "-")
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Names of the game's minimal action set in ALE's order; an action's number is its place here."""
+        """The names of the game's minimal action set in ALE's order; an action's number is its index here."""
         return _minimal_actions(self.rom_id)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ _BY_KEY = {_key(game.name): game for game in GAMES}
 
 
 def find_game(name: str) -> Game:
-    """Return the game of this name in any convention: `MsPacman`, `ms-pacman`, `MsPacmanNoFrameskip-v4`.
+    """Returns the game with this name in any convention: `MsPacman`, `ms-pacman`, `MsPacmanNoFrameskip-v4`.
 
     Raises:
         UnknownNameError: no game has this name; the message suggests the most similar ones.

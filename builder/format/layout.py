@@ -1,9 +1,9 @@
-"""Names of the files and splits of a dataset repo; the same in a folder and on the Hub."""
+"""Names the files and splits of a dataset repo, which are the same in a folder and on the Hub."""
 
 CARD = "README.md"
 MANIFEST = "manifest.json"
 MOST_CHECKPOINT = 99
-"""Folders are named with two digits, so that their order is the order of play."""
+"""The largest checkpoint number: folder names have two digits, so that they sort in order of play."""
 
 
 def split_name(run: int) -> str:

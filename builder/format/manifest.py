@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: what it holds, what it was made from, and how to prove it."""
+"""Defines the manifest of a checkpoint: what it holds, what it was made from, and how to verify it."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -18,19 +18,19 @@ from .records import Count, Record, Sha256, parse, record_of, to_json
 FORMAT = 2
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-"""An xxh3-128 in hexadecimal."""
+"""An xxh3-128 digest in hexadecimal."""
 Path = Annotated[str, Meta(min_length=1, max_length=4096)]
 Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
-"""Of a run or a checkpoint."""
+"""The number of a run or a checkpoint."""
 
 
 class FileRecord(Record, frozen=True):
-    """A file by its content."""
+    """A file's path, size and digest."""
 
     path: Path
-    """Relative to the root of the source or of the dataset repo."""
+    """The path relative to the root of the source or of the dataset repo."""
     size: Count
-    """Bytes."""
+    """The size in bytes."""
     sha256: Sha256
 
 
@@ -44,11 +44,11 @@ class ShardRecord(ParquetRecord, frozen=True):
     """A shard of steps."""
 
     digests: Annotated[dict[str, Digest], Meta(min_length=1)]
-    """xxh3-128 per column, over the raw values in order (frames: the 7056 bytes of each)."""
+    """The xxh3-128 digest of each column, over its raw values in order (frames: the 7056 bytes of each)."""
 
 
 class RowCounts(Record, frozen=True):
-    """What became of each row of a checkpoint's files: `rows_read` is the sum of the others."""
+    """What happened to each row of a checkpoint's files: `rows_read` is the sum of the others."""
 
     rows_read: Count
     transitions: Count
@@ -57,9 +57,9 @@ class RowCounts(Record, frozen=True):
     stale: Count
     """Rows that the ring had never written."""
     repeated: Count
-    """Rows of the final, partial dump that the file before holds as well."""
+    """Rows of the final, partial dump that the previous file also holds."""
     final_observations: Count = 0
-    """What was seen after an episode's last step, where the source has it."""
+    """Observations after an episode's last step, where the source has them."""
 
 
 class StepCounts(Record, frozen=True):
@@ -78,7 +78,7 @@ class StepCounts(Record, frozen=True):
 
 
 class ReturnSummary(Record, frozen=True):
-    """Returns of the complete episodes, in the units of the logged reward; null where there are none."""
+    """Statistics of the complete episodes' returns, in units of the logged reward; null if there are none."""
 
     mean: float | None
     minimum: float | None
@@ -86,56 +86,56 @@ class ReturnSummary(Record, frozen=True):
 
 
 class Manifest(Record, frozen=True):
-    """One checkpoint of one run, as stored beside its shards."""
+    """A record of one checkpoint of one run, stored beside its shards."""
 
     game: str
     run: Number
     checkpoint: Annotated[int, Meta(ge=0, le=MOST_CHECKPOINT)]
     partial: bool
-    """The final dump of a run, made at the end of training: not a full lap."""
+    """Whether this is a run's final dump, made at the end of training: less than a full lap."""
     last_complete: bool
-    """No other complete checkpoint of the source comes after it: it is what `expert` shows."""
+    """Whether it is the source's last complete checkpoint, which `expert` shows."""
     capacity: Count | None
-    """Rows of the replay buffer, C, where the source is one."""
+    """The number of rows in the replay buffer, C, where the source has one."""
     provenance: Provenance
     row_counts: RowCounts
     step_counts: StepCounts
     returns: ReturnSummary
     sources: tuple[FileRecord, ...]
-    """Every file of the log that was read to make this checkpoint."""
+    """Every log file that was read to make this checkpoint."""
     shards: tuple[ShardRecord, ...]
     episodes_table: ParquetRecord
     earlier: Number | None
     later: Number | None
-    """Its neighbours in the log when it was made: when these change, so may the episodes at its ends."""
+    """The neighbours in the log at build time: if they change, so may the episodes at both ends."""
     compression: str = SMALL
-    """How its frames are compressed, one of COMPRESSIONS; left out of the file if it is the usual way."""
+    """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
 
     def find_game(self) -> Game:
-        """The game as a `Game`."""
+        """Returns the manifest's game."""
         return find_game(self.game)
 
     @property
     def id(self) -> CheckpointId:
-        """The checkpoint that it describes."""
+        """The identity of the checkpoint that the manifest describes."""
         return CheckpointId(self.find_game(), self.run, self.checkpoint)
 
     @property
     def log(self) -> tuple[int | None, Provenance]:
-        """Checkpoints of one run whose logs differ in this are of different agents."""
+        """The identity of the run's log: checkpoints that differ in it come from different agents."""
         return self.capacity, self.provenance
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the steps' columns."""
+        """The names of the steps' columns."""
         return tuple(self.shards[0].digests)
 
     def files(self) -> tuple[ParquetRecord, ...]:
-        """Every Parquet file that the manifest vouches for."""
+        """Every Parquet file that the manifest lists."""
         return (*self.shards, self.episodes_table)
 
     def to_json(self) -> str:
-        """The file's text; equal manifests give equal bytes."""
+        """Returns the manifest as the text of its file; equal manifests give equal bytes."""
         record = msgspec.to_builtins(self)
         if self.compression == SMALL:
             del record["compression"]
@@ -143,10 +143,10 @@ class Manifest(Record, frozen=True):
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> "Manifest":
-        """Read a manifest back.
+        """Parse a manifest.
 
         Raises:
-            OutputError: `text`, found at `where`, is no manifest, or one of another format.
+            OutputError: `text`, found at `where`, is not a manifest, or has a different format.
         """
         try:
             value = parse(text)
@@ -167,11 +167,11 @@ class Manifest(Record, frozen=True):
 
 
 def _check_format(value: Any, where: str) -> None:
-    """Take the format's number out of a parsed manifest.
+    """Remove the format's number from a parsed manifest, and check it.
 
     Raises:
-        ValueError: it has none.
-        OutputError: it is another than ours.
+        ValueError: there is no format number.
+        OutputError: the format number is not the supported one.
     """
     found = value.pop("format", None) if isinstance(value, dict) else None
     if type(found) is not int:
@@ -189,10 +189,10 @@ def _check_format(value: Any, where: str) -> None:
 
 
 def check_one_log(manifests: Iterable[Manifest], where: str) -> None:
-    """Refuse a run whose checkpoints come from different logs.
+    """Check that each run's checkpoints come from a single log.
 
     Raises:
-        OutputError: of some run they do.
+        OutputError: a run's checkpoints come from different logs.
     """
     logs: dict[tuple[str, int], Manifest] = {}
     for manifest in manifests:

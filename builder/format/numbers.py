@@ -1,11 +1,11 @@
-"""Sets of numbers in writing: as people write them, and as globs."""
+"""Writes sets of numbers as people do, and as globs."""
 
 import itertools
 from collections.abc import Collection, Iterable
 
 
 def describe_numbers(numbers: Iterable[int]) -> str:
-    """Returns ascending numbers as people write them.
+    """Returns ascending numbers in the form that people write.
 
     >>> describe_numbers([0, 1, 2, 3, 7])
     '0-3, 7'
@@ -40,7 +40,7 @@ def number_globs(numbers: Collection[int]) -> list[str]:
 
 
 def _character_class(digits: list[int]) -> str:
-    """One of the digits, which ascend: `[0-46]`."""
+    """Returns a character class that matches any of the ascending digits: `[0-46]`."""
     text = ""
     for _, places in itertools.groupby(enumerate(digits), key=lambda each: each[1] - each[0]):
         run = [digit for _, digit in places]

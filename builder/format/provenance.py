@@ -1,4 +1,4 @@
-"""Where replay logs came from: a record that travels from the logs to the card."""
+"""Records where replay logs came from; the record travels from the logs to the card."""
 
 from typing import Annotated, Any
 
@@ -8,19 +8,19 @@ from ..errors import ReplayLogError
 from .records import Record, read_record, to_json
 
 FILE_NAME = "provenance.json"
-"""Lies in a run's folder, beside the log files."""
+"""The record's file name; the file lies in a run's folder, beside the log files."""
 
 COLLECTED = "collected"
 UNRECORDED = "unrecorded"
 RL_UNPLUGGED = "rl_unplugged"
-"""Whole episodes in the form of RL Unplugged, which were exported from the DQN Replay Dataset's runs."""
+"""The origin of whole episodes in RL Unplugged's form, exported from the DQN Replay Dataset's runs."""
 
 
 class Provenance(Record, frozen=True):
-    """Who made a replay log, and how.
+    """A record of who made a replay log, and how.
 
-    A copy of the original dataset carries no such record; that is all that can be said of it, so
-    `UNRECORDED` never claims that the data is the original, and `COLLECTED` says that it is not.
+    A copy of the original dataset has no such record, so nothing more is known about it: `UNRECORDED` does
+    not claim that the data is the original, and `COLLECTED` states that it is not.
     """
 
     origin: Annotated[str, Meta(max_length=100)] = UNRECORDED
@@ -29,21 +29,21 @@ class Provenance(Record, frozen=True):
 
     @property
     def time_limit(self) -> int | None:
-        """Steps after which the collector ended an episode, if the record says."""
+        """The number of steps after which the collector truncated an episode, if recorded."""
         protocol = self.details.get("protocol")
         limit = protocol.get("time_limit_steps") if isinstance(protocol, dict) else None
         return limit if isinstance(limit, int) else None
 
     def to_json(self) -> str:
-        """The record as the file's text."""
+        """Returns the record as the text of its file."""
         return to_json(self, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> "Provenance":
-        """Read the record back.
+        """Parse a provenance record.
 
         Raises:
-            ReplayLogError: `text`, found at `where`, is no such record.
+            ReplayLogError: `text`, found at `where`, is not a provenance record.
         """
         try:
             return read_record(text, cls)

@@ -1,7 +1,7 @@
-"""Records that are stored as JSON and read back: validated strictly, and within limits.
+"""Stores records as JSON and reads them back, validated strictly and within limits.
 
-Whoever wrote a record may be another version of this program, somebody else, or a failing disk. What does
-not fit its declaration is reported by field, as found and expected, and never used.
+A record may have been written by another version of this program, by somebody else, or to a failing disk. A
+field that does not match its declaration is reported as found and expected, and never used.
 """
 
 import json
@@ -14,39 +14,40 @@ from msgspec import Meta, Struct
 from ..files import MOST_SMALL_BYTES
 
 MOST_LEVELS = 64
-"""Of objects and lists within each other."""
+"""The most levels of nested objects and lists."""
 
 Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
-"""A number of rows, steps, bytes or files: every JSON reader holds these exactly."""
+"""A number of rows, steps, bytes or files, small enough that every JSON reader represents it exactly."""
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-"""A SHA-256 in hexadecimal."""
+"""A SHA-256 digest in hexadecimal."""
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of what is stored as JSON: the types of its fields, and their bounds, hold when it is read."""
+    """Base class of records stored as JSON; field types and bounds are validated on reading."""
 
 
 AnyRecord = TypeVar("AnyRecord")
 
 
 def read_record(content: bytes | str, kind: type[AnyRecord]) -> AnyRecord:
-    """Read a record back.
+    """Parse a record from JSON.
 
     Args:
-        content: JSON.
-        kind: what it is to be.
+        content: the JSON text.
+        kind: the expected type of record.
 
     Raises:
-        ValueError: it is something else; the text says what was found and where, and what was expected.
+        ValueError: the content does not match; the message states what was found, where, and what was
+            expected.
     """
     return record_of(parse(content), kind)
 
 
 def parse(content: bytes | str) -> Any:
-    """Read JSON of unknown content.
+    """Parse JSON of unknown content.
 
     Raises:
-        ValueError: it is no JSON, or beyond the limits.
+        ValueError: the content is not JSON, or exceeds the limits.
     """
     if len(content) > MOST_SMALL_BYTES:
         raise ValueError(f"{len(content):,} bytes, expected at most {MOST_SMALL_BYTES:,}")
@@ -62,10 +63,10 @@ def parse(content: bytes | str) -> Any:
 
 
 def record_of(value: Any, kind: type[AnyRecord]) -> AnyRecord:
-    """Read a record from JSON that is parsed already.
+    """Convert parsed JSON to a record.
 
     Raises:
-        ValueError: it is something else; the text says what was found and where, and what was expected.
+        ValueError: the value does not match; the message states what was found, where, and what was expected.
     """
     try:
         return msgspec.convert(value, kind)
@@ -76,15 +77,15 @@ def record_of(value: Any, kind: type[AnyRecord]) -> AnyRecord:
 
 
 def to_json(record: Struct | dict[str, Any], *, sort_keys: bool = False, **more: Any) -> str:
-    """Returns a record as the text of a file; equal records give equal bytes.
+    """Returns a record as the text of its file; equal records give equal bytes.
 
     Args:
-        record: a record.
-        sort_keys: whether the fields come in alphabetical order instead of that of their declaration.
-        more: fields that come before its own.
+        record: the record to write.
+        sort_keys: whether fields come in alphabetical instead of declaration order.
+        more: fields to put before the record's own.
 
     Raises:
-        ValueError: it holds a number that JSON has no form for (NaN, an infinity).
+        ValueError: the record holds a number that JSON cannot represent (NaN, an infinity).
     """
     value = {**more, **msgspec.to_builtins(record)}
     return json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False) + "\n"
@@ -94,7 +95,7 @@ _TOO_DEEP = f"nested more than {MOST_LEVELS} levels deep"
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects lie within each other so deeply; without recursion."""
+    """Returns whether lists and objects are nested more than `levels` deep, without recursion."""
     layer = [value]
     for _ in range(levels):
         layer = [inner for outer in layer for inner in _inside(outer)]
