@@ -1,1 +1,1 @@
-"""Episodes as Parquet files."""
+"""Writes episodes as Parquet files."""

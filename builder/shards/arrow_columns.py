@@ -1,6 +1,6 @@
-"""Arrow columns from arrays and lists and back, without pandas.
+"""Converts arrays and lists to Arrow columns and back, without pandas.
 
-`pa.array` imports it to ask whether it was given a Series, and `to_numpy` does, too: half a second of
+`pa.array` imports pandas to check whether its argument is a Series, and so does `to_numpy`: half a second of
 processor time in each process that builds.
 """
 
@@ -14,10 +14,10 @@ from ..format.frames import IMAGE_TYPE
 
 
 def column_of_array(values: np.ndarray, of_type: pa.DataType) -> pa.Array:
-    """Returns numbers or booleans as a column.
+    """Returns an array of numbers or booleans as a column.
 
     Raises:
-        ValueError: they have another dtype than the column.
+        ValueError: the array's dtype does not match the column's type.
     """
     if values.dtype != of_type.to_pandas_dtype():
         raise ValueError(f"a column of {of_type} was given values of {values.dtype}")
@@ -44,5 +44,5 @@ def _column_of_strings(values: Sequence[str]) -> pa.StringArray:
 
 
 def array_of_column(column: pa.ChunkedArray) -> np.ndarray:
-    """Returns a column of numbers, none of them missing, as an array."""
+    """Returns a column of numbers without nulls as an array."""
     return np.concatenate([np.empty(0, column.type.to_pandas_dtype()), *map(np.from_dlpack, column.chunks)])

@@ -1,4 +1,4 @@
-"""Makes row groups of steps, and finds out whether they fit what this version of pyarrow writes."""
+"""Makes row groups of steps, and checks whether they match what this version of pyarrow writes."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from .steps import TABLE_ROWS, Columns, frames_of, steps_tables, table_of
 class RowGroupMaker:
     """Makes row groups, one after another in the same memory.
 
-    pyarrow writes them with empty frames, and what it would make of the frames is put in their place.
+    pyarrow writes them with empty frames, which are then replaced by what it would write for the frames.
     """
 
     def __init__(self, schema: pa.Schema, compress: Compress, options: Options | None) -> None:
@@ -28,7 +28,7 @@ class RowGroupMaker:
         self._page = FramesPage()
 
     def make(self, held: list[Columns]) -> RowGroup:
-        """A row group of these steps, which are let go."""
+        """Returns a row group of these steps, and clears the list."""
         frames = frames_of(held)
         table = table_of(held, empty_images(sum(map(len, frames))), self._schema)
         group = RowGroup.of(file_of(self._schema, table, options=self._options))
@@ -39,12 +39,12 @@ _known_layouts: dict[str, bool] = {}
 
 
 def is_layout_known(schema: pa.Schema, options: Options) -> bool:
-    """Whether a file that is put together by `parquet` is, to the byte, the one that pyarrow writes.
+    """Returns whether `parquet` makes the same file as pyarrow, to the byte.
 
-    It is tried once in a process for each schema, on a whole row group and a short one of blank frames.
+    This is tested once in a process for each schema, with a whole row group and a short one of blank frames.
 
     Args:
-        schema: of the file; its first column is that of the frames.
+        schema: the schema of the file; its first column holds the frames.
         options: all settings of pyarrow's writer.
     """
     key = f"{schema.to_string(show_schema_metadata=True)} {sorted(options.items())}"
@@ -62,7 +62,7 @@ def _is_layout_known(schema: pa.Schema, options: Options) -> bool:
         for rows in (TABLE_ROWS, 1):
             shard.append(maker.make([_blank_steps(rows, schema)]))
         shard.finish()
-    except Exception:  # what is taken for something else may end in any
+    except Exception:  # misread bytes may raise anything
         return False
     tables = [
         table for rows in (TABLE_ROWS, 1) for table in steps_tables([_blank_steps(rows, schema)], schema)

@@ -1,4 +1,4 @@
-"""The settings with which pyarrow writes all Parquet files of a dataset."""
+"""Sets how pyarrow writes all Parquet files of a dataset."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 from .steps import TABLE_ROWS
 
 ZSTD_LEVEL = 9
-"""Of all columns but that of the frames; see `parquet.compression`."""
+"""The level for all columns except the frames; see `parquet.compression`."""
 WHOLE_ROW_GROUP = 1 << 30
-"""Page size: zstd finds a frame's likeness only within its page. See benchmarks/storage.py."""
+"""The page size: zstd finds similar frames only within a page. See benchmarks/storage.py."""
 
 
 Options = Mapping[str, Any]
-"""Settings of pyarrow's writer, by its own names."""
+"""Options of pyarrow's writer, by its own names."""
 
 
 def file_of(schema: pa.Schema, *tables: pa.Table, options: Options | None = None) -> bytes:
-    """A Parquet file of some tables, each a row group."""
+    """Returns a Parquet file of some tables, each a row group."""
     file = pa.BufferOutputStream()
     with parquet_writer(file, schema, options) as writer:
         for table in tables:
@@ -31,12 +31,12 @@ def file_of(schema: pa.Schema, *tables: pa.Table, options: Options | None = None
 def parquet_writer(
     file: Path | pa.NativeFile, schema: pa.Schema, options: Options | None = None
 ) -> pq.ParquetWriter:
-    """A writer with the settings of all shards; each table that it is given becomes a row group."""
+    """Returns a writer with the settings of all shards; each table written becomes a row group."""
     return pq.ParquetWriter(file, schema, **{**writer_options(schema), **(options or {})})
 
 
 def writer_options(schema: pa.Schema) -> dict[str, Any]:
-    """The settings of all shards."""
+    """Returns the settings of all shards."""
     numbers = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
     counters = [name for name in numbers if name == "step"]
     return {
@@ -48,6 +48,6 @@ def writer_options(schema: pa.Schema) -> dict[str, Any]:
         "write_page_index": True,
         "write_page_checksum": True,
         "data_page_size": WHOLE_ROW_GROUP,
-        # A page's values are then taken at once: the room for them does not grow by copies.
+        # A page's values are then taken at once, so that their buffer does not grow by copies.
         "write_batch_size": TABLE_ROWS,
     }

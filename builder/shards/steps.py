@@ -1,4 +1,4 @@
-"""Episodes as columns of steps: arrays first, then Arrow tables of an even number of rows."""
+"""Turns episodes into columns of steps: first arrays, then Arrow tables with equal numbers of rows."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,14 +13,14 @@ from ..sources.run import Episode
 from .arrow_columns import column_of_array, column_of_list
 
 Columns = dict[str, np.ndarray]
-"""Some consecutive steps: for each column an array of shape (n, …)."""
+"""Consecutive steps: for each column an array of shape (n, …)."""
 
 TABLE_ROWS = 2048
-"""Steps in a table and in a row group: 14 MB of frames."""
+"""The number of steps in a table and in a row group: 14 MB of frames."""
 
 
 def episode_columns(episode: Episode) -> Iterator[Columns]:
-    """An episode's steps, block by block."""
+    """Yield an episode's steps, block by block."""
     return_to_go = episode.return_to_go
     start = 0
     for frames in episode.frames:
@@ -44,18 +44,18 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
 
 
 def steps_tables(blocks: Iterable[Columns], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Steps as Arrow tables of TABLE_ROWS rows, but for the last."""
+    """Yield steps as Arrow tables of TABLE_ROWS rows, except the last."""
     for held in even_blocks(blocks):
         yield table_of(held, encode_frames(*frames_of(held)), schema)
 
 
 def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
-    """Steps as an Arrow table: the frames as stored PNGs, the rest as they are."""
+    """Returns steps as an Arrow table, with the frames as stored PNGs and the rest unchanged."""
     return table_of([columns], encode_frames(columns["observation"]), schema)
 
 
 def even_blocks(blocks: Iterable[Columns]) -> Iterator[list[Columns]]:
-    """Steps in lists of TABLE_ROWS rows, but for the last; who takes a list clears it to let memory go."""
+    """Yield steps in lists of TABLE_ROWS rows, except the last; the caller clears a list to free memory."""
     held: list[Columns] = []
     count = 0
     for block in blocks:
@@ -73,12 +73,12 @@ def even_blocks(blocks: Iterable[Columns]) -> Iterator[list[Columns]]:
 
 
 def frames_of(held: list[Columns]) -> list[np.ndarray]:
-    """The frames of consecutive steps, block by block."""
+    """Returns the frames of consecutive steps, block by block."""
     return [columns["observation"] for columns in held]
 
 
 def table_of(held: list[Columns], observations: pa.StructArray, schema: pa.Schema) -> pa.Table:
-    """Consecutive steps as an Arrow table, with this column in the place of their frames; clears `held`."""
+    """Returns steps as an Arrow table, with `observations` in place of their frames; clears `held`."""
     arrays = [
         observations
         if field.name == "observation"
@@ -90,26 +90,26 @@ def table_of(held: list[Columns], observations: pa.StructArray, schema: pa.Schem
 
 
 class Digests:
-    """One xxh3-128 for each column, over the raw values in order: the same however they are cut in blocks."""
+    """The xxh3-128 digest of each column, over its raw values in order, however split into blocks."""
 
     def __init__(self, columns: Iterable[str]) -> None:
         self._hashes = {name: xxhash.xxh3_128() for name in columns}
 
     def update(self, columns: Columns) -> None:
-        """Take in the next steps."""
+        """Add the next steps to the digests."""
         for name, digest in self._hashes.items():
             digest.update(np.ascontiguousarray(columns[name]).data)
 
     def hexdigests(self) -> dict[str, str]:
-        """The digest of each column, in hexadecimal."""
+        """Returns the digest of each column, in hexadecimal."""
         return {name: digest.hexdigest() for name, digest in self._hashes.items()}
 
 
 class EpisodeRows:
-    """The rows of an episodes table: where each episode's steps lie is known when all are there.
+    """The rows of an episodes table; where each episode's steps lie is known once all are added.
 
-    Each checkpoint's last episode mostly goes on into later dumps; it has a shard of its own, so that it can
-    be made apart from the others.
+    Each checkpoint's last episode usually continues in later dumps; it has its own shard, so that it can be
+    made separately.
     """
 
     def __init__(self, checkpoint: CheckpointId, *, first_shard: int = 0) -> None:
@@ -121,14 +121,14 @@ class EpisodeRows:
 
     @property
     def shards(self) -> int:
-        """How many step shards there are; at least one, which may be empty."""
+        """The number of step shards: at least one, which may be empty."""
         return self._shards[-1] + 1 if self._shards else self._first_shard + 1
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, episode: Episode) -> int:
-        """The next episode; tells the number of the shard that its steps go to."""
+        """Add the next episode and return the number of the shard for its steps."""
         shard = self._shards[-1] if self._shards else self._first_shard
         if episode.joined and self._shards:
             shard += 1
@@ -139,11 +139,11 @@ class EpisodeRows:
         return shard
 
     def table(self, schema: pa.Schema, *, shards: int | None = None) -> pa.Table:
-        """All episodes, once the last is added.
+        """Returns the table of all episodes, once the last is added.
 
         Args:
-            schema: of the table.
-            shards: how many there will be, where it is not these episodes alone that say so.
+            schema: the schema of the table.
+            shards: the final number of shards, if other episodes add to it.
         """
         rows = [
             {**row, "file": self._checkpoint.shard(shard, shards or self.shards)}

@@ -1,6 +1,6 @@
-"""Writes Parquet files; of steps, several row groups at once.
+"""Writes Parquet files, with several row groups of steps made at once.
 
-A file is opened again when it is finished, so what is renamed into its place has been read once.
+Each finished file is opened again, so every file has been read once before it is renamed into place.
 """
 
 import functools
@@ -22,7 +22,7 @@ from .settings import Options, file_of, parquet_writer, writer_options
 from .steps import Columns, even_blocks, steps_tables
 
 MOST_THREADS = 2
-"""That compress at once: each takes some 30 MB, and more cores are better used by more workers."""
+"""Threads that compress at once: each takes some 30 MB, and more workers use additional cores better."""
 
 
 def write_steps(
@@ -32,18 +32,18 @@ def write_steps(
     compression: Compression = COMPRESSIONS[SMALL],
     options: Options | None = None,
 ) -> int:
-    """Write steps in row groups of TABLE_ROWS, several of them made at once; returns the number of rows.
+    """Write steps in row groups of TABLE_ROWS, several made at once; return the number of rows.
 
-    The bytes are those of `write_shard` but for how frames are compressed, however many threads there are. In
-    memory are no more row groups than threads, the one whose steps are being read among them. Where pyarrow
-    lays files out otherwise than `parquet` expects, `write_shard` writes the file, with a warning.
+    The bytes are those of `write_shard` except for how frames are compressed, whatever the number of threads.
+    Memory holds no more row groups than threads, including the one whose steps are being read. If pyarrow
+    lays files out differently than `parquet` expects, `write_shard` writes the file, with a warning.
 
     Args:
-        path: of the file.
-        blocks: consecutive steps, cut in any way.
-        schema: of the file; its first column is that of the frames.
-        compression: of the frames.
-        options: settings that differ from those of all shards.
+        path: the file to write.
+        blocks: consecutive steps, split in any way.
+        schema: the schema of the file; its first column holds the frames.
+        compression: how to compress the frames.
+        options: writer settings that differ from those of all shards.
 
     Raises:
         OutputError: the finished file cannot be read.
@@ -61,7 +61,7 @@ def write_steps(
             [RowGroupMaker(schema, compression.compressor(), options) for _ in range(threads)]
         )
         for held in even_blocks(blocks):
-            # The maker whose turn it is made the row group that was taken last.
+            # The next maker is free: it made the row group taken last.
             pending.append(executor.submit(next(makers).make, held))
             if len(pending) == threads:
                 shard.append(pending.popleft().result())
@@ -75,7 +75,7 @@ def write_steps(
 def write_shard(
     path: Path, tables: Iterable[pa.Table], schema: pa.Schema, options: Options | None = None
 ) -> int:
-    """Write each table as a row group; returns the number of rows.
+    """Write each table as a row group; return the number of rows.
 
     Raises:
         OutputError: the finished file cannot be read.
@@ -91,7 +91,7 @@ def write_shard(
 
 @functools.cache
 def _warn_of_layout(version: str) -> None:
-    """Once in a process."""
+    """Warn about pyarrow's layout, once in a process."""
     warnings.warn(
         f"pyarrow {version} lays Parquet files out otherwise than this version of atari-dqn-replay expects; "
         f"they are written by pyarrow alone, which is as exact, but slower and a few percent larger",

@@ -1,1 +1,1 @@
-"""Parquet files whose frames are laid out and compressed by hand."""
+"""Writes Parquet files whose frames are laid out and compressed by hand."""

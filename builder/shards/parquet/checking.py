@@ -1,4 +1,4 @@
-"""Opens a finished Parquet file again, as a reader will, before anybody relies on it."""
+"""Opens a finished Parquet file again, as a reader would, before anyone relies on it."""
 
 import mmap
 from collections.abc import Iterator
@@ -15,22 +15,21 @@ _PAGE_COMPRESSED = 2
 
 
 def check_parquet(path: Path, schema: pa.Schema, rows: int) -> None:
-    """Check a file that was just written: footer, page index, row count, and the checksums of pages.
+    """Check a newly written file: its footer, page index, row count, and page checksums.
 
-    Of the pages, those of the first and of the last row group are read: where offsets were computed wrongly,
-    they are wrong there.
+    Only the pages of the first and last row groups are read: wrongly computed offsets would be wrong there.
 
     Args:
-        path: the file.
-        schema: what its schema must be.
-        rows: how many it must hold.
+        path: the file to check.
+        schema: the expected schema.
+        rows: the expected number of rows.
 
     Raises:
-        OutputError: the file is not as it should be.
+        OutputError: the file is not as expected.
     """
     try:
         fault = next(_faults(path, schema, rows), None)
-    except Exception as error:  # damaged bytes, taken for something else, may end in any
+    except Exception as error:  # damaged bytes, misread, may raise anything
         fault = str(error) or type(error).__name__
     if fault:
         raise OutputError(
@@ -55,7 +54,7 @@ def _faults(path: Path, schema: pa.Schema, rows: int) -> Iterator[str]:
 
 
 def _faults_of_pages(path: Path, groups: list[pq.RowGroupMetaData]) -> Iterator[str]:
-    """Column chunks follow each other from the file's start; the page index knows every page of theirs."""
+    """Yield faults: column chunks must be contiguous from the file's start, and the page index complete."""
     indexes = _page_index(path)
     position = len(MAGIC)
     for number, group in enumerate(groups):
@@ -79,7 +78,7 @@ def _faults_of_pages(path: Path, groups: list[pq.RowGroupMetaData]) -> Iterator[
 
 
 def _page_index(path: Path) -> Iterator[list[tuple[int, int]]]:
-    """For each column chunk, the offset and the size in the file of each of its pages."""
+    """Yield the offset and size in the file of each page, one list for each column chunk."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         indexes = Seen()
         rewrite(footer_of(data), {ROW_GROUPS: {COLUMNS: {OFFSET_INDEX_OFFSET: indexes}}})

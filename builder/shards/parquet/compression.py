@@ -1,10 +1,10 @@
-"""How pages of frames are compressed: zstd, with parameters that suit frames; whoever reads zstd reads it.
+"""Compresses pages of frames into ordinary zstd, with parameters that suit frames.
 
-Nearly all of a frame was there in some of the thousands before it. So the window spans a page, where that of
-zstd's level 9 spans a quarter of one; and as what is found is long, and is found many times over, a lazy
-search of a small table finds no less than a thorough one of large tables. For speed, one look into a table of
-256 KiB, which stays in a core's own cache whatever the machine, finds nearly what one into a larger table
-does. See benchmarks/storage.py for what that is worth.
+Nearly all of a frame occurs in one of the thousands before it. So the window spans a page, while that of
+zstd's level 9 spans a quarter of one; and since matches are long and plentiful, a lazy search of a small
+table finds as much as a thorough search of large tables. For speed, a single lookup in a table of 256 KiB,
+which stays in a core's own cache on any machine, finds nearly as much as one in a larger table. See
+benchmarks/storage.py for the measurements.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ _FAST = zstandard.ZstdCompressionParameters(
 )
 
 Compress = Callable[[np.ndarray], bytes]
-"""Compresses a page; for one thread at a time."""
+"""Compresses a page; used by one thread at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Compression:
     """A way to compress frames."""
 
     level: int
-    """The nearest of pyarrow's levels of zstd, for a file that pyarrow writes alone."""
+    """The nearest zstd level in pyarrow, for a file that pyarrow writes alone."""
     compressor: Callable[[], Compress]
-    """Makes what compresses pages on one thread."""
+    """Returns a function that compresses pages on one thread."""
 
 
 def _compressor(parameters: zstandard.ZstdCompressionParameters) -> Compress:

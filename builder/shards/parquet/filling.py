@@ -1,8 +1,7 @@
-"""Puts values into a row group that was written with empty ones: the very bytes that pyarrow writes for them,
-but for how they are compressed.
+"""Fills values into a row group written with empty ones; only the compression differs from pyarrow's bytes.
 
-pyarrow copies values twice before it compresses a page, each time into new memory; frames are most of what
-there is to write, and can be laid out as a page at once. The numbers of the fields are those of
+pyarrow copies values twice before it compresses a page, each time into new memory; frames make up most of the
+data, and can be laid out as a page directly. Field numbers come from
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
@@ -25,17 +24,17 @@ _PAGE_COMPRESSED = 2
 _LENGTH_BYTES = 4
 
 LayOut = Callable[[bytes], np.ndarray]
-"""Makes a page that begins with these bytes, its definition levels, and goes on with the values: each is a
-length of four bytes, the lowest first, and that many bytes."""
+"""Makes a page that begins with these bytes, its definition levels, followed by the values: each is a length
+of four bytes, little endian, and that many bytes."""
 
 
 def fill_first_column(group: RowGroup, lay_out: LayOut, compress: Compress) -> RowGroup:
-    """The row group with values in its first column.
+    """Returns the row group with values in its first column.
 
     Args:
-        group: its first column holds byte strings in one plain page, all of them empty; its codec is zstd.
-        lay_out: makes the page with the values.
-        compress: makes a zstd frame of the page.
+        group: a row group whose first column holds empty byte strings in one plain page, with codec zstd.
+        lay_out: lays out the page with the values.
+        compress: compresses the page into a zstd frame.
     """
     sizes = Seen()
     header, start = rewrite(group.pages, {_HEADER_UNCOMPRESSED: sizes, _HEADER_COMPRESSED: sizes})
@@ -60,13 +59,13 @@ def fill_first_column(group: RowGroup, lay_out: LayOut, compress: Compress) -> R
 
 
 def _grown(group: RowGroup, *, values: int, header: int, content: int) -> RowGroup:
-    """The row group with metadata that tell of a first page that is longer by this many bytes.
+    """Returns the row group with metadata for a first page that is longer by these numbers of bytes.
 
     Args:
-        group: as it was, but for its pages.
-        values: more in the page before it is compressed.
-        header: more in the page's header.
-        content: more in the compressed page.
+        group: the row group, unchanged except for its pages.
+        values: bytes added to the uncompressed page.
+        header: bytes added to the page's header.
+        content: bytes added to the compressed page.
     """
     uncompressed, compressed = header + values, header + content
 
@@ -95,6 +94,6 @@ def _grown(group: RowGroup, *, values: int, header: int, content: int) -> RowGro
 
 
 def _first_grows(more: int) -> Callable[[int], int]:
-    """Adds to the first number that it meets, the first column's."""
+    """Returns a function that adds to the first number that it receives, the first column's."""
     amounts = itertools.chain([more], itertools.repeat(0))
     return lambda number: number + next(amounts)

@@ -1,6 +1,6 @@
-"""A Parquet page of frames as stored PNGs, in memory that is used again for the next page.
+"""Lays out a Parquet page of frames as stored PNGs, in memory that is reused for the next page.
 
-New memory has to be given by the system and cleared, which takes longer than to write the frames into it.
+Allocating and clearing new memory takes longer than writing the frames into it.
 """
 
 import struct
@@ -11,17 +11,17 @@ from ...format.frames import BLANK_PNG, PNG_BYTES, fill_pngs
 
 _LENGTH = struct.pack("<I", PNG_BYTES)
 _LEVELS_ROOM = 64
-"""For the definition levels before the frames; they take less, and end where the frames begin."""
+"""Bytes reserved for the definition levels, which take fewer and end where the frames begin."""
 
 
 class FramesPage:
-    """Memory for a page of frames."""
+    """Reusable memory for a page of frames."""
 
     def __init__(self) -> None:
         self._memory = np.empty(_LEVELS_ROOM, np.uint8)
 
     def lay_out(self, levels: bytes, frames: list[np.ndarray]) -> np.ndarray:
-        """The page, good until the next is made; the frames are let go."""
+        """Returns the page, valid until the next call; clears the list of frames."""
         rows = sum(map(len, frames))
         if len(self._values()) < rows:
             self._memory = np.empty(_LEVELS_ROOM + rows * len(_LENGTH + BLANK_PNG), np.uint8)

@@ -1,8 +1,7 @@
-"""Row groups, each from a Parquet file of its own, joined into one: the very bytes that one writer writes.
+"""Joins row groups, each from its own Parquet file, into the very bytes that a single writer produces.
 
 pyarrow lays a file out as the pages of all row groups, then their column indexes, then their offset indexes,
-then the footer. Pages and column indexes are copied; what tells where something lies is moved. The numbers
-of the fields are those of
+then the footer. Pages and column indexes are copied; offsets are adjusted. Field numbers come from
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
@@ -16,7 +15,7 @@ MAGIC = b"PAR1"
 COLUMNS = 1
 CHUNK_OFFSET, CHUNK = 2, 3
 PAGE_OFFSETS = (9, 10, 11)
-"""In a chunk: of its data, index and dictionary pages."""
+"""The fields of a column chunk that hold the offsets of its data, index and dictionary pages."""
 PAGES, PAGE_OFFSET = 1, 1
 _LENGTH_BYTES = 4
 _FILE_ROWS, ROW_GROUPS = 3, 4
@@ -25,25 +24,25 @@ OFFSET_INDEX_OFFSET, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX_OFFSET = 4, 5, 6
 
 
 class RowGroup(NamedTuple):
-    """A row group out of a file that holds no other."""
+    """A row group from a file that holds no other."""
 
     pages: bytes
     metadata: bytes
-    """Pages are where they lie when MAGIC is before the first, indexes where they lay in the file."""
+    """The metadata, with page offsets as if they followed MAGIC, and index offsets as in the file."""
     rows: int
     indexes_start: int
-    """In the file."""
+    """The offset of the indexes in the row group's file."""
     column_indexes: bytes
     offset_indexes: list[bytes]
 
     @classmethod
     def of(cls, file: bytes) -> "RowGroup":
-        """The row group of a Parquet file with page index."""
+        """Returns the row group of a Parquet file that has a page index."""
         rows, column_indexes, offset_indexes = Seen(), Seen(), Seen()
         column = {OFFSET_INDEX_OFFSET: offset_indexes, _COLUMN_INDEX_OFFSET: column_indexes}
         footer = footer_of(file)
         start, _ = field_span(footer, ROW_GROUPS)
-        # The list's first byte says that it has one.
+        # The list's first byte shows that it has one element.
         metadata, _ = rewrite(footer, {COLUMNS: column, _GROUP_ROWS: rows}, start + 1)
         indexes_start = min(column_indexes + offset_indexes)
         return cls(
@@ -60,7 +59,7 @@ class StitchedFile:
     """A Parquet file that grows by whole row groups.
 
     Args:
-        file: what is written to, from its start.
+        file: the file to write, from its start.
         empty: a Parquet file without rows, written with the same schema and settings.
     """
 
@@ -76,7 +75,7 @@ class StitchedFile:
         distance = self._position - len(MAGIC)
 
         def moved(offset: int) -> int:
-            return offset + distance if offset else 0  # 0 says that there is none
+            return offset + distance if offset else 0  # 0 means that there is none
 
         column = {CHUNK_OFFSET: moved, CHUNK: dict.fromkeys(PAGE_OFFSETS, moved)}
         ordinal = len(self._groups)
@@ -85,14 +84,14 @@ class StitchedFile:
         self._write(group.pages)
         self._groups.append(
             group._replace(
-                pages=b"",  # they are written
+                pages=b"",  # already written
                 metadata=rewrite(group.metadata, changes)[0],
                 offset_indexes=[rewrite(index, page)[0] for index in group.offset_indexes],
             )
         )
 
     def finish(self) -> int:
-        """Write what comes after the pages; gives the number of rows."""
+        """Write everything after the pages, and return the number of rows."""
         column_indexes = [self._write(group.column_indexes) for group in self._groups]
         offset_indexes = [list(map(self._write, group.offset_indexes)) for group in self._groups]
         groups = list(map(_placed, self._groups, column_indexes, offset_indexes))
@@ -104,14 +103,14 @@ class StitchedFile:
         return rows
 
     def _write(self, data: bytes) -> int:
-        """Where it lies in the file."""
+        """Write the data and return its offset in the file."""
         position = self._position
         self._position += self._file.write(data)
         return position
 
 
 def _placed(group: RowGroup, column_indexes: int, offset_indexes: Iterable[int]) -> bytes:
-    """The metadata of a row group whose indexes lie there."""
+    """Returns the metadata of a row group whose indexes have these offsets."""
     column = {
         OFFSET_INDEX_OFFSET: one_by_one(offset_indexes),
         _OFFSET_INDEX_LENGTH: one_by_one(map(len, group.offset_indexes)),
@@ -121,6 +120,6 @@ def _placed(group: RowGroup, column_indexes: int, offset_indexes: Iterable[int])
 
 
 def footer_of(file: bytes | mmap) -> bytes:
-    """The footer of a Parquet file: a struct of Thrift's, FileMetaData."""
+    """Returns the footer of a Parquet file: a Thrift struct, FileMetaData."""
     end = len(file) - len(MAGIC) - _LENGTH_BYTES
     return file[end - int.from_bytes(file[end : end + _LENGTH_BYTES], "little") : end]

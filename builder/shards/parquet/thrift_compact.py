@@ -1,6 +1,6 @@
-"""Changes whole numbers within structs of Thrift's compact protocol, as Parquet's metadata are written.
+"""Changes integers within structs of Thrift's compact protocol, the encoding of Parquet's metadata.
 
-Whatever is not named passes untouched, so fields that are not known here are no obstacle. The encoding:
+Fields that are not named pass through untouched, so unknown fields are no obstacle. The encoding:
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
@@ -9,38 +9,38 @@ from mmap import mmap
 from typing import Any
 
 Changes = Mapping[int, Any]
-"""For a struct's fields, by their numbers: `Callable[[int], int]` for a whole number, for a struct its
-`Changes`, and for a list what each of its elements has."""
+"""Changes to a struct's fields, by number: for an integer, a `Callable[[int], int]`; for a struct, its
+`Changes`; for a list, the change to each of its elements."""
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _LONG_LIST = 15
-"""Stands for a list's length where that does not fit into the list's first byte."""
+"""The marker for a list length that does not fit into the list's first byte."""
 
 
 class Seen(list[int]):
-    """Takes note of numbers, and leaves them as they are."""
+    """A list of the integers it was called with, which it leaves unchanged."""
 
     def __call__(self, number: int) -> int:
-        """The number."""
+        """Record the number and return it."""
         self.append(number)
         return number
 
 
 def one_by_one(numbers: Iterable[int]) -> Callable[[int], int]:
-    """Puts each of these in the place of a number."""
+    """Returns a function that replaces each integer it receives by the next of these."""
     iterator = iter(numbers)
     return lambda _: next(iterator)
 
 
 def rewrite(data: bytes | mmap, changes: Changes, start: int = 0) -> tuple[bytes, int]:
-    """The struct at `start`, changed, and where it ended. Fields are taken in the order of the bytes."""
+    """Returns the changed struct at `start`, and where it ended; changes apply in byte order."""
     rewriter = _Rewriter(data, start)
     rewriter.struct(changes)
     return rewriter.result(), rewriter.position
 
 
 def field_span(data: bytes, number: int) -> tuple[int, int]:
-    """Where the value of a field of the struct at 0 begins and ends.
+    """Returns the start and end of a field's value in the struct at offset 0.
 
     Raises:
         KeyError: the struct has no such field.
@@ -55,19 +55,19 @@ def field_span(data: bytes, number: int) -> tuple[int, int]:
 
 
 def encode_integer(value: int) -> bytes:
-    """A whole number."""
+    """Returns an encoded integer."""
     return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
 def encode_structs(structs: Sequence[bytes]) -> bytes:
-    """A list of structs."""
+    """Returns an encoded list of structs."""
     size = len(structs)
     head = bytes([min(size, _LONG_LIST) << 4 | _STRUCT])
     return b"".join([head, _varint(size) if size >= _LONG_LIST else b"", *structs])
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits to a byte, the lowest first; all but the last byte have the eighth set."""
+    """Returns a varint: seven bits per byte, lowest first; all bytes but the last have the eighth bit set."""
     result = bytearray()
     while value > 0x7F:
         result.append(value & 0x7F | 0x80)
@@ -77,7 +77,7 @@ def _varint(value: int) -> bytes:
 
 
 class _Walker:
-    """A position that goes forwards over values."""
+    """A cursor that moves forwards over encoded values."""
 
     def __init__(self, data: bytes | mmap, start: int) -> None:
         self.data = data
@@ -98,7 +98,7 @@ class _Walker:
         return value >> 1 ^ -(value & 1)
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Number and type of each field of a struct; its value is to be passed over before the next."""
+        """Yield the number and type of each field of a struct; skip its value before the next."""
         number = 0
         while head := self.data[self.position]:
             self.position += 1
@@ -107,13 +107,13 @@ class _Walker:
         self.position += 1
 
     def list_head(self) -> tuple[int, int]:
-        """Length and type of a list's elements, which come next."""
+        """Returns the length and element type of a list, whose elements come next."""
         head = self.data[self.position]
         self.position += 1
         return self.varint() if head >> 4 == _LONG_LIST else head >> 4, head & 15
 
     def skip(self, kind: int) -> None:
-        """Pass over a field's value."""
+        """Skip a field's value."""
         if kind in (_I16, _I32, _I64):
             while self.data[self.position] > 0x7F:
                 self.position += 1
@@ -130,12 +130,12 @@ class _Walker:
                 self.skip(_BYTE if inner in (_TRUE, _FALSE) else inner)
         elif kind in (_BYTE, _DOUBLE):
             self.position += 1 if kind == _BYTE else 8
-        elif kind not in (_TRUE, _FALSE):  # these are told by the type alone
+        elif kind not in (_TRUE, _FALSE):  # the type alone encodes these
             raise ValueError(f"type {kind} at byte {self.position} is none that Parquet's metadata have")
 
 
 class _Rewriter(_Walker):
-    """Copies what it goes over."""
+    """A cursor that copies what it moves over."""
 
     def __init__(self, data: bytes | mmap, start: int) -> None:
         super().__init__(data, start)
