@@ -1,4 +1,4 @@
-"""Downloads that another thread can end, and remote files that are read twice but downloaded once."""
+"""Makes downloads that another thread can end, and downloads remote files once that are read twice."""
 
 import io
 import os
@@ -13,17 +13,17 @@ from .store import BUFFER, Store
 
 
 class Downloads:
-    """Files of a store; what is waited for of those that are not local can be given up.
+    """Files of a store; waits for remote files can be aborted.
 
     Args:
-        store: where the files lie.
+        store: the store that holds the files.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._open: WeakSet[io.RawIOBase] = WeakSet()
         self._users = 0
-        # A reader that nobody closed releases whenever garbage is collected, in any thread.
+        # An unclosed reader is released by garbage collection, at any time and in any thread.
         self._lock = threading.RLock()
 
     def describe(self, path: str) -> str:
@@ -31,7 +31,7 @@ class Downloads:
         return self.store.describe(path)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file, to be read forwards."""
+        """Open a file for reading forwards."""
         file = self.store.open(path)
         if not self.store.is_local:
             with self._lock:
@@ -39,17 +39,17 @@ class Downloads:
         return file
 
     def hold(self) -> None:
-        """Count one more user."""
+        """Add a user."""
         with self._lock:
             self._users += 1
 
     def release(self) -> None:
-        """Count one user less."""
+        """Remove a user."""
         with self._lock:
             self._users -= 1
 
     def abort(self) -> None:
-        """End the downloads of the only user; threads that wait for one get a CancelledError."""
+        """Abort the downloads of the only user; threads that wait for one get a CancelledError."""
         with self._lock:
             if self._users == 1:
                 for raw in list(self._open):
@@ -57,14 +57,14 @@ class Downloads:
 
 
 class KeptFile:
-    """One file, which is read to its end, and then again from its beginning.
+    """One file that is read to its end, and then again from its beginning.
 
-    If it is not local, its bytes are kept as they pass, in a temporary file without a name, which vanishes
-    with the process or when nobody refers to this any more.
+    If it is remote, its bytes are kept as they are read, in an unnamed temporary file that vanishes with the
+    process or with the last reference to this object.
 
     Args:
-        downloads: opens the file.
-        path: its path there.
+        downloads: what opens the file.
+        path: the file's path in the store.
     """
 
     def __init__(self, downloads: Downloads, path: str) -> None:
@@ -78,7 +78,7 @@ class KeptFile:
         return self._downloads.describe(path)
 
     def open(self, path: str) -> BinaryIO:
-        """Open the file, or the copy of it once the file was read to its end."""
+        """Open the file, or its copy once the file has been read to its end."""
         assert path == self._path
         if self._is_whole:
             assert self._copy is not None
@@ -102,7 +102,7 @@ class KeptFile:
 
 
 def no_room(where: str, error: OSError) -> SourceError:
-    """Returns what to raise where a temporary file cannot be written."""
+    """Returns the error for a temporary file that cannot be written."""
     return SourceError(
         f"{where}: no room in {tempfile.gettempdir()} to keep it between two readings ({error.strerror}); "
         f"set TMPDIR to a folder on another disk"
@@ -110,7 +110,7 @@ def no_room(where: str, error: OSError) -> SourceError:
 
 
 class _CopyingReader(io.RawIOBase):
-    """A file, every byte of which is handed on as it is read."""
+    """Wraps a file and passes every byte on as it is read."""
 
     def __init__(self, file: BinaryIO, keep: Callable[[memoryview], None], end: Callable[[], None]) -> None:
         self._file = cast(io.BufferedReader, file)
@@ -133,7 +133,7 @@ class _CopyingReader(io.RawIOBase):
 
 
 class _CopyReader(io.RawIOBase):
-    """A file on disk from its beginning, whoever else reads it."""
+    """Reads a file on disk from its beginning, independently of its other readers."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,16 +1,16 @@
-"""What to tell a user whose source gives no answer."""
+"""Describes to a user why a source cannot be read."""
 
 from ..errors import SourceError, UnreachableError
 from ..network.retrying import RequestFailedError
 
 
 def source_error(where: str, error: RequestFailedError, at: str = "") -> SourceError:
-    """The error for a file or folder of a source that cannot be read.
+    """Returns the error for a file or folder of a source that cannot be read.
 
     Args:
-        where: its name in messages.
-        error: what happened.
-        at: how far the reading went, if it began: " at byte 8,192".
+        where: the name in messages.
+        error: the failure.
+        at: how far reading got, if it began: " at byte 8,192".
     """
     if error.is_final:
         return SourceError(f"{where}: cannot be read ({error}); check that you may read it")

@@ -1,4 +1,4 @@
-"""What a store says of a file: its size, its version, and a checksum where the store vouches for one."""
+"""Describes what a store reports about a file: its size, its version, and its checksum where there is one."""
 
 import base64
 import binascii
@@ -13,32 +13,32 @@ import google_crc32c
 _VERSIONS = ("generation", "ETag", "etag", "VersionId", "xet_hash", "blob_id")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified", "created")
 NO_CHECKSUM = ("none", "")
-"""The store says, when it is asked, that what looked like a checksum is none."""
+"""The marker for a checksum that turned out, on a closer look at the store, not to be one."""
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class FileVersion:
-    """Two equal versions mean the same content, as far as the store can tell."""
+    """A version of a file; equal versions mean the same content, as far as the store reports."""
 
     size: int | None
-    """Bytes."""
+    """The size in bytes."""
     tag: str | None = None
-    """What the store calls this content: a generation, an ETag or a time."""
+    """The store's name for this content: a generation, an ETag or a time."""
     checksum: tuple[str, str] | None = field(default=None, compare=False)
     """The algorithm (sha256, crc32c or md5) and the digest in hexadecimal."""
 
     def agrees(self, other: "FileVersion") -> bool:
-        """Whether both may be of the same content; what only one of them knows is not held against it."""
+        """Returns whether both may have the same content; fields known to only one of them are ignored."""
         pairs = ((self.size, other.size), (self.tag, other.tag))
         return all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)
 
 
 def file_version_of(info: Mapping[str, Any], *, etag_is_md5: bool = False) -> FileVersion:
-    """The version in a file system's details of a file.
+    """Returns the version in a file system's details of a file.
 
     Args:
-        info: as gcsfs, s3fs, huggingface_hub or another fsspec file system gives them.
+        info: the details, as gcsfs, s3fs, huggingface_hub or another fsspec file system returns them.
         etag_is_md5: whether an ETag that looks like an MD5 is one: on S3, for objects uploaded in one part.
     """
     known = [info[key] for key in (*_VERSIONS, *_TIMES) if info.get(key)]
@@ -68,18 +68,18 @@ def _checksum(info: Mapping[str, Any], etag_is_md5: bool) -> tuple[str, str] | N
 
 
 class Digest(Protocol):
-    """What hashlib's objects have."""
+    """The interface of hashlib's objects."""
 
     def update(self, data: bytes, /) -> object:
-        """Take in the next bytes."""
+        """Add the next bytes."""
 
     def hexdigest(self) -> str:
-        """Of all bytes so far."""
+        """Returns the digest of all bytes so far."""
         ...
 
 
 def digest_of(checksum: tuple[str, str] | None) -> Digest | None:
-    """An empty digest of the checksum's algorithm, to be filled and compared; None without a checksum."""
+    """Returns an empty digest of the checksum's algorithm, to update and compare; None without a checksum."""
     if checksum is None:
         return None
     return _Crc32c() if checksum[0] == "crc32c" else hashlib.new(checksum[0], usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""Buckets of Google Cloud Storage, with credentials that are found by themselves."""
+"""Reads buckets of Google Cloud Storage, finding credentials automatically."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from ..network.errors import describe_error, is_denied, without_credentials
 from .store import Store
 
 PUBLIC_BUCKET = "atari-replay-datasets"
-"""The original's; it stopped letting the public in in 2025 (d4rl-atari #19, pytorch/rl #3113)."""
+"""The original's bucket; public access ended in 2025 (d4rl-atari #19, pytorch/rl #3113)."""
 
 _RPC_SETTING = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
 
@@ -20,12 +20,12 @@ _RPC_SETTING = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
 class GoogleStore(Store):
     """A folder in a bucket.
 
-    Without a `token`, gcsfs takes the machine's default credentials, or none if there are none; and where
-    those are refused, the bucket is tried without any, which is enough for a public one.
+    Without a `token`, gcsfs uses the machine's default credentials, or none if there are none; if those are
+    refused, the bucket is tried anonymously, which is enough for a public one.
     """
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
-        # gcsfs logs what it raises as well, with its traceback.
+        # gcsfs also logs what it raises, with the traceback.
         logging.getLogger("gcsfs").addHandler(logging.NullHandler())
         token = options.get("token")
         if isinstance(token, str) and token.endswith(".json") and not Path(token).exists():
@@ -53,10 +53,10 @@ class GoogleStore(Store):
 
 
 def _file_system_class() -> Any:
-    """gcsfs's plain file system.
+    """Returns gcsfs's plain file system class.
 
-    Its extended one asks the bucket's layout by gRPC first, which takes a minute where only HTTP gets
-    through; only zonal buckets need it. Who does, says so in the environment.
+    The extended one first asks for the bucket's layout by gRPC, which takes a minute where only HTTP gets
+    through; only zonal buckets need it. Users who need it set an environment variable.
     """
     if os.environ.get(_RPC_SETTING, "").lower() in ("true", "1"):
         return fsspec.get_filesystem_class("gs")
@@ -66,7 +66,7 @@ def _file_system_class() -> Any:
 
 
 def _is_refused(fs: Any, root: str) -> bool:
-    """Whether these credentials may not list the folder."""
+    """Returns whether these credentials are refused a listing of the folder."""
     try:
         fs.ls(root)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A file's bytes as they pass: how many so far, and their SHA-256."""
+"""Counts and hashes a file's bytes as they are read."""
 
 import hashlib
 import io
@@ -6,7 +6,7 @@ from typing import BinaryIO, cast
 
 
 class HashingReader(io.RawIOBase):
-    """Wraps a buffered binary file that is read forwards; `size` and `sha256` tell what has passed."""
+    """Wraps a buffered binary file that is read forwards; `size` and `sha256` cover the bytes read so far."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = cast(io.BufferedReader, file)
@@ -14,11 +14,11 @@ class HashingReader(io.RawIOBase):
         self.sha256 = hashlib.sha256()
 
     def readable(self) -> bool:
-        """True."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """Fill the buffer as far as one read goes."""
+        """Fill the buffer as far as a single read goes."""
         data = self._file.read1(len(buffer))
         self.size += len(data)
         self.sha256.update(data)
@@ -26,6 +26,6 @@ class HashingReader(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Close the file as well."""
+        """Close this reader and the file."""
         self._file.close()
         super().close()

@@ -1,4 +1,4 @@
-"""Folders on web servers: with or without ranges, and with or without a listing."""
+"""Reads folders on web servers, with or without ranges, and with or without a listing."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,30 +18,30 @@ from .resilient_reader import FIRST_BLOCK, Connection
 from .store import Store, is_plain_name
 
 STALL = 60.0
-"""Seconds without a byte after which a connection is taken for dead."""
+"""Seconds without a byte after which a connection is considered dead."""
 LARGEST_LISTING = 1 << 24
-"""Bytes."""
+"""The most bytes read of a folder's listing."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 Result = TypeVar("Result")
 
 
 class CannotListError(SourceError):
-    """The server shows no listing of a folder; files in it may be there all the same."""
+    """Raised when the server shows no listing of a folder; the folder may contain files nonetheless."""
 
 
 class HttpStore(Store):
-    """A folder on a web server. fsspec keeps the session; what is asked in it is decided here.
+    """A folder on a web server. fsspec keeps the session; this class makes the requests in it.
 
     Options are those of fsspec's HTTPFileSystem: `client_kwargs` for aiohttp's session, others for each
-    request, e.g. `headers`. A user and password, or a query with a token, may stand in the URL.
+    request, e.g. `headers`. The URL may contain a user and password, or a query with a token.
     """
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
         given = dict(options.pop("client_kwargs", {}))
         stall = min(STALL, self.policy.seconds)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=stall, sock_read=stall)
-        # Bytes as they are stored: some servers declare `.gz` files as an encoding of what is in them.
+        # Bytes as stored: some servers declare `.gz` files as an encoding of their content.
         client = {"timeout": timeout, "auto_decompress": False, **given}
         parts = urlsplit(url)
         self._query = parts.query
@@ -49,10 +49,10 @@ class HttpStore(Store):
         return fs, urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
     def _names(self, folder: str) -> Sequence[str]:
-        """Those in the page that the server shows for a folder.
+        """Returns the names on the page that the server shows for a folder.
 
         Raises:
-            CannotListError: it shows none.
+            CannotListError: the server shows no listing.
         """
         try:
             return self._ask(lambda: self._sync(lambda: self._read_page(folder)), folder, "listed")
@@ -64,7 +64,7 @@ class HttpStore(Store):
         url = self._url(f"{folder}/" if folder else "/")
         async with session.get(url, **self._request()) as response:
             if response.status in (403, 404, 405, 410):
-                # 403 is how most servers say that a folder has no index.
+                # Most servers answer 403 for a folder without an index.
                 raise CannotListError(f"{self.describe(folder)}: not listed ({response.status})")
             response.raise_for_status()
             if "html" not in response.headers.get("Content-Type", "html"):
@@ -89,7 +89,7 @@ class HttpStore(Store):
         return self._versions[full]
 
     async def _head(self, path: str) -> FileVersion:
-        """By HEAD, or where that is not allowed by a GET of one byte."""
+        """Returns a file's version by HEAD or, if that is not allowed, by a GET of one byte."""
         session = await self.fs.set_session()
         async with session.head(self._url(path), allow_redirects=True, **self._request()) as response:
             if response.status not in (403, 405, 501):
@@ -121,15 +121,15 @@ class HttpStore(Store):
         return yarl.URL(urlunsplit((parts.scheme, parts.netloc, quoted, self._query, "")), encoded=True)
 
     def _request(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Arguments of a request: the user's options, and headers."""
+        """Returns the arguments of a request: the user's options, and headers."""
         own = {"Accept-Encoding": "identity", **(headers or {})}
         return {**self.fs.kwargs, "headers": {**self.fs.kwargs.get("headers", {}), **own}}
 
 
 class _Response:
-    """A file from an offset on, by one response, or two: the first bytes are asked for by themselves.
+    """A file from an offset on, from one response, or two: the first bytes are requested separately.
 
-    A server without ranges sends all of the file; then what comes before the offset is read and dropped.
+    A server without ranges sends the whole file; then bytes before the offset are read and dropped.
     """
 
     pinned = True
@@ -138,15 +138,15 @@ class _Response:
         self._store, self._path, self._offset = store, path, offset
         self._response: aiohttp.ClientResponse | None = None
         self._more_follows = False
-        """The response is only the first part."""
+        """Whether the response is only the first part."""
         self.version = FileVersion(None)
 
     def read(self, most: int) -> bytes:
-        """The next bytes, at most so many."""
+        """Returns the next bytes, at most `most`."""
         return self._store._sync(lambda: self._read(most))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._response is not None:
             self._store.fs.loop.call_soon_threadsafe(self._response.close)
 
@@ -164,7 +164,7 @@ class _Response:
             self._response = None
 
     async def _read_response(self, response: aiohttp.ClientResponse, most: int) -> bytes:
-        """At most so many bytes, fewer only where the response ends: so that few calls cross threads."""
+        """Returns at most `most` bytes, fewer only at the response's end, so that few calls cross threads."""
         pieces, count = [], 0
         try:
             while count < most and (piece := await response.content.read(most - count)):
@@ -173,12 +173,12 @@ class _Response:
         except Exception:
             if not pieces:
                 raise
-            # What came before it broke counts; the next reading meets the same failure.
+            # Bytes received before the failure count; the next read meets the same failure.
         self._offset += count
         return b"".join(pieces)
 
     async def _get(self) -> aiohttp.ClientResponse | None:
-        """The file from the offset on; None if nothing is there."""
+        """Returns the response for the file from the offset on; None if nothing is there."""
         response = await self._ask(f"bytes={self._offset}-{FIRST_BLOCK - 1 if self._offset == 0 else ''}")
         try:
             if response.status == 416:
@@ -191,7 +191,7 @@ class _Response:
             _raise_for_status(response)
             version = _version_of_response(response)
             if self.version.size is None or not self.version.agrees(version):
-                self.version = version  # if it is another one, the reader sees that
+                self.version = version  # the reader notices if it has changed
             await self._go_to_offset(response)
         except BaseException:
             response.close()
@@ -251,7 +251,7 @@ class _Links(HTMLParser):
 
 
 def _names_in_page(page: str, url: str) -> list[str]:
-    """The names that a folder's page links to, of things right in the folder."""
+    """Returns the names that a folder's page links to, only of entries directly in the folder."""
     links = _Links()
     links.feed(page)
     folder = urlsplit(url)

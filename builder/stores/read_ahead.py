@@ -1,4 +1,4 @@
-"""Items of a slow generator, the next one made on a thread while the last one is used."""
+"""Runs a slow generator on a thread, one item ahead of its consumer."""
 
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +11,11 @@ _END = object()
 def read_ahead(
     items: Generator[Item, None, None], abandon: Callable[[], object] = lambda: None
 ) -> Generator[Item, None, None]:
-    """Yield the same items in the same order; what the generator raises is raised in its place.
+    """Yield the generator's items in order; its exceptions are raised at the same place.
 
     Args:
-        items: used on the thread.
-        abandon: called when nobody wants the rest, to end a long wait of the thread.
+        items: the generator, run on the thread.
+        abandon: called when the rest is not wanted, to end a long wait of the thread.
     """
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as executor:

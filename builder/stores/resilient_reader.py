@@ -1,6 +1,6 @@
-"""A remote file as one unbroken stream: read ahead, taken up again where it broke off, and proved at the end.
+"""Reads a remote file as one unbroken stream: ahead of use, resumed after failures, and verified at the end.
 
-It relies on nothing that the store's client does about failures, so all stores behave alike.
+It does not rely on how the store's client handles failures, so all stores behave alike.
 """
 
 import contextlib
@@ -18,48 +18,49 @@ from .failures import source_error
 from .file_version import NO_CHECKSUM, Digest, FileVersion, digest_of
 
 FIRST_BLOCK = 1 << 13
-"""Bytes: enough for a header, so that a look at one costs little."""
+"""The first block's bytes: enough for a header, so that looking at one costs little."""
 LARGEST_BLOCK = 1 << 22
-"""Bytes; blocks grow towards it."""
+"""The largest block's bytes; blocks grow towards it."""
 GROWTH = 8
 BLOCKS_AHEAD = 2
-"""Read on a thread while the last one is used: at most 16 MiB are held for a file."""
+"""Blocks read on a thread while the last one is used: at most 16 MiB are held for a file."""
 
 
 _POLL = 0.2
-"""Seconds in which a thread that waits sees that nobody wants it any more."""
+"""Seconds within which a waiting thread notices that it is no longer needed."""
 
 
 class Connection(Protocol):
-    """A file from some offset on; may fail at any moment."""
+    """A file from some offset on; any call may fail."""
 
     version: FileVersion
-    """Of the content that it reads, as far as it is known by now."""
+    """The version of the content, as far as it is known so far."""
     pinned: bool
-    """Whether the version came together with the bytes; else the store is asked again at the end."""
+    """Whether the version came with the bytes; if not, the store is asked again at the end."""
 
     def read(self, most: int) -> bytes:
-        """The next bytes, at most so many; none at the end."""
+        """Returns the next bytes, at most `most`; none at the end."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
 
 class ResilientReader(io.RawIOBase):
-    """A remote file, from its first byte to its last, each once.
+    """Reads a remote file from its first byte to its last, each once.
 
     Nothing is read before the first `read`, and only the first block before the second.
 
     Args:
-        connect: opens the file from an offset on.
-        current_version: asks the store anew what the file is.
+        connect: opens the file from an offset.
+        current_version: asks the store for the file's current version.
         where: the file's name in messages.
         policy: when to give up.
 
     Raises:
-        SourceError: from `read`: the file cannot be had, changed in between, or is not what the store vouches
-            for. At the end of the stream, so what was read before is proved only by reading to the end.
+        SourceError: from `read`: the file is unavailable, changed meanwhile, or does not match the store's
+            checksum. The check comes at the end of the stream, so earlier bytes are proved only by reading to
+            the end.
     """
 
     def __init__(
@@ -78,11 +79,11 @@ class ResilientReader(io.RawIOBase):
         self._held = memoryview(b"")
 
     def readable(self) -> bool:
-        """Yes."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """The next bytes, as many as are there; 0 at the end."""
+        """Fill the buffer with the next available bytes; return 0 at the end."""
         if not self._held:
             self._held = memoryview(self._next_block())
         count = min(len(buffer), len(self._held))
@@ -91,9 +92,9 @@ class ResilientReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Let go of the connection and the thread, without waiting for either.
+        """Close the connection and the thread, without waiting for either.
 
-        Another thread may call it: a `read` that is waiting then ends with CancelledError.
+        Another thread may call it: a waiting `read` then ends with CancelledError.
         """
         self._stop.set()
         if self._ahead is not None:
@@ -112,7 +113,7 @@ class ResilientReader(io.RawIOBase):
             ) from None
 
     def _read_blocks(self) -> Generator[bytes, None, None]:
-        """All blocks, however often the connection breaks."""
+        """Yield all blocks, however often the connection breaks."""
         attempts = Attempts(self._policy, self._stop)
         offset, most = 0, FIRST_BLOCK
         version: FileVersion | None = None
@@ -184,9 +185,9 @@ class ResilientReader(io.RawIOBase):
 
 
 class _Ahead:
-    """Blocks made on a thread of their own, a few ahead of the reader.
+    """Makes blocks on a thread of its own, a few ahead of the reader.
 
-    A daemon thread and no executor: a client that hangs must not keep the process from ending.
+    It uses a daemon thread and not an executor: a hanging client must not keep the process from exiting.
     """
 
     def __init__(self, blocks: Generator[bytes, None, None], stop: threading.Event) -> None:
@@ -198,7 +199,7 @@ class _Ahead:
         threading.Thread(target=self._run, args=(blocks,), name="download", daemon=True).start()
 
     def next(self, seconds: float) -> bytes:
-        """The next block; after the last, always an empty one. What ended the blocks early is raised."""
+        """Returns the next block, or an empty one after the last; raises what ended the blocks early."""
         self._asked += 1
         if self._asked == 2:
             self._second_wanted.set()
@@ -220,7 +221,7 @@ class _Ahead:
         raise queue.Empty
 
     def cancel(self) -> None:
-        """End the thread, once `stop` is set."""
+        """End the thread once `stop` is set."""
         self._second_wanted.set()
 
     def _run(self, blocks: Generator[bytes, None, None]) -> None:

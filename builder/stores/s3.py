@@ -1,4 +1,4 @@
-"""Buckets on S3 and on what speaks like it."""
+"""Reads buckets on S3 and compatible stores."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,9 @@ from .store import Store
 
 
 class S3Store(Store):
-    """A folder in a bucket. An object's ETag is its MD5, if it was uploaded in one part and without KMS.
+    """A folder in a bucket. An object's ETag is its MD5 if it was uploaded in one part and without KMS.
 
-    Without credentials anywhere, requests are anonymous.
+    If no credentials are found, requests are anonymous.
 
     Raises:
         SourceError: s3fs is not installed.

@@ -1,4 +1,4 @@
-"""Files below a root, on any fsspec file system: listed, opened, measured, and named in messages."""
+"""Lists, opens and measures files below a root on any fsspec file system, and names them in messages."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,28 +20,28 @@ from .resilient_reader import Connection, ResilientReader
 __all__ = ["Store", "without_credentials"]
 
 FIRST_CONTACT = 20.0
-"""Seconds of patience until a store has answered once: a wrong name is likelier than a bad network."""
+"""Seconds of patience until a store first answers: a wrong name is likelier than a bad network."""
 BUFFER = 1 << 16
-"""Bytes."""
+"""The buffer size in bytes."""
 REQUESTS_AT_ONCE = 8
-"""For the sizes of files that a listing does not tell."""
+"""Concurrent requests for file sizes that a listing does not give."""
 
 Result = TypeVar("Result")
 
 
 class Store:
-    """A folder, local or not; paths are relative to it and never lead out of it.
+    """A folder, local or remote; paths are relative to it and never lead out of it.
 
-    Reads of files that are not local are tried again, resumed and checked; see `ResilientReader`.
+    Reads of remote files are retried, resumed and checked; see `ResilientReader`.
 
     Args:
-        url: a path or any URL that fsspec knows (`gs://…`, `s3://…`, `hf://…`, `memory://…`).
-        storage_options: passed to the file system, but for `patience`: the seconds without an answer after
+        url: a path or any URL that fsspec supports (`gs://…`, `s3://…`, `hf://…`, `memory://…`).
+        storage_options: passed to the file system, except `patience`: the seconds without an answer after
             which a store is given up.
 
     Raises:
-        SourceError: no file system knows such a URL; from every method: the store cannot be reached, or
-            does not let these credentials in.
+        SourceError: no file system supports the URL; from every method: the store cannot be reached, or
+            refuses these credentials.
     """
 
     etag_is_md5 = False
@@ -53,12 +53,12 @@ class Store:
             self.fs, root = self._file_system(url, options)
         except SourceError:
             raise
-        except Exception as error:  # each library has its own for an option that it does not like
+        except Exception as error:  # each library raises its own for a bad option
             raise SourceError(
                 f"{without_credentials(url)}: not a source that can be opened ({describe_error(error)})"
             ) from None
         self.root = root.rstrip("/")
-        # Instances are shared by fsspec, and with them listings that may be old.
+        # fsspec shares instances, and with them listings that may be stale.
         self.fs.invalidate_cache()
         self._answered = [False]
         self._versions: dict[str, FileVersion] = {}
@@ -68,7 +68,7 @@ class Store:
         return fsspec.url_to_fs(url, **options)
 
     def below(self, folder: str) -> "Store":
-        """The same file system from a folder on."""
+        """Returns a store for a subfolder on the same file system."""
         store = object.__new__(type(self))
         store.__dict__.update(self.__dict__)
         store.root = f"{self.root}/{folder}"
@@ -81,7 +81,7 @@ class Store:
         return "file" in protocols or "memory" in protocols
 
     def list(self, folder: str) -> list[str]:
-        """Names of the files and folders in a folder, sorted; a store that is not local is asked once.
+        """Returns the sorted names of the files and folders in a folder; a remote store is asked once.
 
         Raises:
             SourceError: there is no such folder, or it cannot be listed.
@@ -111,10 +111,10 @@ class Store:
         return sorted(names)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file, to be read forwards.
+        """Open a file for reading forwards.
 
         Raises:
-            FileNotFoundError: here or from `read`: it is not there.
+            FileNotFoundError: here or from `read`: the file does not exist.
         """
         if self.is_local:
             return self.fs.open(self._full(path), "rb")
@@ -127,29 +127,29 @@ class Store:
         return io.BufferedReader(reader, BUFFER)
 
     def size(self, path: str) -> int | None:
-        """Bytes; None if the file is not there or the store does not say."""
+        """Returns the size in bytes; None if the file does not exist or the store does not report it."""
         try:
             return self._version(path).size
         except OSError:
             return None
 
     def versions(self, paths: Sequence[str]) -> dict[str, FileVersion | None]:
-        """What the store says of each file, None if it is not there; asked for several at once."""
+        """Returns each file's version, or None if it does not exist; asks for several at once."""
         if self.is_local:
             return {path: self._version_if_there(path) for path in paths}
         return dict(zip(paths, at_once(self._version_if_there, paths, REQUESTS_AT_ONCE), strict=True))
 
     def fingerprint(self, folders: Iterable[str]) -> str:
-        """Changes when a file in these folders is added, removed or replaced by another."""
+        """Returns a string that changes when a file in these folders is added, removed or replaced."""
         return self.fingerprint_of([f"{folder}/{name}" for folder in folders for name in self.list(folder)])
 
     def fingerprint_of(self, paths: Sequence[str]) -> str:
-        """Changes when one of these files is removed or replaced by another."""
+        """Returns a string that changes when one of these files is removed or replaced."""
         lines = sorted(f"{path} {version}" for path, version in self.versions(paths).items())
         return xxhash.xxh3_64_hexdigest("\n".join(lines).encode())
 
     def describe(self, path: str = "") -> str:
-        """The full name of a file or folder, for messages: without credentials."""
+        """Returns the full name of a file or folder for messages, without credentials."""
         return without_credentials(self.fs.unstrip_protocol(self._full(path))).removeprefix("file://")
 
     def _connect(self, path: str, offset: int) -> Connection:
@@ -157,7 +157,7 @@ class Store:
         return kind(self.fs, self._full(path), self._version(path), offset)
 
     def _version(self, path: str) -> FileVersion:
-        """As the store said when it was first asked: what is read must still be that."""
+        """Returns the version that the store first reported, which the content read must still match."""
         full = self._full(path)
         if self.is_local:
             return self._version_of(self.fs.info(full))
@@ -179,7 +179,7 @@ class Store:
         return file_version_of(info, etag_is_md5=self.etag_is_md5)
 
     def _ask(self, question: Callable[[], Result], path: str, verb: str = "read") -> Result:
-        """The store's answer, asked again while its failures may pass."""
+        """Returns the store's answer, asking again after failures that may be temporary."""
         if self.is_local:
             return self._ask_disk(question, path, verb)
         policy = self.policy
@@ -202,7 +202,7 @@ class Store:
             raise source_error(self.describe(path), error) from None
         except (SourceError, FileNotFoundError, NotADirectoryError):
             raise
-        except Exception as error:  # each library has its own for a question that it does not like
+        except Exception as error:  # each library raises its own for a bad request
             raise SourceError(f"{self.describe(path)}: cannot be {verb} ({describe_error(error)})") from None
         self._answered[0] = True
         return answer
@@ -216,7 +216,7 @@ class Store:
             raise SourceError(f"{self.describe(path)}: cannot be {verb} ({describe_error(error)})") from None
 
     def _denied(self, verb: str, error: Exception) -> str:
-        """What to say when the store wants other credentials."""
+        """Returns the advice for a store that requires other credentials."""
         return f"cannot be {verb} ({describe_error(error)}); give credentials that may, see docs/sources.md"
 
     def _full(self, path: str) -> str:
@@ -224,7 +224,7 @@ class Store:
 
 
 class _Ranges:
-    """A file on a file system whose calls are requests: each block is one."""
+    """A file on a file system whose calls are requests: each block takes one."""
 
     pinned = False
 
@@ -233,7 +233,7 @@ class _Ranges:
         self.version = version
 
     def read(self, most: int) -> bytes:
-        """The next bytes, at most so many."""
+        """Returns the next bytes, at most `most`."""
         size = self.version.size
         stop = self._offset + most if size is None else min(self._offset + most, size)
         if stop <= self._offset:
@@ -245,7 +245,7 @@ class _Ranges:
         return data
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, since no resource is held."""
 
 
 class _Handle:
@@ -255,22 +255,22 @@ class _Handle:
 
     def __init__(self, fs: Any, path: str, version: FileVersion, offset: int) -> None:
         self.version = version
-        # No cache of theirs: they would read ahead once more.
+        # Without fsspec's cache, which would read ahead a second time.
         self._file: io.BufferedIOBase = fs.open(path, "rb", cache_type="none")
         if offset:
             self._file.seek(offset)
 
     def read(self, most: int) -> bytes:
-        """The next bytes, at most so many."""
+        """Returns the next bytes, at most `most`."""
         return self._file.read(most)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a listed name is that of a file or folder right there, and of nothing else."""
+    """Returns whether a listed name is that of an entry directly in the folder, and nothing else."""
     return name not in ("", ".", "..") and not any(char in "/\\" or not char.isprintable() for char in name)
 
 
