@@ -1,1 +1,1 @@
-"""Uses the dataset: stacked transitions, sequences and episodes for training, shuffled and resumable."""
+"""Reads the dataset for training as stacked transitions, sequences and episodes, shuffled and resumable."""

@@ -1,4 +1,4 @@
-"""Which rows are samples: in every episode an even series of them."""
+"""Defines which rows are samples: an evenly spaced series of them in every episode."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ class Anchors:
 
     Args:
         episodes: of dtype EPISODE_FIELDS, sorted by shard and first row.
-        offset: (n,) steps from each episode's start to its first anchor.
-        count: (n,) anchors in each episode; episodes without any are passed over.
-        stride: rows from one to the next.
+        offset: (n,), the steps from each episode's start to its first anchor.
+        count: (n,), the number of anchors in each episode; episodes without any are skipped.
+        stride: the number of rows from one anchor to the next.
     """
 
     def __init__(self, episodes: np.ndarray, offset: np.ndarray, count: np.ndarray, stride: int) -> None:
@@ -24,7 +24,7 @@ class Anchors:
         return int(self._count.sum())
 
     def within(self, shard: int, start: int, stop: int) -> np.ndarray:
-        """The anchors among rows start … stop - 1 of a shard, ascending."""
+        """Returns the anchors among rows start to stop - 1 of a shard, ascending."""
         episodes = slice(*np.searchsorted(self._shard, [shard, shard + 1]))
         first, last = self._first[episodes], self._last[episodes]
         some = slice(np.searchsorted(last, start), np.searchsorted(first, stop))

@@ -1,4 +1,4 @@
-"""What the readers of batches share: the selection, and samples gathered from a pool of blocks."""
+"""Provides what the readers of batches share: the selection, and samples gathered from a pool of blocks."""
 
 from abc import abstractmethod
 from bisect import bisect_left
@@ -17,16 +17,16 @@ from .sample_order import SampleOrder
 from .selection import Selection
 
 BLOCK_ROWS = 4096
-"""Two row groups of a built dataset."""
+"""The number of rows in a block: two row groups of a built dataset."""
 AHEAD = 2
-"""Blocks that are fetched before they are needed."""
+"""The number of blocks fetched before they are needed."""
 LOOK_UP = 1024
-"""About so many samples are looked up at once."""
+"""The approximate number of samples looked up at once."""
 
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """The arguments that all readers of batches have in common."""
+    """The arguments common to all readers of batches."""
 
     selection: Selection
     batch_size: int
@@ -41,7 +41,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class _Span:
-    """The samples start … stop - 1 of a slice, which go into a batch."""
+    """The samples start to stop - 1 of a slice, which belong to one batch."""
 
     batch: int
     start: int
@@ -49,19 +49,19 @@ class _Span:
 
 
 class Batches(Reader):
-    """Batches of samples from the steps of a dataset, each sample once per epoch.
+    """Yields batches of samples from the steps of a dataset, each sample once per epoch.
 
-    The order depends on the seed, the epoch, the batch size and the memory, and on nothing else.
+    The order depends only on the seed, the epoch, the batch size and the memory.
     """
 
     def __init__(self, options: BatchOptions, *, before: int, after: int, channel_axis: bool) -> None:
         """Open the selection and lay out its blocks.
 
         Args:
-            options: as the user gave them.
-            before: rows that a sample may need before its anchor.
-            after: rows that it may need after it.
-            channel_axis: whether pictures have an axis before their height that is a stack.
+            options: the options as given by the user.
+            before: the number of rows that a sample may need before its anchor.
+            after: the number of rows that a sample may need after its anchor.
+            channel_axis: whether images have a stack axis before their height.
         """
         self.batch_size = whole_number("batch_size", options.batch_size)
         if self.batch_size < 1:
@@ -79,24 +79,24 @@ class Batches(Reader):
 
     @abstractmethod
     def place_anchors(self, episodes: np.ndarray) -> Anchors:
-        """Which rows of these episodes are samples."""
+        """Returns which rows of these episodes are samples."""
 
     @abstractmethod
     def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
-        """The samples whose anchors are these rows of the pool; pictures as the rows of their frames."""
+        """Returns the samples whose anchors are these rows of the pool, with images as rows of frames."""
 
     @property
     def samples(self) -> int:
-        """Samples in an epoch, over all ranks."""
+        """The number of samples in an epoch, over all ranks."""
         return len(self._anchors)
 
     @property
     def items_in_epoch(self) -> int:
-        """Batches, over all ranks."""
+        """Returns the number of batches, over all ranks."""
         return self.samples // self.batch_size if self.drop_last else -(-self.samples // self.batch_size)
 
     def identity(self) -> dict[str, int]:
-        """What the order depends on."""
+        """Returns what the order depends on."""
         return {
             "seed": self.seed,
             "batch_size": self.batch_size,
@@ -106,7 +106,7 @@ class Batches(Reader):
         }
 
     def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Batch]:
-        """The batches of an epoch that have these numbers, which ascend."""
+        """Yield the batches of an epoch with these numbers, which ascend."""
         if not numbers:
             return
         pool = BlockPool(self.catalog, self._blocks, self._slots)
@@ -124,7 +124,7 @@ class Batches(Reader):
     def _read_pieces(
         self, pool: BlockPool, order: SampleOrder, numbers: Sequence[int]
     ) -> Iterator[tuple[_Span, Batch]]:
-        """What each slice has of the batches, slice by slice."""
+        """Yield each slice's part of the batches, slice by slice."""
         size, last = self.batch_size, numbers[-1]
         first = order.slice_of(numbers[0] * size)
         begun = order.samples_before(first)
@@ -161,7 +161,7 @@ class Batches(Reader):
                 start = stop
 
     def _rows_of_slice(self, pool: BlockPool, order: SampleOrder, time: int) -> np.ndarray:
-        """The pool's rows of a slice's anchors, in order; fetches the blocks of the next slices too."""
+        """Returns the pool rows of a slice's anchors, in order; starts fetching the next slices' blocks."""
         live = order.live_places(time)
         needed = [order.block_at(place) for place in live]
         for block in set(pool.held()).difference(needed):
@@ -181,7 +181,7 @@ class Batches(Reader):
         return SampleOrder(self._sizes, pool=pool, seed=self.seed, epoch=epoch, shuffle=self.shuffle)
 
     def _count_slots(self, memory: int) -> int:
-        """How many blocks fit in so many bytes; no more than there are."""
+        """Returns the number of blocks that fit in `memory` bytes, at most as many as there are."""
         rows = max((block.last - block.first for block in self._blocks), default=1)
         least = min(3 + AHEAD, len(self._blocks))
         fit = memory // (rows * FRAME_BYTES)

@@ -1,4 +1,4 @@
-"""Blocks of steps in memory: frames in one array, where any batch is gathered at once."""
+"""Holds blocks of steps in memory, with all frames in one array, so that any batch is a single gather."""
 
 import math
 from collections.abc import Sequence
@@ -15,39 +15,40 @@ from .step_checks import CHECKED, check_steps, place_rows
 
 FRAME_BYTES = math.prod(FRAME_SHAPE)
 LARGE_BLOCK = 31 << 20
-"""Bytes. glibc sets its limits by the largest block that was freed, if below 32 MiB."""
+"""The size in bytes that raises glibc's limits, which follow the largest freed block below 32 MiB."""
 
 _READ = ("observation", "reward", "return_to_go", *CHECKED)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring rows of a shard, some of which are anchors of samples."""
+    """Consecutive rows of a shard, some of which are anchors of samples."""
 
     shard: int
     start: int
     stop: int
-    """Its anchors are those in rows start … stop - 1."""
+    """The end of the rows start to stop - 1 that hold the block's anchors."""
     samples: int
-    """How many."""
+    """The number of samples in the block."""
     first: int
     last: int
-    """Rows first … last - 1 are read: stacks and windows reach beyond the anchors."""
+    """The end of the rows first to last - 1 that are read: stacks and windows extend beyond the anchors."""
 
 
 def cut_blocks(catalog: Catalog, anchors: Anchors, rows: int, before: int, after: int) -> list[Block]:
-    """All anchors in blocks, each with the rows that its samples need.
+    """Returns all anchors in blocks, each with the rows that its samples need.
 
     Args:
-        catalog: the shards.
-        anchors: of the samples.
-        rows: of a block without what lies before it; of whole row groups if a multiple of theirs.
-        before: rows that a sample may need before its anchor.
-        after: rows that it may need after it.
+        catalog: the catalog of the shards.
+        anchors: the anchors of the samples.
+        rows: the rows in a block without those before it; a multiple of a row group's rows gives whole row
+            groups.
+        before: the number of rows that a sample may need before its anchor.
+        after: the number of rows that a sample may need after its anchor.
     """
     blocks = []
     for number, shard in enumerate(catalog.shards):
-        # What a block's last samples need ends with a row group, so that the next one is not read for it.
+        # The rows that a block's last samples need end with a row group, to avoid reading the next one.
         cuts = [cut for cut in range(rows - after, shard.rows, rows) if cut > 0]
         for start, stop in pairwise([0, *cuts, shard.rows]):
             own = anchors.within(number, start, stop)
@@ -58,21 +59,21 @@ def cut_blocks(catalog: Catalog, anchors: Anchors, rows: int, before: int, after
 
 
 class BlockPool:
-    """Holds the blocks that are in use, and fetches those that come next on threads.
+    """Holds the blocks in use, and fetches upcoming blocks on threads.
 
-    All frames lie in one array of slots, so a batch whose samples come from many blocks is one gather.
-    Row 0 is blank: it stands for what lies before an episode's start and after its end.
+    All frames lie in one array of slots, so a batch whose samples come from many blocks is a single gather.
+    Row 0 is blank: it represents the frames before an episode's start and after its end.
 
     Args:
-        catalog: the shards.
-        blocks: of which some are held at a time.
-        slots: how many may be held at once.
-        threads: that fetch and decode.
+        catalog: the catalog of the shards.
+        blocks: all blocks, of which some are held at a time.
+        slots: the number of blocks that may be held at once.
+        threads: the number of threads that fetch and decode.
     """
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block], slots: int, threads: int = 2) -> None:
-        # From then on glibc keeps the memory of a batch for the next one. It would else be given back and
-        # asked for again each time, and its pages filled with zeros: half of what a batch costs.
+        # From now on glibc keeps a batch's memory for the next one. Otherwise it would be returned and
+        # requested # each time, and its pages zeroed: half of what a batch costs.
         np.empty(LARGE_BLOCK, np.uint8)
         self._catalog = catalog
         self._blocks = blocks
@@ -84,45 +85,45 @@ class BlockPool:
         self.reward = np.zeros(rows, np.float32)
         self.return_to_go = np.zeros(rows, np.float32)
         self.step = np.zeros(rows, np.int64)
-        """Steps since the episode's start."""
+        """The steps since the episode's start."""
         self.remaining = np.zeros(rows, np.int64)
-        """Steps to the episode's end, this one counted."""
+        """The steps to the episode's end, including this one."""
         self.terminates = np.zeros(rows, bool)
-        """Whether the game ends the episode, and not the time limit or the end of the log."""
+        """Whether the game ends the episode, rather than the time limit or the end of the log."""
         self._free = list(range(slots))[::-1]
         self._slot_of: dict[int, int] = {}
         self._loading: dict[int, Future[None]] = {}
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="blocks")
 
     def take_frames(self, rows: np.ndarray) -> np.ndarray:
-        """The frames of rows (…) of the pool: (…, 84, 84) uint8, copied."""
+        """Returns a copy of the frames at rows (…) of the pool: (…, 84, 84) uint8."""
         return self._frames.take(rows.ravel(), axis=0).reshape(*rows.shape, *FRAME_SHAPE)
 
     def prefetch(self, block: int) -> None:
-        """Begin to fetch a block, unless it is there or under way; there must be a free slot."""
+        """Start fetching a block, unless it is present or on its way; a slot must be free."""
         if block not in self._slot_of:
             slot = self._slot_of[block] = self._free.pop()
             self._loading[block] = self._executor.submit(self._load, self._blocks[block], slot)
 
     def origin(self, block: int) -> int:
-        """The row of the arrays where row 0 of the block's shard would lie, once the block is there."""
+        """Returns the array row where row 0 of the block's shard would lie, after waiting for the block."""
         self.prefetch(block)
         if block in self._loading:
             self._loading.pop(block).result()
         return self._first_row(self._slot_of[block]) - self._blocks[block].first
 
     def release(self, block: int) -> None:
-        """Let go of a block."""
+        """Free a block's slot."""
         if block in self._loading:
             self._loading.pop(block).result()
         self._free.append(self._slot_of.pop(block))
 
     def held(self) -> list[int]:
-        """The blocks that are there or under way."""
+        """The blocks that are present or on their way."""
         return list(self._slot_of)
 
     def close(self) -> None:
-        """Stop fetching."""
+        """Stop fetching, and wait for the threads to end."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _first_row(self, slot: int) -> int:

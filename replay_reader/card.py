@@ -1,7 +1,7 @@
-"""What a dataset card says of a config: which files each split has, and how many steps.
+"""Reads from a dataset card which files each split of a config has, and how many steps.
 
-The card's YAML is read as `datasets` reads it, but that only the config that is asked for is looked at. So a
-part of a repo can be opened by a card that lists more.
+The card's YAML is read as `datasets` reads it, except that only the requested config is examined. So part of
+a repo can be opened with a card that lists more.
 """
 
 import re
@@ -15,19 +15,19 @@ from ..builder.errors import UnknownNameError
 from .errors import DatasetError
 
 _FRONT_MATTER = re.compile(rb"\A\s*---[\r\n]+(.*?)[\r\n]+---(?:\r?\n|\Z)", re.DOTALL)
-"""The block that `huggingface_hub` takes for a card's YAML."""
+"""The block that `huggingface_hub` treats as a card's YAML."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class CardConfig:
-    """A config of a card."""
+    """A config in a card."""
 
     patterns: dict[str, list[str]]
-    """Globs of each split's files, relative to the repo."""
+    """The globs of each split's files, relative to the repo."""
     steps: dict[str, int]
-    """How many steps each split has, where the card says so."""
+    """The number of steps in each split, where the card states it."""
 
 
 def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
@@ -67,13 +67,13 @@ def _parse(card: bytes, where: str) -> dict[str, Any]:
 
 
 def _mappings(value: Any) -> list[dict[Any, Any]]:
-    """A list of mappings, or one by itself, whatever else it may hold."""
+    """Returns a list of mappings, or a single one as a list, dropping anything else."""
     values = value if isinstance(value, list) else [value]
     return [each for each in values if isinstance(each, dict)]
 
 
 def _patterns(data_files: Any) -> dict[str, list[str]]:
-    """The forms that YAML may have: a glob, several, or a mapping for each split."""
+    """Returns globs by split from any form of the YAML: a glob, several, or a mapping for each split."""
     if isinstance(data_files, str):
         return {"train": [data_files]}
     patterns: dict[str, list[str]] = {}
@@ -88,11 +88,11 @@ def _patterns(data_files: Any) -> dict[str, list[str]]:
 
 
 def choose_splits(split: str, known: Sequence[str], where: str) -> list[str]:
-    """The splits that `run_1`, `run_1+run_2` or `all` names.
+    """Returns the splits named by `run_1`, `run_1+run_2` or `all`.
 
     Raises:
-        UnknownNameError: there is no such split.
-        DatasetError: one is named twice, or only in part.
+        UnknownNameError: a split does not exist.
+        DatasetError: a split is named twice, or only in part.
     """
     names = list(known) if split == "all" else [name.strip() for name in split.split("+")]
     for name in names:

@@ -1,4 +1,4 @@
-"""What there is to read: the shards of a selection, and where each episode lies in them."""
+"""Lists what can be read: the shards of a selection, and where each episode lies in them."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from .streams import Dataset, files_of_stream, is_stream, is_table
 __all__ = ["EPISODE_FIELDS", "Catalog", "Dataset", "open_catalog"]
 
 CONNECTIONS = 8
-"""Files that are opened at the same time."""
+"""The number of files opened at the same time."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ class Catalog:
 
     shards: list[StepShard]
     episodes: np.ndarray
-    """Of dtype EPISODE_FIELDS, sorted by shard and first row."""
+    """The episodes, of dtype EPISODE_FIELDS, sorted by shard and first row."""
     action_names: tuple[str, ...]
 
     def select(self, chosen: np.ndarray) -> "Catalog":
-        """The same shards with some of the episodes: a mask or their indices."""
+        """Returns the same shards with some of the episodes, chosen by a mask or by indices."""
         return Catalog(self.shards, self.episodes[chosen], self.action_names)
 
     def episodes_of_shard(self, shard: int) -> np.ndarray:
-        """Those of the episodes that lie in a shard."""
+        """Returns the episodes that lie in a shard."""
         return self.episodes[self._bounds[shard] : self._bounds[shard + 1]]
 
     @property
     def steps(self) -> int:
-        """How many steps the episodes have."""
+        """The number of steps in the episodes."""
         return int(self.episodes["length"].sum())
 
     @cached_property
@@ -58,19 +58,19 @@ def open_catalog(
     revision: str | None = None,
     token: str | bool | None = None,
 ) -> Catalog:
-    """Find the shards and the episodes of a dataset, and check once that its files agree with each other.
+    """Returns a dataset's shards and episodes, after checking that its files agree with each other.
 
     Args:
         dataset: a folder, a repo on the Hub, a prepared `Dataset` of steps, or an `IterableDataset` that
-            `load_dataset(…, streaming=True)` gave.
-        config_name: `<game>-<quality>`, of a folder or a repo.
-        split: `run_1` and so on, `run_1+run_2`, or `all`, of a folder or a repo.
-        revision: of a repo.
-        token: for a private repo; None takes it from the usual places.
+            `load_dataset(…, streaming=True)` returned.
+        config_name: the config of a folder or a repo, `<game>-<quality>`.
+        split: the split of a folder or a repo: `run_1` and so on, `run_1+run_2`, or `all`.
+        revision: a branch, tag or commit of a repo.
+        token: the token for a private repo; None uses the usual locations.
 
     Raises:
-        DatasetError: there is no such config or split, the data has another schema, or the names of the
-            files, their footers, the episodes tables and the manifests do not fit together.
+        DatasetError: the config or split does not exist, the data has a different schema, or the file names,
+            footers, episodes tables and manifests do not agree.
     """
     given: Any = dataset
     if is_table(given):
@@ -97,7 +97,7 @@ def open_catalog(
 
 
 def _of_checkpoint(files: Sequence[str], checkpoint: int, where: str) -> list[str]:
-    """Those in the folder of a checkpoint."""
+    """The episodes in the folder of a checkpoint."""
     folders = [file.rsplit("/", 2)[-2] for file in files]
     wanted = f"checkpoint_{checkpoint:02d}"
     if wanted not in folders:
@@ -126,7 +126,7 @@ def _catalog_of_files(files: Sequence[str], token: str | bool | None) -> Catalog
 def _episodes_of_checkpoint(
     checkpoint: CheckpointFiles, shards: Sequence[ParquetShard], token: str | bool | None
 ) -> list[np.ndarray]:
-    """From the episodes table, which is small; without one from the shards."""
+    """Returns the episodes from the episodes table, which is small, or, without one, from the shards."""
     own = {name: shards[number] for name, number in checkpoint.shards.items()}
     checkpoint.check_names(token)
     table = checkpoint.read_table(token)

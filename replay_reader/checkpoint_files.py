@@ -1,4 +1,4 @@
-"""The files of one checkpoint: its shards, episodes table and manifest, by where a repo keeps them."""
+"""Locates the files of one checkpoint in a repo: its shards, episodes table and manifest."""
 
 import os
 import re
@@ -20,37 +20,37 @@ TABLE_COLUMNS = {
     "return": "floating", "terminated": "boolean", "truncated": "boolean", "complete": "boolean",
     "file": "string", "first_row": "integer",
 }  # fmt: skip
-"""The columns of an episodes table that are read, each with its kind of values."""
+"""The columns read from an episodes table, each with its kind of values."""
 
 MANIFEST_BYTES = 16 << 20
-"""No manifest is larger."""
+"""The maximum size of a manifest in bytes."""
 
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """Where one checkpoint's files lie, and which of its shards are in a selection."""
+    """The locations of one checkpoint's files, and which of its shards are in a selection."""
 
     root: str
-    """Of the repo: a path or URL."""
+    """The repo's root: a path or URL."""
     id: CheckpointId
     shards: dict[str, int] = field(default_factory=dict, compare=False)
-    """The number within the selection of each shard, by its name."""
+    """Each shard's number within the selection, by name."""
 
     @property
     def folder(self) -> str:
-        """Where the shards lie."""
+        """The folder of the shards."""
         return f"{self.root}/{self.id.folder}"
 
     @property
     def table(self) -> str:
-        """Where the episodes table lies."""
+        """The location of the episodes table."""
         return f"{self.root}/{self.id.episodes_table}"
 
     def check_names(self, token: str | bool | None) -> None:
-        """Compare the shards' names with each other: all `of-00002` are two.
+        """Check that the shards' names agree: all of `of-00002` must be two.
 
         Raises:
-            DatasetError: one is missing, or they are of different builds.
+            DatasetError: a shard is missing, or shards come from different builds.
         """
         names = {name: _SHARD.fullmatch(name) for name in self.shards}
         counts = {int(name[2]) for name in names.values() if name is not None}
@@ -73,7 +73,7 @@ class CheckpointFiles:
                 )
 
     def _exists(self, name: str, token: str | bool | None) -> bool:
-        """Whether a shard is there that whoever chose the files left out."""
+        """Returns whether a shard exists that was left out when the files were chosen."""
         try:
             ParquetShard(f"{self.folder}/{name}", token=token)
         except MissingFileError:
@@ -81,10 +81,10 @@ class CheckpointFiles:
         return True
 
     def read_table(self, token: str | bool | None) -> pa.Table | None:
-        """The episodes table; None if there is none.
+        """Returns the episodes table, or None if there is none.
 
         Raises:
-            DatasetError: it is damaged, or its columns are of another kind.
+            DatasetError: the table is damaged, or its columns have the wrong types.
         """
         try:
             file = ParquetShard(self.table, token=token)
@@ -106,16 +106,16 @@ class CheckpointFiles:
         return table
 
     def check_manifest(self, shards: Mapping[str, ParquetShard], episodes: int | None) -> None:
-        """Compare the manifest with the shards and the episodes table, where it lies in a folder.
+        """Compare the manifest, if it lies in a folder, with the shards and the episodes table.
 
-        On the Hub, where this would be one more request for each checkpoint, it is left to `verify`.
+        On the Hub this would take one more request for each checkpoint, so it is left to `verify`.
 
         Args:
-            shards: by name.
-            episodes: rows of the episodes table, if there is one.
+            shards: the shards by name.
+            episodes: the number of rows in the episodes table, or None if there is none.
 
         Raises:
-            DatasetError: they do not fit together.
+            DatasetError: the files do not agree.
         """
         path = f"{self.root}/{self.id.manifest}"
         manifest = _read_manifest(path)
@@ -145,7 +145,7 @@ class CheckpointFiles:
 
 
 def group_by_checkpoint(files: Sequence[str]) -> tuple[list[CheckpointFiles], list[int]]:
-    """The checkpoints that files are of, and the numbers of files that lie elsewhere than a repo's."""
+    """Returns the checkpoints that files belong to, and the indices of files outside a repo's layout."""
     checkpoints: dict[CheckpointFiles, CheckpointFiles] = {}
     others = []
     for number, file in enumerate(files):

@@ -1,4 +1,4 @@
-"""Which episodes to read, by what the episodes table says of them."""
+"""Selects the episodes to read by their entries in the episodes table."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,36 +10,36 @@ from .errors import DatasetError
 
 @dataclass(frozen=True)
 class EpisodeFilter:
-    """Conditions that an episode must all meet; None stands for no condition.
+    """Conditions that an episode must meet, all of them; None means no condition.
 
-    Frames of other episodes are not read, except those that share a row group.
+    Frames of other episodes are not read, except those that share a row group with a chosen one.
     """
 
     first: float | None = None
-    """The first share of the steps of those, in order of play: 0.2 is what Scaled QL calls sub-optimal."""
+    """The first share, in order of play, of the remaining steps; Scaled QL calls 0.2 sub-optimal."""
     share: float | None = None
-    """Of what is left, whole episodes by chance from each checkpoint, up to this share of its steps."""
+    """The share of each remaining checkpoint's steps up to which whole episodes are drawn at random."""
     seed: int = 0
-    """Of `share`: the same seed chooses the same episodes of the same dataset, for everybody."""
+    """The seed of `share`: the same seed always chooses the same episodes of the same dataset."""
     top: float | None = None
-    """The best share of the episodes left by the other conditions, by return: 0.1 is the best 10 %."""
+    """The best share, by return, of the episodes left by the other conditions: 0.1 is the best 10 %."""
     min_return: float | None = None
     max_return: float | None = None
     min_length: int | None = None
-    """In steps."""
+    """The minimum length in steps."""
     max_length: int | None = None
     checkpoints: Collection[int] | None = None
     complete: bool | None = None
-    """True: only those that began at a reset and were ended by the game or the time limit."""
+    """If True, only episodes that began at a reset and were ended by the game or the time limit."""
 
     def choose(self, episodes: np.ndarray) -> np.ndarray:
-        """Indices of the episodes that meet the conditions, ascending.
+        """Returns the indices of the episodes that meet the conditions, ascending.
 
         Args:
-            episodes: of dtype EPISODE_FIELDS.
+            episodes: the episodes, of dtype EPISODE_FIELDS.
 
         Raises:
-            DatasetError: `first`, `share` or `top` is no share.
+            DatasetError: `first`, `share` or `top` is not a share.
         """
         for name, given in (("first", self.first), ("share", self.share), ("top", self.top)):
             if given is not None and not 0 < given <= 1:
@@ -82,5 +82,5 @@ class EpisodeFilter:
 
 
 def _up_to(lengths: np.ndarray, share: float) -> np.ndarray:
-    """Whether each episode is among the first ones that together have this share of the steps."""
+    """Returns whether each episode is among the first ones that together have this share of the steps."""
     return np.cumsum(lengths) - lengths < share * lengths.sum()

@@ -1,4 +1,4 @@
-"""Where each episode lies: from an episodes table, or from the steps themselves; and whether that can be."""
+"""Locates each episode, from an episodes table or from the steps, and checks that the result is possible."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,13 +26,13 @@ AGAIN = "fetch or build this checkpoint again"
 
 
 def episodes_of_table(checkpoint: CheckpointFiles, table: pa.Table) -> np.ndarray:
-    """The episodes of the selection's shards, as their table describes them.
+    """Returns the episodes of the selection's shards, according to their table.
 
     Returns:
         (n,) of dtype EPISODE_FIELDS.
 
     Raises:
-        DatasetError: a row is of another checkpoint, or of values that no episode has.
+        DatasetError: a row belongs to another checkpoint, or has impossible values.
     """
     where = checkpoint.table
     columns = {name: table[name] for name in table.column_names}
@@ -60,7 +60,7 @@ def episodes_of_table(checkpoint: CheckpointFiles, table: pa.Table) -> np.ndarra
 def _check_place(
     checkpoint: CheckpointFiles, games: list[str], numbers: dict[str, np.ndarray], where: str
 ) -> None:
-    """That every row is of the game, run and checkpoint that the path names, and episodes are numbered."""
+    """Check that rows belong to the path's game, run and checkpoint, with episodes numbered in order."""
     for name in set(games):
         if name != checkpoint.id.game.name:
             row = games.index(name)
@@ -90,11 +90,11 @@ def _check_rows(where: str, name: str, values: np.ndarray, wrong: np.ndarray, ex
 
 
 def _shard_numbers(checkpoint: CheckpointFiles, files: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Each row's shard within the selection, and whether the selection has it."""
+    """Returns each row's shard within the selection, and whether the selection contains it."""
     known = {f"{checkpoint.id.folder}/{name}": number for name, number in checkpoint.shards.items()}
     count = next(iter(checkpoint.shards)).rpartition("-of-")[2]
     for row, file in enumerate(files):
-        # What is not in the selection has been left out by whoever chose the files; see check_names.
+        # Files outside the selection were left out when the files were chosen; see check_names.
         folder, _, name = file.rpartition("/")
         if file not in known and (folder != checkpoint.id.folder or not name.endswith(f"-of-{count}")):
             listed = ", ".join(sorted(known))
@@ -106,15 +106,15 @@ def _shard_numbers(checkpoint: CheckpointFiles, files: list[str]) -> tuple[np.nd
 
 
 def check_tiling(shard: StepShard, episodes: np.ndarray, table: str) -> None:
-    """That a shard's episodes fill its rows without a hole or an overlap.
+    """Check that a shard's episodes fill its rows without a gap or an overlap.
 
     Args:
-        shard: the rows.
-        episodes: (n,) of dtype EPISODE_FIELDS, in the table's order.
-        table: that describes them, for messages.
+        shard: the shard that holds the rows.
+        episodes: the episodes, (n,) of dtype EPISODE_FIELDS, in the table's order.
+        table: the table that describes them, for messages.
 
     Raises:
-        DatasetError: they do not.
+        DatasetError: the episodes do not fill the rows exactly.
     """
     described = int(episodes["length"].sum())
     if shard.rows != described:
@@ -132,11 +132,11 @@ def check_tiling(shard: StepShard, episodes: np.ndarray, table: str) -> None:
 
 
 def episodes_of_shard(shard: StepShard, number: int) -> np.ndarray:
-    """From the columns of numbers, where there is no episodes table.
+    """Returns a shard's episodes from its numeric columns, for use where there is no episodes table.
 
     Args:
-        shard: to read.
-        number: of the shard within its selection.
+        shard: the shard to read.
+        number: the shard's number within its selection.
 
     Returns:
         (n,) of dtype EPISODE_FIELDS.

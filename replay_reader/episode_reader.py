@@ -1,4 +1,4 @@
-"""Whole episodes, one at a time."""
+"""Reads whole episodes, one at a time."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -16,19 +16,19 @@ from .stacking import check_stack, stack_rows
 from .step_checks import CHECKED, check_steps, place_rows
 
 AHEAD = 2
-"""Episodes, or stretches of short ones, that are read before they are asked for."""
+"""The number of episodes, or stretches of short ones, read before they are requested."""
 STRETCH_ROWS = 4096
-"""Neighbouring episodes are read together up to so many steps."""
+"""The most steps of neighbouring episodes that are read together."""
 GAP_ROWS = 2048
-"""A row group of a built dataset: with less between two episodes, nothing is read that neither needs."""
+"""The rows of a row group: with a smaller gap between two episodes, nothing unneeded is read."""
 
 _READ = ("observation", "reward", "return_to_go", *CHECKED)
 
 
 class Episodes(Reader):
-    """Whole episodes, one at a time, each once per epoch.
+    """Yields whole episodes, one at a time, each once per epoch.
 
-    An episode is a dict of arrays, of L steps, and of what the episodes table says:
+    An episode is a dict of arrays over its L steps, and of its values in the episodes table:
 
     | key | shape, dtype | |
     |---|---|---|
@@ -42,32 +42,32 @@ class Episodes(Reader):
     | return | float | the sum of the rewards as stored |
     | complete | bool | began at a reset, and was ended by the game or the time limit |
 
-    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
-    `state_dict` and `load_state_dict` resume in it to the episode; see `Reader`.
+    The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume exactly at an episode; see `Reader`.
 
-    Only row groups that hold chosen episodes are read, a few episodes ahead on a thread; memory holds those
-    and no more. In order of play neighbouring episodes are read together; shuffled, an episode much shorter
-    than a row group's 2,048 steps costs as much as one of that length.
+    Only row groups that hold chosen episodes are read, a few episodes ahead on a thread; memory holds only
+    those. In order of play, neighbouring episodes are read together; shuffled, an episode much shorter than a
+    row group's 2,048 steps costs as much as one of that length.
 
     Args:
-        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
-        config_name: `<game>-<quality>`, of a folder or a repo.
-        split: `run_1` …, of a folder or a repo.
-        frame_stack: frames in an observation; zeros before the episode's start.
-        shuffle: in a random order, every one equally likely; False gives the order of play.
-        seed: of the order.
-        episodes: which episodes; all if None.
-        preprocessing: what to change in an episode.
-        rank: which of `world_size` processes this is.
-        world_size: how many share the episodes.
-        revision: a branch, tag or commit, of a repo.
-        token: for a private repo; None takes it from the usual places.
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` from load_dataset.
+        config_name: the config of a folder or a repo, `<game>-<quality>`.
+        split: the split of a folder or a repo, `run_1` ….
+        frame_stack: the number of frames in an observation; zeros before the episode's start.
+        shuffle: whether to draw a random order, all equally likely; if False, episodes come in order of play.
+        seed: the seed of the order.
+        episodes: the episodes to read; all if None.
+        preprocessing: changes to make to each episode.
+        rank: this process's rank among `world_size` processes.
+        world_size: the number of processes that share the episodes.
+        revision: a branch, tag or commit of a repo.
+        token: the token for a private repo; None uses the usual locations.
 
     Raises:
-        AtariReplayError: there is no such dataset, config or split, no episode is left, or an option is
-            impossible.
+        AtariReplayError: the dataset, config or split does not exist, no episode is left, or an option is
+            invalid.
 
-    Example, the best tenth of a whole run:
+    Example: the best tenth of a whole run.
 
     ```python
     >>> from atari_dqn_replay import EpisodeFilter, Episodes
@@ -105,11 +105,11 @@ class Episodes(Reader):
 
     @property
     def items_in_epoch(self) -> int:
-        """Episodes, over all ranks."""
+        """Returns the number of episodes, over all ranks."""
         return len(self.catalog.episodes)
 
     def identity(self) -> dict[str, int]:
-        """What the order depends on."""
+        """Returns what the order depends on."""
         return {
             "seed": self.seed,
             "episodes": self.items_in_epoch,
@@ -118,7 +118,7 @@ class Episodes(Reader):
         }
 
     def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Item]:
-        """The episodes of an epoch that have these numbers in its order, which ascend."""
+        """Yield the episodes at these positions of an epoch's order, which ascend."""
         order = np.arange(self.items_in_epoch)
         if self.shuffle:
             np.random.default_rng([self.seed, epoch]).shuffle(order)
@@ -133,7 +133,7 @@ class Episodes(Reader):
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _stretches(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
-        """The same episodes in order, those together that lie close behind each other."""
+        """Yield the same episodes in order, with closely neighbouring ones together."""
         episodes = self.catalog.episodes[chosen]
         shard, first = episodes["shard"], episodes["first_row"]
         ends = first + episodes["length"]
@@ -185,7 +185,7 @@ class Episodes(Reader):
 
 
 def _take(reading: deque[Future[list[Item]]]) -> Iterator[Item]:
-    # What was given is not kept: an episode can be large.
+    # Yielded episodes are not kept: one can be large.
     items = deque(reading.popleft().result())
     while items:
         yield items.popleft()

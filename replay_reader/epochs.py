@@ -1,6 +1,6 @@
-"""Which epoch an iteration goes over, counted in memory that a DataLoader's workers share.
+"""Counts which epoch an iteration reads, in memory that a DataLoader's workers share.
 
-PyTorch is never imported here: where a DataLoader is used, it is there already.
+PyTorch is never imported here: where a DataLoader is used, it is already loaded.
 """
 
 import multiprocessing.context
@@ -16,30 +16,30 @@ import numpy as np
 from .errors import DatasetError
 
 ROWS = 1 << 14
-"""Iterations that can be counted over DataLoaders with workers."""
+"""The number of iterations that can be counted over DataLoaders with workers."""
 
 
 @dataclass
 class Iteration:
-    """One pass over an epoch, or what is left of it."""
+    """One pass over an epoch, or over the rest of it."""
 
     epoch: int
     first: int
-    """The item that it began with."""
+    """The number of the item that it began with."""
     given: int = 0
-    """Items that it has given here."""
+    """The number of items yielded here."""
     row: int | None = None
-    """Of the log, for workers; and what stands there."""
+    """For workers, the row of the log, and the values it should contain."""
     key: int = 0
 
 
 class EpochLog:
-    """Gives each iteration an epoch of its own, and tells from which item on it goes.
+    """Assigns each iteration its own epoch and first item.
 
-    In one process that is a counter. A DataLoader's workers work on copies, which are made anew for each
-    iteration or live on, and come in any order. So each iteration over a DataLoader is a row of a log in
-    shared memory, under a key that all its workers know: the first to come writes it, the others find it,
-    and two that come at once write the same. Any other process that has a copy counts for itself.
+    In one process it is a counter. A DataLoader's workers have copies, which are recreated for each iteration
+    or persist, and start in any order. So each iteration over a DataLoader is a row of a log in shared
+    memory, under a key known to all its workers: the first worker writes it, the others find it, and two that
+    come at once write the same. Any other process that has a copy counts for itself.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class EpochLog:
         self.go_to(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker that is being spawned gets the shared memory itself, any other copy what stands there now.
+        # A worker being spawned gets the shared memory itself; any other copy gets its current contents.
         spawning = multiprocessing.context.get_spawning_popen() is not None
         return {**vars(self), "_log": self._log if spawning else self._rows.copy()}
 
@@ -59,7 +59,7 @@ class EpochLog:
             self._log = _shared(self._log)
 
     def begin(self) -> Iteration:
-        """An iteration that begins here and now."""
+        """Returns a new iteration, which begins now."""
         info = worker_info()
         if info is None:
             epoch, first = self.upcoming()
@@ -71,16 +71,16 @@ class EpochLog:
         return Iteration(epoch, first, row=row, key=key)
 
     def check(self, iteration: Iteration) -> None:
-        """Refuse to go on where another DataLoader took the same row in the same instant.
+        """Refuse to continue if another DataLoader took the same row at the same instant.
 
         Raises:
-            DatasetError: one did.
+            DatasetError: another DataLoader took the row.
         """
         if iteration.row is not None and self._rows[0][iteration.row] != iteration.key:
             raise DatasetError("two DataLoaders began on one reader at once; give each a reader of its own")
 
     def go_to(self, epoch: int, first: int) -> None:
-        """Let the next iteration begin with this item of this epoch; in a worker, that of all workers."""
+        """Make the next iteration start with this item of this epoch; in a worker, for all workers."""
         info = worker_info()
         if info is not None:
             row, _ = self._claim(info)
@@ -92,17 +92,17 @@ class EpochLog:
         firsts[row], starts[row] = first, epoch + 1
 
     def upcoming(self) -> tuple[int, int]:
-        """What the next iteration will go over."""
+        """Returns the epoch and first item of the next iteration."""
         return self._place(self._unused)
 
     def begun_by_workers(self) -> tuple[int, int] | None:
-        """What workers go over, if they were the last to begin."""
+        """Returns the epoch and first item that workers read, if they were the last to begin."""
         row = self._unused
         return None if self._rows[1][row] else self._place(row - 1)
 
     @property
     def _rows(self) -> np.ndarray:
-        """Keys; epochs from which counting starts anew at a row, plus 1; first items of those."""
+        """The log's rows: keys; epochs from which counting restarts at a row, plus 1; their first items."""
         return np.frombuffer(self._log, np.int64).reshape(3, -1)
 
     @property
@@ -110,9 +110,9 @@ class EpochLog:
         return _first_unused(self._rows[0])
 
     def _claim(self, info: Any) -> tuple[int, int]:
-        """The row of the next iteration of a DataLoader whose worker this is, and its key."""
+        """Returns the row and key of the next iteration of the DataLoader that this worker serves."""
         key = hash((info.seed - info.id, self._iterations[info.seed])) or 1
-        # Other workers write meanwhile: what is there is looked at once.
+        # Other workers write meanwhile, so the contents are read only once.
         keys = self._rows[0].copy()
         (found,) = np.nonzero(keys == key)
         row = int(found[0]) if len(found) else _first_unused(keys)
@@ -133,20 +133,20 @@ def _first_unused(keys: np.ndarray) -> int:
 
 
 def register_with_torch(cls: type) -> None:
-    """Let a DataLoader know the class as an iterable dataset, if PyTorch has been imported."""
+    """Register the class as an iterable dataset with DataLoader, if PyTorch has been imported."""
     data = sys.modules.get("torch.utils.data")
     if data is not None and not issubclass(cls, data.IterableDataset):
         data.IterableDataset.register(cls)
 
 
 def worker_info() -> Any:
-    """PyTorch's description of the DataLoader worker that this is; None elsewhere."""
+    """Returns PyTorch's description of this DataLoader worker; None elsewhere."""
     data = sys.modules.get("torch.utils.data")
     return None if data is None else data.get_worker_info()
 
 
 def _shared(log: np.ndarray) -> Any:
-    """The numbers in memory that forked and spawned processes share."""
+    """Returns the numbers in memory that forked and spawned processes share."""
     shared = RawArray("q", log.size)
     np.frombuffer(shared, np.int64)[:] = log.ravel()
     return shared

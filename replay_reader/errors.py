@@ -1,11 +1,11 @@
-"""What can be wrong with a dataset that is to be read."""
+"""Defines the errors of a dataset that cannot be read."""
 
 from ..builder.errors import AtariReplayError
 
 
 class DatasetError(AtariReplayError):
-    """A dataset that is missing, damaged, or of another kind than these readers read."""
+    """Raised when a dataset is missing, damaged, or of a kind that these readers cannot read."""
 
 
 class MissingFileError(DatasetError):
-    """A file that is not there."""
+    """Raised when a file does not exist."""

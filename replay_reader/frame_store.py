@@ -1,16 +1,16 @@
-"""Steps of a shard in one mapped file, frames compressed eight at a time, so that any step is near.
+"""Stores a shard's steps in one mapped file, frames compressed eight at a time, for quick access to any step.
 
-The file holds, one after another: the chunks of frames, each compressed by itself with LZ4; where each chunk
-begins (int64) and its checksum (uint64), the rewards (float32), the steps' numbers in their episodes (int32),
-the actions and the ends (uint8); and a footer of a mark, the number of rows and the checksum of the file's
-name and of all that is no chunk. Nothing is unpacked to open it, and all processes that map it share its
-memory.
+The file holds, in order: the chunks of frames, each compressed separately with LZ4; the offset (int64) and
+checksum (uint64) of each chunk, the rewards (float32), the steps' numbers in their episodes (int32), the
+actions and the ends (uint8); and a footer with a magic number, the number of rows, and the checksum of the
+file's name and of everything except the chunks. Opening it decompresses nothing, and all processes that map
+it share its memory.
 
-Checksums are XXH3 of 64 bits. That of the numbers is checked whenever the file is opened; that of a chunk
-when a process reads the chunk for the first time. What changes on disk after that is not noticed.
+Checksums are XXH3 of 64 bits. The one of the numbers is checked whenever the file is opened; the one of a
+chunk when a process first reads the chunk. Later changes on disk are not noticed.
 
 pyarrow's LZ4 takes 4 to 6 µs for the five frames of a transition. zstd would take half the space and twice
-the time, and pyarrow's, which sets up a context for every chunk, five times.
+the time; pyarrow's zstd, which sets up a context for every chunk, would take five times as long.
 """
 
 from collections.abc import Callable
@@ -30,9 +30,9 @@ from .step_checks import check_actions
 from .step_shards import Columns, StepShard
 
 CHUNK = 8
-"""Frames that are compressed together."""
+"""The number of frames compressed together."""
 BLOCK_ROWS = 2048
-"""Rows that are read at once: a row group of a built dataset, and a multiple of CHUNK."""
+"""The number of rows read at once: a row group of a built dataset, and a multiple of CHUNK."""
 SUFFIX = ".frames"
 
 _CODEC = pa.Codec("lz4_raw")
@@ -44,21 +44,21 @@ _NUMBERS = {
     "action": np.dtype("u1"),
     "end": np.dtype("u1"),
 }
-"""In the order of the file, the widest first, so that each is aligned."""
+"""The numeric arrays in file order, the widest first, so that each is aligned."""
 
 _READ = ("observation", "reward", "step", "action", "terminated", "truncated")
 
 TERMINATED, TRUNCATED = 1, 2
-"""What `end` says of an episode's last step; 0 elsewhere."""
+"""The values of `end` at an episode's last step; 0 elsewhere."""
 
 
 class FrameStore:
-    """A file that `write_store` wrote, mapped.
+    """A mapped file that `write_store` wrote.
 
-    Pickled, it is its path: a worker maps the file again.
+    It pickles as its path: a worker maps the file again.
 
     Raises:
-        DatasetError: the file is gone, cut short or damaged.
+        DatasetError: the file is missing, truncated or damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,17 +100,17 @@ class FrameStore:
         if not 0 <= end - self._bounds[-1] < 8:
             raise ValueError("its parts do not fit together")
         self._checked = np.zeros(chunks, bool)
-        """Which chunks this process has found whole."""
+        """Which chunks this process has verified."""
 
     def _section(self, dtype: np.dtype, count: int, end: int) -> np.ndarray:
-        """So many numbers, the last of which lies before byte `end`."""
+        """Returns `count` numbers, the last of which ends before byte `end`."""
         return np.frombuffer(self._buffer, dtype, count, end - count * dtype.itemsize)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return FrameStore, (self.path,)
 
     def chunk(self, number: int) -> np.ndarray:
-        """Frames 8 · number to 8 · number + 7; the last chunk is filled up with zeros.
+        """Returns frames 8 · number to 8 · number + 7; the last chunk is padded with zeros.
 
         Returns:
             (8, 7056) uint8.
@@ -132,29 +132,29 @@ class FrameStore:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The size of the file in bytes."""
         return self._buffer.size
 
 
 def write_store(
     shard: StepShard, path: Path, threads: int, progress: Callable[[int], object] = lambda steps: None
 ) -> None:
-    """Read a shard from beginning to end and write its store; the file appears whole or not at all.
+    """Read a shard from beginning to end and write its store; the file appears complete or not at all.
 
     Args:
-        shard: to read.
-        path: of the new file.
-        threads: that read, decode and compress.
+        shard: the shard to read.
+        path: the path of the new file.
+        threads: the number of threads that read, decode and compress.
         progress: called with the number of steps done since the last call.
 
     Raises:
         DatasetError: the shard is damaged, its frames are not 84×84, its steps are not in order of play, or
-            an action is none of the game's.
+            an action is not one of the game's.
         OSError: the file cannot be written.
     """
     numbers = {name: np.empty(shard.rows, dtype) for name, dtype in _NUMBERS.items()}
     lengths, checksums = [0], []
-    # Not a `with`: leaving one waits for all that was submitted, even at Ctrl-C.
+    # Not a `with`: leaving one waits for all submitted tasks, even on Ctrl-C.
     executor = ThreadPoolExecutor(threads, thread_name_prefix="frame-store")
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -176,14 +176,14 @@ def copy_frames(
 ) -> None:
     """Copy frame `rows[k]` of `stores[shards[k]]` to `out[places[k]]`, for every k.
 
-    Each chunk is decompressed once, and frames that are neighbours in both are copied as one.
+    Each chunk is decompressed once, and frames that are adjacent in both are copied together.
 
     Args:
-        stores: by their numbers.
-        shards: (n,) int.
-        rows: (n,) int.
-        places: (n,) int.
-        out: (…, 7056) uint8.
+        stores: the stores, by number.
+        shards: the store of each frame, (n,) int.
+        rows: the row of each frame in its store, (n,) int.
+        places: the index in `out` of each frame, (n,) int.
+        out: the destination, (…, 7056) uint8.
     """
     if not len(rows):
         return
@@ -202,7 +202,7 @@ def copy_frames(
 
 
 def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]) -> list[pa.Buffer]:
-    """Chunks of the rows from `start` on; their numbers are put where they belong."""
+    """Returns the chunks of the rows from `start` on, and copies their numbers into place."""
     stop = min(start + BLOCK_ROWS, shard.rows)
     columns = shard.read(start, stop, _READ)
     check_actions(shard, columns["action"], start)
@@ -219,7 +219,7 @@ def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]
 
 
 def _ends(shard: StepShard, columns: Columns, first: int) -> np.ndarray:
-    """TERMINATED, TRUNCATED or 0 for each row."""
+    """Returns TERMINATED, TRUNCATED or 0 for each row."""
     both = np.flatnonzero(columns["terminated"] & columns["truncated"])
     if len(both):
         raise DatasetError(
@@ -229,7 +229,7 @@ def _ends(shard: StepShard, columns: Columns, first: int) -> np.ndarray:
 
 
 def _check_order(shard: StepShard, numbers: dict[str, np.ndarray]) -> None:
-    """Refuse steps that do not count up from 0, and ends elsewhere than at an episode's last step."""
+    """Check that steps count up from 0, and that ends occur only at an episode's last step."""
     step, end = numbers["step"], numbers["end"]
     expected = np.zeros(len(step), np.int64)
     expected[1:] = step[:-1].astype(np.int64) + 1

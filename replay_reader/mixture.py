@@ -1,4 +1,4 @@
-"""Several games at once: a weighted mixture of readers of batches."""
+"""Mixes several games: batches from several readers, in weighted proportions."""
 
 import contextlib
 from collections.abc import Generator, Sequence
@@ -12,26 +12,26 @@ from .reader import Reader
 
 
 class Mixture(Reader):
-    """Batches from several readers, in even proportions all the time.
+    """Yields batches from several readers, in even proportions at all times.
 
-    Each batch comes from one reader, as that reader would give it next, with one key more: `reader`, of shape
-    (B,) int64, the number of the reader in `readers`.
+    Each batch is the next one of some reader, with one key more: `reader`, of shape (B,) int64, the number of
+    the reader in `readers`.
 
-    An epoch ends when the first reader is used up: each sample comes at most once, and the proportions are
-    exact to the batch. Where there is more of a game than its weight asks for, an epoch has a random part of
-    it, another in each. With `weights=None` everything comes once.
+    An epoch ends when the first reader is exhausted: each sample comes at most once, and the proportions are
+    exact to the batch. If a game has more than its weight requires, each epoch has a different random part of
+    it. With `weights=None` everything comes once.
 
     Rank and world size are those of the readers. The order depends on `seed` and on the readers' own; ranks,
-    workers and resumption are as with any other reader. Memory: each reader's.
+    workers and resumption work as with any other reader. Memory use is the sum over the readers.
 
     Args:
-        readers: `Transitions` or `Sequences`, all of one kind. Their actions must mean the same: of different
-            games, each needs `Preprocessing(full_action_space=True)`.
-        weights: how many batches of each, relative to the others; None is as many as each has.
-        seed: of which reader comes when.
+        readers: `Transitions` or `Sequences`, all of one kind. Their actions must mean the same: readers of
+            different games each need `Preprocessing(full_action_space=True)`.
+        weights: the relative number of batches of each; None uses every batch of each.
+        seed: the seed of the order in which readers come.
 
     Raises:
-        DatasetError: readers do not go together, or weights are not positive.
+        DatasetError: the readers are incompatible, or weights are not positive.
 
     Example:
 
@@ -53,15 +53,15 @@ class Mixture(Reader):
         self.readers = list(readers)
         has = np.array([reader.items_in_epoch for reader in readers], np.int64)
         self._counts = has if weights is None else _share(has, weights)
-        """Batches of each reader in an epoch."""
+        """The number of batches of each reader in an epoch."""
 
     @property
     def items_in_epoch(self) -> int:
-        """Batches, over all ranks."""
+        """Returns the number of batches, over all ranks."""
         return int(self._counts.sum())
 
     def identity(self) -> dict[str, int]:
-        """What the order depends on."""
+        """Returns what the order depends on."""
         return {
             "seed": self.seed,
             **{
@@ -72,7 +72,7 @@ class Mixture(Reader):
         }
 
     def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Batch]:
-        """The batches of an epoch that have these numbers, which ascend."""
+        """Yield the batches of an epoch with these numbers, which ascend."""
         turns = np.repeat(np.arange(len(self.readers), dtype=np.int16), self._counts)
         np.random.default_rng([self.seed, epoch]).shuffle(turns)
         wanted = np.asarray(numbers, np.int64)
@@ -107,11 +107,11 @@ def _check_readers(readers: Sequence[Batches]) -> None:
 
 
 def _share(has: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """How many batches of each reader: as the weights say, until the first has no more."""
+    """Returns each reader's number of batches, in proportion to the weights, until one is exhausted."""
     share = np.asarray(weights, np.float64)
     if share.shape != has.shape or not (np.isfinite(share) & (share > 0)).all():
         raise DatasetError(f"weights {list(weights)}: expected {len(has)} numbers above 0")
-    # A hair more, so that rounding does not take the last batch of the reader that is used up.
+    # Slightly more, so that rounding does not drop the last batch of the exhausted reader.
     counts = np.floor(share * (has / share).min() * (1 + 1e-12)).astype(np.int64)
     if not counts.all():
         raise DatasetError(f"weights {list(weights)}: a reader would give no batch before another is used up")

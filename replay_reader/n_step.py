@@ -1,4 +1,4 @@
-"""n-step returns: the rewards that a transition sums, what ends it, and what comes after."""
+"""Computes n-step returns: the rewards that a transition sums, what ends it, and what comes after."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from .preprocessing import Preprocessing
 
 
 class Ahead(NamedTuple):
-    """What lies before each of B transitions."""
+    """What follows each of B transitions."""
 
     taken: np.ndarray
-    """(B,) int64: the steps whose rewards are summed, 1 … n_step."""
+    """(B,) int64: the number of steps whose rewards are summed, 1 to n_step."""
     exists: np.ndarray
     """(B,) bool: whether there is an observation after those steps."""
     terminated: np.ndarray
     """(B,) bool: the game ends the episode within n_step steps."""
     truncated: np.ndarray
-    """(B,) bool: something else ends it within n_step steps."""
+    """(B,) bool: something else ends the episode within n_step steps."""
     discount: np.ndarray
-    """(B,) float32: what the value of the next observation counts: gamma^taken, or 0."""
+    """(B,) float32: the factor on the value of the next observation: gamma^taken, or 0."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class NStep:
             raise DatasetError(f"n_step={self.n_step}: expected 1 or more")
 
     def check_preprocessing(self, preprocessing: Preprocessing | None) -> None:
-        """Refuse to clip what are sums.
+        """Check that rewards are not clipped after they are summed.
 
         Raises:
             DatasetError: rewards would be clipped after they are summed.
@@ -51,13 +51,14 @@ class NStep:
             )
 
     def look_ahead(self, remaining: np.ndarray, terminates: np.ndarray) -> Ahead:
-        """How far each transition goes.
+        """Returns how far each transition extends.
 
         Args:
-            remaining: (B,) steps to the episode's end, the transition's own counted.
-            terminates: (B,) whether the game ends the episode.
+            remaining: (B,), the steps to the episode's end, including the transition's own.
+            terminates: (B,), whether the game ends the episode.
         """
-        # A truncated episode is bootstrapped from its last observation; from there itself, one step is left.
+        # A truncated episode is bootstrapped from its last observation; at that observation itself, one step
+        # is left.
         most = np.where(terminates, remaining, np.maximum(1, remaining - 1))
         taken = np.minimum(self.n_step, most)
         exists, ends = taken < remaining, remaining <= self.n_step
@@ -65,7 +66,7 @@ class NStep:
         return Ahead(taken, exists, ends & terminates, ends & ~terminates, discount)
 
     def rows(self, rows: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rows whose rewards are summed.
+        """Returns the rows whose rewards are summed.
 
         Returns:
             (B, n_step) rows, and which of them count; the others repeat the first.
@@ -75,6 +76,6 @@ class NStep:
         return np.where(within, rows[:, None] + steps, rows[:, None]), within
 
     def sum(self, rewards: np.ndarray, within: np.ndarray) -> np.ndarray:
-        """The discounted sums, (B,) float32, of the rewards of these `rows`, (B, n_step)."""
+        """Returns the discounted sums, (B,) float32, of the rewards at these `rows`, (B, n_step)."""
         discounts = self.gamma ** np.arange(self.n_step)
         return (np.where(within, rewards, 0) * discounts).sum(axis=1).astype(np.float32)

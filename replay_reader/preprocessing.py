@@ -1,4 +1,4 @@
-"""What is done to a batch after it is gathered: pictures, actions and rewards as a model wants them."""
+"""Changes a gathered batch to suit a model: its images, actions and rewards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,39 +21,39 @@ PICTURES = ("observation", "next_observation")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Options that agents and models ask for; the default leaves everything as stored."""
+    """Options for agents and models; the defaults leave everything as stored."""
 
     size: tuple[int, int] | None = None
-    """Height and width to resize to, by area interpolation."""
+    """The height and width to resize to, by area interpolation."""
     rgb: bool = False
-    """Repeat grey three times: a channel axis of 3 after each stack's (…, 3, height, width)."""
+    """Whether to repeat grey three times: a channel axis of 3 after each stack's (…, 3, height, width)."""
     channels_last: bool = False
-    """Stack or colours as the last axis (…, height, width, channels) instead of before height.
+    """Whether stack or colours are the last axis (…, height, width, channels) instead of before height.
 
-    Of frames that are neither stacked nor coloured there is no such axis: they stay as they are.
+    Frames that are neither stacked nor coloured have no such axis and stay unchanged.
     """
     dtype: Literal["uint8", "float32"] = "uint8"
-    """float32 is divided by 255."""
+    """The dtype of images; float32 is divided by 255."""
     full_action_space: bool = False
-    """Numbers among ALE's 18 actions instead of the game's minimal set."""
+    """Whether to number actions among ALE's 18 instead of the game's minimal set."""
     clip_reward: bool = False
-    """Rewards to their sign, as DQN does; only of readers with single-step rewards."""
+    """Whether to clip rewards to their sign, as DQN does; only for readers with single-step rewards."""
     return_range: tuple[int, int] | None = None
-    """Adds `return_token` int64: return_to_go clipped to this range, less its lower bound; of Sequences."""
+    """The bounds to clip return_to_go to for an added `return_token`, int64, counted from the lower one."""
     reward_class: bool = False
-    """Adds `reward_class` int64: 0 no reward, 1 positive, 2 the game is over, 3 negative."""
+    """Whether to add `reward_class`, int64: 0 no reward, 1 positive, 2 the game is over, 3 negative."""
     action_numbers: tuple[int, ...] | None = None
-    """For each of the game's actions its number among the 18; set by `bind`."""
+    """The number among the 18 of each of the game's actions; set by `bind`."""
 
     def bind(self, action_names: Sequence[str], channel_axis: bool = True) -> "Preprocessing":
-        """The same for a game with these actions.
+        """Returns the same options for a game with these actions.
 
         Args:
-            action_names: the game's.
-            channel_axis: whether pictures have an axis before their height that is a stack.
+            action_names: the names of the game's actions.
+            channel_axis: whether images have a stack axis before their height.
 
         Raises:
-            DatasetError: an action has no place among ALE's 18, or an option is impossible.
+            DatasetError: an action is not one of ALE's 18, or an option is invalid.
         """
         if self.dtype not in ("uint8", "float32"):
             raise DatasetError(f"dtype {self.dtype!r}: expected 'uint8' or 'float32'")
@@ -71,10 +71,10 @@ class Preprocessing:
         return replace(self, action_numbers=tuple(FULL_ACTIONS.index(name) for name in action_names))
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with its pictures, actions and rewards changed.
+        """Returns the batch with its images, actions and rewards changed.
 
         Raises:
-            DatasetError: there are no returns to make tokens of.
+            DatasetError: there are no returns to turn into tokens.
         """
         changed = {name: self._picture(value) if name in PICTURES else value for name, value in batch.items()}
         if self.action_numbers is not None:

@@ -1,4 +1,4 @@
-"""What all readers share: epochs, ranks, workers and resumption."""
+"""Provides what all readers share: epochs, ranks, workers and resumption."""
 
 import contextlib
 import operator
@@ -14,13 +14,13 @@ Item = dict[str, Any]
 
 
 class Reader(ABC):
-    """Items (batches or episodes) in an order that is drawn anew for each epoch, by number.
+    """Yields numbered items (batches or episodes) in an order that is drawn afresh for each epoch.
 
-    The order follows from the seed and the epoch, and from nothing that ranks and workers know: item j of an
-    epoch is the same for any number of them, and goes to rank j modulo `world_size`. Each iteration goes over
-    one epoch, the next over the next, also if it was left early; two at once go over two.
+    The order depends on the seed and the epoch, not on ranks or workers: item j of an epoch is the same for
+    any number of them, and goes to rank j modulo `world_size`. Each iteration reads one epoch and the next
+    iteration the next epoch, even if the first was left early; two at once read two epochs.
 
-    In a PyTorch `DataLoader` give `batch_size=None`. Its workers take turns, so that the order stays.
+    In a PyTorch `DataLoader` use `batch_size=None`. Its workers take turns, which preserves the order.
     """
 
     def __init__(self, *, seed: int, rank: int, world_size: int) -> None:
@@ -34,49 +34,49 @@ class Reader(ABC):
         self._epochs = EpochLog()
         self._iteration: Iteration | None = None
         self._skip = 0
-        """Items that a resumed worker has given before."""
+        """The number of items that a resumed worker has already yielded."""
 
     @property
     def __class__(self) -> "type[Reader]":  # pyright: ignore[reportIncompatibleMethodOverride]
-        # A DataLoader asks whether this is an `IterableDataset`, for which Python looks here. So PyTorch may
-        # be imported before or after a reader is made, and a reader need not import it.
+        # A DataLoader checks whether this is an `IterableDataset`, and Python looks for the class here. So
+        # PyTorch may be # imported before or after a reader is made, and a reader need not import it.
         register_with_torch(type(self))
         return type(self)
 
     @property
     @abstractmethod
     def items_in_epoch(self) -> int:
-        """Over all ranks."""
+        """Returns the number of items in an epoch, over all ranks."""
 
     @abstractmethod
     def read(self, epoch: int, numbers: Sequence[int]) -> Generator[Item]:
-        """The items of an epoch that have these numbers, which ascend."""
+        """Yield the items of an epoch with these numbers, which ascend."""
 
     @abstractmethod
     def identity(self) -> dict[str, int]:
-        """What two readers must agree in to have the same order."""
+        """Returns what two readers must agree on to have the same order."""
 
     def __len__(self) -> int:
-        """Items in an epoch for this rank: where ranks do not share evenly, one more for the first ones."""
+        """Returns the number of items in an epoch for this rank; the first ranks may have one more."""
         return len(range(self.rank, self.items_in_epoch, self.world_size))
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration go over this epoch, from its beginning."""
+        """Make the next iteration read this epoch from its beginning."""
         self._go_to(epoch, 0)
 
     def state_dict(self, consumed: int | None = None) -> dict[str, int]:
-        """Where the iteration that began last stands, or the next one would begin.
+        """Returns the position of the latest iteration, or where the next one would begin.
 
-        Give it to `load_state_dict` of a reader with any number of ranks and workers. All ranks stand at the
+        Pass it to `load_state_dict` of a reader with any number of ranks and workers. All ranks are at the
         same place if they have used the same number of items. torchdata's `StatefulDataLoader` asks each of
-        its workers, whose states are for the same worker of as many.
+        its workers, whose states are for the same worker out of as many.
 
         Args:
-            consumed: items that this rank has used of that iteration. To be given with a DataLoader's
-                workers, which are ahead of what is used.
+            consumed: the number of items that this rank has used of that iteration. Required with a
+                DataLoader's workers, which run ahead of what is used.
 
         Raises:
-            DatasetError: workers read, and `consumed` is not given.
+            DatasetError: workers read, and `consumed` is missing.
         """
         info = worker_info()
         if info is not None:
@@ -97,7 +97,7 @@ class Reader(ABC):
         return {"epoch": epoch, "item": item, **self.identity()}
 
     def _state_of_worker(self, info: Any) -> dict[str, int]:
-        """Where this worker's own share of the iteration stands."""
+        """Returns the position of this worker's own share of the iteration."""
         if self._iteration is None or self._iteration.row is None:
             epoch, first, given = *self._epochs.upcoming(), self._skip
         else:
@@ -106,11 +106,11 @@ class Reader(ABC):
         return {**place, "worker": info.id, "workers": info.num_workers, **self.identity()}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Let the next iteration go on where another reader stood.
+        """Make the next iteration resume where another reader stopped.
 
         Raises:
-            DatasetError: that one had another order: of other data, seed, batch size or memory; or the state
-                is of a worker, and this is not the same one of as many.
+            DatasetError: that reader had a different order, from different data, seed, batch size or memory;
+                or the state belongs to a worker, and this is not the same one out of as many.
         """
         for name, own in self.identity().items():
             if state.get(name) != own:
@@ -128,7 +128,7 @@ class Reader(ABC):
         self._go_to(state["epoch"], state["item"], state.get("given", 0))
 
     def __iter__(self) -> Iterator[Item]:
-        """What is left of an epoch for this rank, or in a DataLoader's worker for the worker."""
+        """Yield the rest of an epoch for this rank, or, in a DataLoader's worker, for the worker."""
         self._iteration = self._epochs.begin()
         self._iteration.given, self._skip = self._skip, 0
         info = worker_info()
@@ -150,10 +150,10 @@ class Reader(ABC):
 
 
 def whole_number(name: str, value: Any) -> int:
-    """The argument as an int, also if it is one of NumPy's.
+    """Returns the argument as an int; accepts NumPy integers too.
 
     Raises:
-        DatasetError: it is no whole number.
+        DatasetError: the value is not an integer.
     """
     try:
         return operator.index(value)

@@ -1,4 +1,4 @@
-"""Random access to every transition of a selection: uniform, weighted or prioritised sampling."""
+"""Gives random access to every transition of a selection: uniform, weighted or prioritised sampling."""
 
 import os
 from collections.abc import Sequence
@@ -21,47 +21,47 @@ from .store_cache import StoreCache
 Indices = Sequence[int] | np.ndarray
 
 FEW = 64
-"""Numbers that are looked up one by one."""
+"""The most values that are looked up one by one."""
 
 
 class ReplayDataset:
-    """Transitions by number, in order of play: keys, shapes and meaning are those of `Transitions`.
+    """Transitions by index, in order of play; keys, shapes and meaning are those of `Transitions`.
 
     `dataset[i]` is one transition, without the batch axis; `dataset[[3, 1, 4]]`, `dataset[10:20]` and
     `dataset.gather(indices)` are batches. Negative numbers count from the end.
 
-    Opened for the first time, the steps are read once and kept in `cache_dir` with their frames compressed
-    in small pieces: 0.1 to 0.3 GB for a million steps, and a few seconds. From then on that file is mapped,
-    at once, and its memory is shared by all processes: DataLoader's workers, forked or spawned, copy nothing.
+    On first opening, the steps are read once and kept in `cache_dir` with their frames compressed in small
+    pieces: 0.1 to 0.3 GB for a million steps, and a few seconds. Afterwards that file is mapped immediately,
+    and all processes share its memory: a DataLoader's workers, forked or spawned, copy nothing.
 
-    In a PyTorch `DataLoader`, hand whole batches of indices to the dataset:
+    In a PyTorch `DataLoader`, pass whole batches of indices to the dataset:
 
     ```python
     sampler = BatchSampler(RandomSampler(dataset), batch_size=32, drop_last=False)
     DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=2)
     ```
 
-    So arrays become tensors without a copy. `DataLoader(dataset, batch_size=32, shuffle=True)` works too: it
-    gathers a batch at once as well, but takes it apart and stacks it again.
+    Arrays then become tensors without a copy. `DataLoader(dataset, batch_size=32, shuffle=True)` works too:
+    it also gathers a batch at once, but takes it apart and stacks it again.
 
     Args:
-        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
-        config_name: `<game>-<quality>`, of a folder or a repo.
-        split: `run_1` …, of a folder or a repo.
-        frame_stack: frames in an observation.
-        n_step: steps summed in a reward.
-        gamma: discount per step.
-        episodes: which episodes; all if None.
-        preprocessing: what to change in a batch.
-        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
-        cache_bytes: what `cache_dir` may hold before prepared frames of datasets that were opened the
-            longest time ago are removed. What is being opened stays, whatever its size.
-        revision: a branch, tag or commit, of a repo.
-        token: for a private repo; None takes it from the usual places.
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` from load_dataset.
+        config_name: the config of a folder or a repo, `<game>-<quality>`.
+        split: the split of a folder or a repo, `run_1` ….
+        frame_stack: the number of frames in an observation.
+        n_step: the number of steps summed in a reward.
+        gamma: the discount per step.
+        episodes: the episodes to read; all if None.
+        preprocessing: changes to make to each batch.
+        cache_dir: the folder for prepared frames; None is the assets folder of the Hugging Face cache.
+        cache_bytes: the maximum size of `cache_dir` in bytes. Beyond it, prepared frames are removed, the
+            least recently opened datasets first; those being opened stay, whatever their size.
+        revision: a branch, tag or commit of a repo.
+        token: the token for a private repo; None uses the usual locations.
 
     Raises:
-        AtariReplayError: there is no such dataset, config or split, a file is damaged, no episode is left,
-            an option is impossible, or `cache_dir` cannot be written.
+        AtariReplayError: the dataset, config or split does not exist, a file is damaged, no episode is left,
+            an option is invalid, or `cache_dir` cannot be written.
 
     Example:
 
@@ -99,7 +99,7 @@ class ReplayDataset:
         """The game's actions by their numbers."""
         self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
         self.episodes: np.ndarray = catalog.episodes
-        """The selected episodes in order of play, of dtype EPISODE_FIELDS: `return`, `length`, … of each."""
+        """The selected episodes in order of play, of dtype EPISODE_FIELDS: their `return`, `length`, …"""
         self._ends = np.cumsum(catalog.episodes["length"])
         self._begins = self._ends - catalog.episodes["length"]
         # By themselves, as they are looked up for every batch.
@@ -115,15 +115,15 @@ class ReplayDataset:
         self._check_places()
 
     def __len__(self) -> int:
-        """Steps of the selected episodes, each the beginning of a transition."""
+        """Returns the number of steps in the selected episodes, each the beginning of a transition."""
         return int(self._ends[-1])
 
     def __getitem__(self, index: "int | slice | Indices") -> Batch:
-        """One transition, or the batch of some.
+        """Returns one transition, or a batch of several.
 
         Raises:
-            IndexError: there is no such transition.
-            TypeError: an index is no integer.
+            IndexError: an index is out of range.
+            TypeError: an index is not an integer.
         """
         if isinstance(index, slice):
             return self.gather(np.arange(*index.indices(len(self))))
@@ -132,13 +132,13 @@ class ReplayDataset:
         return self.gather(index)  # pyright: ignore[reportArgumentType]
 
     def __getitems__(self, indices: Indices) -> list[Batch]:
-        """Transitions one by one, gathered at once: what a DataLoader's default `collate_fn` takes."""
+        """Returns transitions one by one, gathered at once, for a DataLoader's default `collate_fn`."""
         batch = self.gather(indices)
         return [{name: value[k] for name, value in batch.items()} for k in range(len(indices))]
 
     @property
     def stored_bytes(self) -> int:
-        """What the prepared frames take in `cache_dir`, and in memory if all of it is used."""
+        """The bytes of prepared frames in `cache_dir`, and in memory if all of them are used."""
         return sum(store.size for store in self._stores)
 
     @property
@@ -147,17 +147,17 @@ class ReplayDataset:
         return [store.path for store in self._stores]
 
     def gather(self, indices: Indices) -> Batch:
-        """A batch of the transitions with these numbers, in their order; one may occur more than once.
+        """Returns a batch of the transitions with these indices, in their order; repeats are allowed.
 
         Args:
             indices: (B,) integers from -len(dataset) to len(dataset) - 1.
 
         Returns:
-            A dict of arrays, as of `Transitions`.
+            A dict of arrays, as in `Transitions`.
 
         Raises:
-            IndexError: there is no such transition.
-            TypeError: an index is no integer.
+            IndexError: an index is out of range.
+            TypeError: an index is not an integer.
         """
         indices = self._check_indices(indices)
         number = np.searchsorted(self._ends, indices, "right")
@@ -182,7 +182,7 @@ class ReplayDataset:
         )
 
     def _gather_plain(self, indices: np.ndarray, number: np.ndarray) -> Batch:
-        """As `gather`, of single frames and single steps, for which little is to be computed."""
+        """Returns what `gather` does for single frames and single steps, which need little computing."""
         size, store = len(indices), self._store_of_episode[number]
         rows = self._first_row[number] + indices - self._begins[number]
         last, terminates = indices == self._ends[number] - 1, self._terminates[number]
@@ -204,7 +204,7 @@ class ReplayDataset:
         }
 
     def _take_single_numbers(self, store: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Actions and rewards, one by one where that is faster than store by store."""
+        """Returns actions and rewards, one by one where that is faster than store by store."""
         if len(rows) > FEW:
             return self._take_numbers(store, rows, np.ones_like(rows))
         places = list(zip(store.tolist(), rows.tolist(), strict=True))
@@ -213,7 +213,7 @@ class ReplayDataset:
         return action, reward
 
     def frames(self, indices: Indices) -> np.ndarray:
-        """The frames of the steps with these numbers, one for each, as they are stored.
+        """Returns the stored frames of the steps with these indices, one for each.
 
         Args:
             indices: (B,) integers from -len(dataset) to len(dataset) - 1.
@@ -222,8 +222,8 @@ class ReplayDataset:
             (B, 84, 84) uint8, neither stacked nor preprocessed.
 
         Raises:
-            IndexError: there is no such step.
-            TypeError: an index is no integer.
+            IndexError: an index is out of range.
+            TypeError: an index is not an integer.
         """
         indices = self._check_indices(indices)
         number = np.searchsorted(self._ends, indices, "right")
@@ -233,7 +233,7 @@ class ReplayDataset:
         return frames.reshape(-1, *FRAME_SHAPE)
 
     def numbers(self) -> Batch:
-        """What is stored of all steps besides their frames, in order of play.
+        """Returns everything stored about all steps except their frames, in order of play.
 
         Returns:
             A dict of arrays of N = len(dataset) steps: `action` (N,) int64, `reward` (N,) float32, `step`
@@ -261,7 +261,7 @@ class ReplayDataset:
     def _take_numbers(
         self, store: np.ndarray, rows: np.ndarray, taken: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Actions, and rewards summed over the steps taken."""
+        """Returns the actions, and the rewards summed over the steps taken."""
         reward_rows, within = self._n_step.rows(rows, taken)
         action, rewards = np.empty(len(rows), np.int64), np.empty(within.shape, np.float32)
         for number in np.unique(store):
@@ -273,7 +273,7 @@ class ReplayDataset:
     def _take_stacks(
         self, store: np.ndarray, rows: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray
     ) -> np.ndarray:
-        """(2, B, frame_stack, 84, 84): the stacks at the rows, and those after the steps taken."""
+        """Returns the stacks at the rows and those after the steps taken, (2, B, frame_stack, 84, 84)."""
         back = np.arange(self._frame_stack - 1, -1, -1)
         at = np.stack([rows, rows + taken])[..., None] - back
         inside = back <= np.stack([step, np.where(exists, step + taken, -1)])[..., None]
@@ -296,7 +296,7 @@ class ReplayDataset:
         return np.where(given < 0, given + len(self), given)
 
     def _check_places(self) -> None:
-        """Refuse an episodes table that says other than the steps; that these count up is known."""
+        """Check that the episodes table agrees with the steps, which are known to count up."""
         for number, store in enumerate(self._stores):
             episodes = self.episodes[self._store_of_episode == number]
             first, last = episodes["first_row"], episodes["first_row"] + episodes["length"] - 1

@@ -1,4 +1,4 @@
-"""The files of a dataset, in a folder or in a repo on the Hub, and which of them a config's split has."""
+"""Finds the files of a dataset, in a folder or in a repo on the Hub, and those of a config's split."""
 
 import os
 import re
@@ -21,33 +21,33 @@ from .step_shards import WAITS
 T = TypeVar("T")
 
 CARD_BYTES = 64 << 20
-"""No card is larger."""
+"""The maximum size of a card in bytes."""
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A tree of files as a repo lays them out."""
+    """A tree of files in a repo's layout."""
 
     name: str
-    """As the user gave it."""
+    """The name as given by the user."""
     file_system: Any
     root: str
-    """Within the file system."""
+    """The root path within the file system."""
     offline: str | None = None
-    """Why this is what the cache holds of a repo, and not the repo."""
+    """Why the cached copy of a repo is used instead of the repo; None if it is not."""
 
     def url(self, path: str) -> str:
-        """Where a file of the tree is read."""
+        """Returns the URL at which a file of the tree is read."""
         local = isinstance(self.file_system, LocalFileSystem)
         return f"{'' if local else 'hf://'}{self.root}/{path}"
 
     def read(self, path: str) -> bytes | None:
-        """A small file's content; None if there is no such file.
+        """Returns a small file's content, or None if the file does not exist.
 
         Raises:
-            DatasetError: it is no regular file, or too large.
+            DatasetError: it is not a regular file, or is too large.
         """
         try:
             if isinstance(self.file_system, LocalFileSystem):
@@ -73,13 +73,13 @@ class Repository:
             raise FileNotFoundError(path) from None
 
     def files_below(self, folder: str) -> list[str]:
-        """All regular files below a folder, relative to the root, ascending; none if there is no folder."""
+        """Returns the regular files below a folder, relative to the root, ascending; none without it."""
         top = f"{self.root}/{folder}".rstrip("/")
         local = isinstance(self.file_system, LocalFileSystem)
         find: Callable[[], dict[str, Any]] = lambda: self.file_system.find(top, detail=True)  # noqa: E731
         found = find() if local else patiently(find)
         start = len(self.root) + 1
-        # The cache of the Hub holds links to files.
+        # The Hub's cache contains links to files.
         return sorted(
             path[start:]
             for path, info in found.items()
@@ -87,7 +87,7 @@ class Repository:
         )
 
     def match(self, patterns: Iterable[str]) -> list[str]:
-        """The Parquet files that match globs, in order of the globs, as `datasets` matches them."""
+        """Returns the Parquet files that match globs, in order of the globs, as `datasets` matches them."""
         listed: dict[str, list[str]] = {}
         files: dict[str, None] = {}
         for pattern in patterns:
@@ -116,10 +116,10 @@ def find_files(
     revision: str | None,
     token: str | bool | None,
 ) -> tuple[list[str], int | None]:
-    """Where the files of a split lie, and how many steps the card counts in them.
+    """Returns the locations of a split's files, and the number of steps that the card states for them.
 
     Raises:
-        DatasetError: there is no such dataset, config or split, or none of its files is there.
+        DatasetError: the dataset, config or split does not exist, or none of its files do.
     """
     repository = open_repository(dataset, revision, token)
     card = repository.read(CARD)
@@ -148,7 +148,7 @@ def _how_to_get(repository: Repository) -> str:
 
 
 def warn_of_part(dataset: Any, counted: int | None, found: int) -> None:
-    """Mention that a selection has more or fewer steps than the card counts: a part was copied, for one."""
+    """Warn that a selection has more or fewer steps than the card states, e.g. because a part was copied."""
     if counted is not None and counted != found:
         warnings.warn(
             f"{dataset}: the card counts {counted:,} steps in this selection, its files here hold {found:,}; "
@@ -160,10 +160,10 @@ def warn_of_part(dataset: Any, counted: int | None, found: int) -> None:
 def open_repository(
     dataset: str | os.PathLike[str], revision: str | None, token: str | bool | None
 ) -> Repository:
-    """A folder, or a repo on the Hub as it is at this moment.
+    """Open a folder, or a repo on the Hub at its current revision.
 
     Raises:
-        DatasetError: there is neither.
+        DatasetError: neither exists.
     """
     name = os.fspath(dataset)
     try:
@@ -182,7 +182,7 @@ def open_repository(
 
 
 def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> Repository:
-    # Imported late: a folder is read without.
+    # Imported late: a folder is read without it.
     from huggingface_hub import HfApi, HfFileSystem
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -212,10 +212,10 @@ def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> R
 
 
 def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
-    """What load_dataset or snapshot_download kept of a repo.
+    """Open what load_dataset or snapshot_download cached of a repo.
 
     Raises:
-        DatasetError: nothing.
+        DatasetError: nothing is cached.
     """
     from huggingface_hub import snapshot_download
 
@@ -226,12 +226,12 @@ def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
             f"{name}: {reason}, and the cache of the Hub holds nothing of it; go online, or give what "
             f"load_dataset prepared before, or the folder of huggingface_hub.snapshot_download"
         ) from None
-    # Its files are links to where the cache keeps their content.
+    # Its files are links to the cache's content.
     return Repository(name, LocalFileSystem(), Path(folder).resolve().as_posix(), reason)
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Call, and again after a while if the Hub or the network fails in passing."""
+    """Call a function, and again after a while if the Hub or the network fails temporarily."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     for wait in WAITS:
@@ -249,10 +249,10 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def _config_by_layout(repository: Repository, name: ConfigName) -> CardConfig:
-    """A config of a tree without a card, by where its files lie.
+    """Returns a config of a tree without a card, from the locations of its files.
 
     Raises:
-        DatasetError: there are none.
+        DatasetError: the config has no files.
     """
     patterns: dict[str, list[str]] = {}
     top = f"data/{name.game.slug}"

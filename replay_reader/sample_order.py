@@ -1,11 +1,11 @@
-"""The order of samples in an epoch: a pure function of block sizes, seed and epoch.
+"""Defines the order of samples in an epoch: a pure function of block sizes, seed and epoch.
 
-Samples lie in blocks of neighbouring steps. Each block is given a place in a random order of the blocks, and
-each of its samples a random time within half a pool's width of that place; samples come in order of their
-times. So at any time the samples of about `pool` blocks are mixed, in even proportions, and a block is
-needed only from `first_slice` to `last_slice`. Time goes in slices of 1: as many samples as a block has.
+Samples lie in blocks of neighbouring steps. Each block gets a place in a random order of the blocks, and each
+of its samples a random time within half a pool's width of that place; samples are ordered by time. So at any
+time the samples of about `pool` blocks are mixed, in even proportions, and a block is needed only from
+`first_slice` to `last_slice`. Time is divided into slices of 1: as many samples as a block has.
 
-The order does not depend on who asks for which part of it: any worker can find any batch.
+The order does not depend on who requests which part of it: any worker can find any batch.
 """
 
 from collections import OrderedDict
@@ -17,11 +17,11 @@ class SampleOrder:
     """The order of one epoch.
 
     Args:
-        sizes: samples in each block.
-        pool: how many blocks are mixed; 1 keeps the samples of a block together.
-        seed: of everything random.
-        epoch: every epoch has another order.
-        shuffle: False gives the samples as they lie.
+        sizes: the number of samples in each block.
+        pool: the number of blocks that are mixed; 1 keeps the samples of a block together.
+        seed: the seed of everything random.
+        epoch: the epoch; each has a different order.
+        shuffle: whether to shuffle; if False, samples stay in order of play.
     """
 
     def __init__(self, sizes: np.ndarray, *, pool: int, seed: int, epoch: int, shuffle: bool) -> None:
@@ -33,21 +33,21 @@ class SampleOrder:
             np.random.default_rng([seed, epoch]).shuffle(self._order)
         self._times_of: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self.slices = len(self._order)
-        """How many slices of time there are; the last ones may be empty."""
+        """The number of slices of time; the last ones may be empty."""
         self.samples = int(self._sizes.sum())
 
     def live_places(self, time: int) -> range:
-        """The places in the block order whose blocks have samples in slice `time`, and maybe others."""
+        """Returns the places in the block order of all blocks that may have samples in slice `time`."""
         if not self._shuffle:
             return range(time, min(time + 1, self.slices))
         return range(max(0, time - self._half), min(self.slices, time + self._half + 1))
 
     def block_at(self, place: int) -> int:
-        """The block at a place of the block order."""
+        """Returns the block at a place of the block order."""
         return int(self._order[place])
 
     def slice(self, time: int) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
-        """The samples of slice `time`, block by block, and how to put them in order.
+        """Returns the samples of slice `time`, block by block, and the permutation that puts them in order.
 
         Returns:
             Pairs of a block and the numbers of its samples, and the permutation of their concatenation.
@@ -61,13 +61,13 @@ class SampleOrder:
         return pieces, np.argsort(np.concatenate(times), kind="stable")
 
     def samples_before(self, time: int) -> int:
-        """How many samples come before slice `time`."""
+        """Returns the number of samples before slice `time`."""
         live = self.live_places(time) if time < self.slices else range(self.slices, self.slices)
         before = int(self._sizes[self._order[: live.start]].sum())
         return before + sum(int(np.searchsorted(self._times(place)[0], time)) for place in live)
 
     def slice_of(self, sample: int) -> int:
-        """The slice that holds the sample at this position of the epoch."""
+        """Returns the slice that holds the sample at this position of the epoch."""
         low, high = 0, max(0, self.slices - 1)
         while low < high:
             middle = (low + high + 1) // 2
@@ -75,7 +75,7 @@ class SampleOrder:
         return low
 
     def _times(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """A block's times in order, and the numbers of the samples that they belong to."""
+        """Returns a block's times in order, and the numbers of the corresponding samples."""
         if place not in self._times_of:
             self._times_of[place] = self._draw_times(place)
             if len(self._times_of) > 4 * self._half + 4:

@@ -1,4 +1,4 @@
-"""What a reader is asked to read: a dataset, a config, a split and which of its episodes."""
+"""Describes what a reader reads: a dataset, a config, a split and which of its episodes."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .errors import DatasetError
 
 @dataclass(frozen=True)
 class Selection:
-    """The arguments of every reader that say what is read."""
+    """The arguments common to all readers that select what is read."""
 
     dataset: Dataset
     config_name: str | None
@@ -19,10 +19,10 @@ class Selection:
     token: str | bool | None
 
     def open(self) -> Catalog:
-        """Find the shards, and the episodes that the filter chooses.
+        """Returns the shards, with the episodes that the filter chooses.
 
         Raises:
-            DatasetError: no episode is left; and as `open_catalog`.
+            DatasetError: no episode is left, or `open_catalog` fails.
         """
         catalog = open_catalog(
             self.dataset, self.config_name, self.split, revision=self.revision, token=self.token
@@ -34,7 +34,7 @@ class Selection:
         return catalog
 
     def share(self, rank: int, world_size: int) -> tuple[int, int]:
-        """Rank and world size, which `datasets.distributed.split_dataset_by_node` may have given a stream."""
+        """Returns rank and world size, or those that `datasets.distributed.split_dataset_by_node` set."""
         given = getattr(self.dataset, "_distributed", None)
         if given is None or world_size > 1:
             return rank, world_size

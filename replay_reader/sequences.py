@@ -1,4 +1,4 @@
-"""Batches of windows of consecutive steps, for sequence models and world models."""
+"""Reads batches of windows of consecutive steps, for sequence models and world models."""
 
 from typing import Literal
 
@@ -18,9 +18,9 @@ Padding = Literal["end", "start", "none"]
 
 
 class Sequences(Batches):
-    """Batches of windows of `length` steps that lie within an episode, each window once per epoch.
+    """Yields batches of windows of `length` steps within an episode, each window once per epoch.
 
-    A batch is a dict of arrays, B windows of T steps each; where `mask` is False all values are zeros:
+    A batch is a dict of arrays, with B windows of T steps each; where `mask` is False all values are zeros:
 
     | key | shape, dtype | |
     |---|---|---|
@@ -31,42 +31,42 @@ class Sequences(Batches):
     | step | (B, T) int64 | since the episode's start |
     | terminated | (B, T) bool | the game ended the episode after this step |
     | truncated | (B, T) bool | the time limit or the end of the log cut it off after this step |
-    | mask | (B, T) bool | whether there is such a step |
+    | mask | (B, T) bool | whether the step exists |
 
-    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
-    `state_dict` and `load_state_dict` resume in it to the batch; see `Reader`.
+    The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume exactly at a batch; see `Reader`.
 
     Every step is in some window if `stride` is at most `length` and windows are padded:
 
-    - `padding="end"`: windows begin at an episode's first step and at every `stride`-th from there; the last
-      ones are padded behind the episode's end.
-    - `padding="start"`: windows end at an episode's last step and at every `stride`-th back from there; the
+    - `padding="end"`: windows begin at an episode's first step and at every `stride`-th after it; the last
+      ones are padded after the episode's end.
+    - `padding="start"`: windows end at an episode's last step and at every `stride`-th before it; the
       first ones are padded before the episode's start, as in Decision Transformer.
-    - `padding="none"`: as "end", but only those that are full; shorter episodes give none.
+    - `padding="none"`: as "end", but only full windows; shorter episodes have none.
 
     Args:
-        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
-        config_name: `<game>-<quality>`, of a folder or a repo.
-        split: `run_1` …, of a folder or a repo.
-        length: T, the steps in a window.
-        stride: steps from one window to the next.
-        padding: what becomes of windows that an episode does not fill.
-        batch_size: windows in a batch.
-        frame_stack: frames in an observation.
-        shuffle: mix windows from all over the selection; False gives them in order of play.
-        seed: of the order.
-        drop_last: leave out a last batch that is not full.
-        episodes: which episodes; all if None.
-        preprocessing: what to change in a batch.
-        memory: bytes of frames held; more of it mixes better. Every worker of a DataLoader has its own.
-        rank: which of `world_size` processes this is.
-        world_size: how many share the batches.
-        revision: a branch, tag or commit, of a repo.
-        token: for a private repo; None takes it from the usual places.
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` from load_dataset.
+        config_name: the config of a folder or a repo, `<game>-<quality>`.
+        split: the split of a folder or a repo, `run_1` ….
+        length: T, the number of steps in a window.
+        stride: the number of steps from one window to the next.
+        padding: how to treat windows that an episode does not fill.
+        batch_size: the number of windows in a batch.
+        frame_stack: the number of frames in an observation.
+        shuffle: whether to mix windows from the whole selection; if False, they come in order of play.
+        seed: the seed of the order.
+        drop_last: whether to omit a last batch that is not full.
+        episodes: the episodes to read; all if None.
+        preprocessing: changes to make to each batch.
+        memory: the bytes of frames held; more mixes better. Each worker of a DataLoader has its own.
+        rank: this process's rank among `world_size` processes.
+        world_size: the number of processes that share the batches.
+        revision: a branch, tag or commit of a repo.
+        token: the token for a private repo; None uses the usual locations.
 
     Raises:
-        AtariReplayError: there is no such dataset, config or split, no window is full, or an option is
-            impossible.
+        AtariReplayError: the dataset, config or split does not exist, no window is full, or an option is
+            invalid.
 
     Example:
 
@@ -126,7 +126,7 @@ class Sequences(Batches):
         )
 
     def place_anchors(self, episodes: np.ndarray) -> Anchors:
-        """The windows' last steps if they are padded at the start, else their first."""
+        """Returns the windows' last steps if they are padded at the start, else their first."""
         lengths = episodes["length"]
         offset = np.zeros(len(episodes), np.int64)
         count = -(-lengths // self._stride)
@@ -142,7 +142,7 @@ class Sequences(Batches):
         return Anchors(episodes, offset, count, self._stride)
 
     def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
-        """The windows that begin, or if padded at the start end, in these rows."""
+        """Returns the windows that begin, or if padded at the start end, in these rows."""
         steps = np.arange(self._length)
         if self._padding == "start":
             steps = steps - (self._length - 1)

@@ -1,4 +1,4 @@
-"""That the rows of a shard are those that its episodes have: checked while they are read."""
+"""Checks, while a shard is read, that its rows are those of its episodes."""
 
 from typing import NamedTuple
 
@@ -8,23 +8,23 @@ from .errors import DatasetError
 from .step_shards import Columns, StepShard
 
 CHECKED = ("action", "terminated", "truncated", "checkpoint", "episode", "step")
-"""The columns that `check_steps` looks at."""
+"""The columns that `check_steps` examines."""
 
 
 class Places(NamedTuple):
-    """Where rows lie in their episodes; of rows that lie in none, the values mean nothing."""
+    """The positions of rows in their episodes; for rows in no episode, the values are meaningless."""
 
     episodes: np.ndarray
     """Each row's episode."""
     step: np.ndarray
     remaining: np.ndarray
-    """Steps to the episode's end, this one counted."""
+    """The steps to the episode's end, including this one."""
     inside: np.ndarray
     """Whether the row lies in one of the episodes."""
 
 
 def place_rows(episodes: np.ndarray, first: int, last: int) -> Places:
-    """Find rows first … last - 1 of a shard in those of its episodes that are selected, one or more."""
+    """Locate rows first to last - 1 of a shard in its selected episodes, of which there is at least one."""
     rows = np.arange(first, last)
     of_row = episodes[np.maximum(0, np.searchsorted(episodes["first_row"], rows, "right") - 1)]
     step = rows - of_row["first_row"]
@@ -36,13 +36,13 @@ def check_steps(shard: StepShard, columns: Columns, places: Places, first: int) 
     """Compare rows with the episodes that they should belong to.
 
     Args:
-        shard: that was read.
-        columns: CHECKED, of consecutive rows.
-        places: of these rows.
-        first: the number of the first one in the shard.
+        shard: the shard that was read.
+        columns: the columns CHECKED, of consecutive rows.
+        places: the places of these rows.
+        first: the index in the shard of the first row.
 
     Raises:
-        DatasetError: a row is another than the episodes table says, or its action is none of the game's.
+        DatasetError: a row differs from the episodes table, or its action is not one of the game's.
     """
     check_actions(shard, columns["action"], first)
     ends = places.remaining == 1
@@ -64,10 +64,10 @@ def check_steps(shard: StepShard, columns: Columns, places: Places, first: int) 
 
 
 def check_actions(shard: StepShard, actions: np.ndarray, first: int) -> None:
-    """Refuse actions that the game does not have, in consecutive rows from `first` on.
+    """Check that the game has all actions in consecutive rows, the first of which is row `first`.
 
     Raises:
-        DatasetError: there is one.
+        DatasetError: an action is not one of the game's.
     """
     count = len(shard.action_names)
     if len(actions) and (actions.min() < 0 or actions.max() >= count):

@@ -1,4 +1,4 @@
-"""Tables of steps that can be read from any row on: Parquet files, local or not, and prepared datasets."""
+"""Reads tables of steps from any row on: Parquet files, local or remote, and prepared datasets."""
 
 import json
 import os
@@ -23,21 +23,21 @@ Columns = dict[str, np.ndarray]
 T = TypeVar("T")
 
 PIECE_ROWS = 128
-"""Rows that are decoded at a time: 1 MB of frames stays in the processor's cache."""
+"""The number of rows decoded at a time: 1 MB of frames stays in the processor's cache."""
 
 WAITS = (0.25, 0.5, 1, 2)
-"""Seconds before each further attempt to read from elsewhere."""
+"""The seconds to wait before each further attempt at a remote read."""
 
 STEP_COLUMNS = {
     "observation": "image", "action": "integer", "reward": "floating", "terminated": "boolean",
     "truncated": "boolean", "return_to_go": "floating", "checkpoint": "integer", "episode": "integer",
     "step": "integer",
 }  # fmt: skip
-"""The columns of steps that are read, each with its kind of values."""
+"""The columns read from steps, each with its kind of values."""
 
 
 def is_kind(found: pa.DataType, kind: str) -> bool:
-    """Whether values of an Arrow type are `integer`, `floating`, `boolean`, `string` or an `image`."""
+    """Returns whether an Arrow type holds `integer`, `floating`, `boolean`, `string` or `image` values."""
     if kind == "image":
         return pa.types.is_struct(found) or pa.types.is_binary(found) or pa.types.is_large_binary(found)
     if kind == "string":
@@ -51,19 +51,19 @@ def is_kind(found: pa.DataType, kind: str) -> bool:
 
 
 class StepShard(ABC):
-    """Steps in order of play, by row."""
+    """A table of steps in order of play, read by row."""
 
     name: str
-    """For messages."""
+    """The shard's name in messages."""
     rows: int
     schema: pa.Schema
 
     @cached_property
     def action_names(self) -> tuple[str, ...]:
-        """The game's actions, of a schema that is that of steps.
+        """Returns the game's actions, after checking that the schema is that of steps.
 
         Raises:
-            DatasetError: the schema is another.
+            DatasetError: the schema is different.
         """
         names = _class_names(self.schema, "action")
         missing = [column for column in STEP_COLUMNS if self.schema.get_field_index(column) < 0]
@@ -83,15 +83,15 @@ class StepShard(ABC):
 
     @abstractmethod
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Rows start … stop - 1 of some columns, one table after another."""
+        """Yield rows start to stop - 1 of some columns, one table after another."""
 
     def read_pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Columns]:
-        """Rows start … stop - 1, a few at a time: an array for each column.
+        """Yield rows start to stop - 1, a few at a time, as an array for each column.
 
-        Observations are of shape (n, 84, 84), uint8.
+        Observations have shape (n, 84, 84), uint8.
 
         Raises:
-            DatasetError: the file is damaged, or a frame is no 84×84 greyscale image.
+            DatasetError: the file is damaged, or a frame is not an 84×84 greyscale image.
         """
         try:
             for table in self.read_tables(start, stop, columns):
@@ -108,7 +108,7 @@ class StepShard(ABC):
             raise DatasetError(f"{self.name}: rows {start:,} to {stop - 1:,}: {error}") from None
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Columns:
-        """Rows start … stop - 1 at once; otherwise as `read_pieces`."""
+        """Returns rows start to stop - 1 at once, in the same form as `read_pieces`."""
         whole: Columns = {}
         done = 0
         for piece in self.read_pieces(start, stop, columns):
@@ -120,7 +120,7 @@ class StepShard(ABC):
         return whole or {name: np.empty(0) for name in columns}
 
     def read_numbers(self, columns: Sequence[str]) -> Columns:
-        """All rows of some columns that are no images."""
+        """Returns all rows of some columns other than images."""
         return self.read(0, self.rows, columns)
 
 
@@ -130,7 +130,7 @@ class ParquetShard(StepShard):
     def __init__(self, url: str, *, token: str | bool | None = None) -> None:
         self.name = url
         options = {"token": token} if url.startswith("hf://") and token is not None else {}
-        # A path is no chain of file systems, whatever its name.
+        # A path is never a chain of file systems, whatever its name.
         self._fs, self._path = fsspec.url_to_fs(url, **options) if "://" in url else (LocalFileSystem(), url)
         self._metadata, self.schema, counts = self._try(self._read_footer)
         self._bounds = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -142,11 +142,11 @@ class ParquetShard(StepShard):
             )
 
     def read_table(self, columns: Sequence[str]) -> pa.Table:
-        """All rows of some columns."""
+        """Returns all rows of some columns."""
         return self._read_groups(range(len(self._bounds) - 1), columns)
 
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Rows start … stop - 1 of some columns: from disk by row group, from elsewhere at once."""
+        """Yield rows start to stop - 1 of some columns: by row group from disk, at once from elsewhere."""
         first = int(np.searchsorted(self._bounds, start, "right")) - 1
         last = int(np.searchsorted(self._bounds, stop))
         together = 1 if self._is_local else last - first
@@ -186,7 +186,7 @@ class ParquetShard(StepShard):
         return isinstance(self._fs, LocalFileSystem)
 
     def _open(self) -> Any:
-        # The cache that fsspec would put in between copies what pyarrow asks for in the right pieces already.
+        # fsspec's cache would only copy what pyarrow already requests in the right pieces.
         if not self._is_local:
             return self._fs.open(self._path, cache_type="none")
         if not stat.S_ISREG(os.stat(self._path).st_mode):  # noqa: PTH116
@@ -194,7 +194,7 @@ class ParquetShard(StepShard):
         return pa.OSFile(self._path)
 
     def _try(self, use: Callable[[Any], T]) -> T:
-        """Open the file and use it; where a network lies between, again if that fails."""
+        """Open the file and use it, retrying after failures if it is on a network."""
         for wait in () if self._is_local else WAITS:
             try:
                 with self._open() as file:
@@ -218,7 +218,7 @@ class ParquetShard(StepShard):
 
 
 class ArrowShard(StepShard):
-    """A prepared `Dataset`, whose Arrow table is mapped from disk."""
+    """A prepared `Dataset`, with its Arrow table mapped from disk."""
 
     def __init__(self, dataset: Any) -> None:
         if dataset._indices is not None:
@@ -232,7 +232,7 @@ class ArrowShard(StepShard):
         self.schema = dataset.features.arrow_schema
 
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Rows start … stop - 1 of some columns."""
+        """Yield rows start to stop - 1 of some columns."""
         yield self._data.table.select(list(columns)).slice(start, stop - start)
 
 
@@ -243,7 +243,7 @@ def _to_numpy(name: str, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
-    """The names of a ClassLabel, which `datasets` keeps in the schema; None if there are none."""
+    """Returns the names of a ClassLabel, which `datasets` keeps in the schema; None if there are none."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         feature = features[column]

@@ -1,4 +1,4 @@
-"""Where frame stores are kept: written once for each shard, used by all processes, bounded in size."""
+"""Keeps frame stores: written once for each shard, used by all processes, bounded in size."""
 
 import contextlib
 import hashlib
@@ -14,19 +14,19 @@ from .frame_store import SUFFIX, FrameStore, write_store
 from .step_shards import ParquetShard, StepShard
 
 THREADS = min(4, os.cpu_count() or 1)
-"""That write a store; each holds about 50 MB."""
+"""The number of threads that write a store; each holds about 50 MB."""
 _STAMPS = ("size", "mtime", "etag", "ETag", "blob_id", "generation", "updated", "LastModified")
-"""What file systems say of a file that changes with its content."""
+"""The details of a file, in any file system, that change with its content."""
 
 
 class StoreCache:
-    """A folder of frame stores. Who holds its lock is the only one that writes.
+    """A folder of frame stores. Only the process that holds its lock writes.
 
     Args:
-        folder: of the stores; None is `atari-dqn-replay` among the Hugging Face assets, so HF_HOME and
-            HF_ASSETS_CACHE say where.
-        limit: bytes of all stores. Beyond that, those go that were opened the longest time ago; those of
-            the dataset that is being opened stay in any case.
+        folder: the folder of the stores; None is `atari-dqn-replay` among the Hugging Face assets, which
+            HF_HOME and HF_ASSETS_CACHE locate.
+        limit: the bytes of all stores. Beyond it, the least recently opened stores are removed, but never
+            those of the dataset being opened.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, limit: int) -> None:
@@ -34,11 +34,11 @@ class StoreCache:
         self._limit = limit
 
     def open(self, shards: list[StepShard], identity: str) -> list[FrameStore]:
-        """The stores of some shards; those that are not there yet are written.
+        """Returns the stores of some shards, writing those that do not exist yet.
 
         Args:
-            shards: to open.
-            identity: tells apart what has no file that could be looked at.
+            shards: the shards to open.
+            identity: what distinguishes shards that have no file to examine.
 
         Raises:
             DatasetError: a shard cannot be read, or the folder cannot be written.
@@ -66,7 +66,7 @@ class StoreCache:
     def _write(
         self, shard: StepShard, path: Path, in_use: list[Path], progress: Callable[[int], object]
     ) -> None:
-        """Write a store, if nobody else has meanwhile."""
+        """Write a store, unless another process has written it meanwhile."""
         from huggingface_hub.utils import WeakFileLock  # imported late: it loads an HTTP library
 
         with WeakFileLock(self._folder / ".lock"):
@@ -75,7 +75,7 @@ class StoreCache:
                 self._trim(in_use)
 
     def _trim(self, in_use: list[Path]) -> None:
-        """Remove what is left over of killed writers, and the oldest stores beyond the limit."""
+        """Remove the leftovers of killed writers, and the oldest stores beyond the limit."""
         for leftover in self._folder.glob(f"*{TEMPORARY_SUFFIX}"):
             leftover.unlink(missing_ok=True)
         stores = {path: path.stat() for path in self._folder.glob(f"*{SUFFIX}")}
@@ -99,7 +99,7 @@ def _default_folder() -> Path:
 
 
 def _fingerprint(shard: StepShard, identity: str) -> str:
-    """Changes when the shard does."""
+    """Returns a string that changes when the shard does."""
     stamps = {}
     if isinstance(shard, ParquetShard):
         info = shard._fs.info(shard._path)
@@ -109,11 +109,11 @@ def _fingerprint(shard: StepShard, identity: str) -> str:
 
 
 def _open(path: Path) -> FrameStore | None:
-    """A store that is there and whole; it counts as used now."""
+    """Returns a store if it exists and is intact; it then counts as used now."""
     if not path.exists():
         return None
-    # File systems' own time of the last access is too coarse, or off.
-    with contextlib.suppress(OSError):  # a folder that was prepared for many may be read-only
+    # File systems' own access times are too coarse, or turned off.
+    with contextlib.suppress(OSError):  # a folder prepared for many users may be read-only
         path.touch()
     try:
         return FrameStore(path)

@@ -1,6 +1,6 @@
-"""What lies behind the `Dataset` and `IterableDataset` that load_dataset gave.
+"""Finds the files behind the `Dataset` and `IterableDataset` that load_dataset returned.
 
-`datasets` is never imported here: whoever has such an object has imported it.
+`datasets` is never imported here: the owner of such an object has already imported it.
 """
 
 import os
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     import datasets
 
 Dataset: TypeAlias = "str | os.PathLike[str] | datasets.Dataset | datasets.IterableDataset"
-"""What readers read."""
+"""What readers accept as a dataset."""
 
 
 def is_table(dataset: Any) -> bool:
-    """Whether it is a prepared `Dataset`."""
+    """Returns whether it is a prepared `Dataset`."""
     library = sys.modules.get("datasets")
     return library is not None and isinstance(dataset, library.Dataset)
 
 
 def is_stream(dataset: Any) -> bool:
-    """Whether it is an `IterableDataset`."""
+    """Returns whether it is an `IterableDataset`."""
     library = sys.modules.get("datasets")
     return library is not None and isinstance(dataset, library.IterableDataset)
 
 
 def files_of_stream(stream: Any) -> tuple[list[str], str | bool | None]:
-    """The Parquet files behind a stream that nothing was done to since it was loaded, and its token.
+    """Returns the Parquet files and the token behind a stream that is unchanged since it was loaded.
 
     Raises:
-        DatasetError: something was done to it, or it is of something else.
+        DatasetError: the stream was changed, or has a different origin.
     """
     return _files_of_source(stream._ex_iterable)
 

@@ -1,4 +1,4 @@
-"""Batches of transitions: stacked observations, n-step returns, and what comes next."""
+"""Reads batches of transitions: stacked observations, n-step returns, and next observations."""
 
 import numpy as np
 
@@ -14,9 +14,9 @@ from .stacking import check_stack, stack_rows
 
 
 class Transitions(Batches):
-    """Batches of transitions, each step of the selection once per epoch.
+    """Yields batches of transitions, each step of the selection once per epoch.
 
-    A batch is a dict of arrays, B samples each:
+    A batch is a dict of arrays, with B samples each:
 
     | key | shape, dtype | |
     |---|---|---|
@@ -26,37 +26,37 @@ class Transitions(Batches):
     | next_observation | like observation | after those steps; zeros where the episode is over |
     | terminated | (B,) bool | the game ended the episode within n_step steps |
     | truncated | (B,) bool | the time limit or the end of the log cut it off within n_step steps |
-    | discount | (B,) float32 | what the value of next_observation counts: gamma^steps, or 0 |
+    | discount | (B,) float32 | the factor on the value of next_observation: gamma^steps, or 0 |
 
-    The order is the same for any number of ranks and DataLoader workers (give `batch_size=None` there), and
-    `state_dict` and `load_state_dict` resume in it to the batch; see `Reader`.
+    The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
+    `state_dict` and `load_state_dict` resume exactly at a batch; see `Reader`.
 
-    Bootstrapping: after a termination there is nothing to come, so `discount` is 0. At a truncation play
-    would have gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped
-    from. Only the very last step of a truncated episode has no next observation (no log stores it): there
-    `discount` is 0 without `terminated`, and a loss that should not learn a value of zero leaves it out.
+    Bootstrapping: after a termination nothing follows, so `discount` is 0. At a truncation play would have
+        gone on: fewer steps are taken, and the value of the last stored observation is bootstrapped from.
+        Only the very last step of a truncated episode has no next observation (no log stores it): there
+        `discount` is 0 without `terminated`, and a loss that should not learn a value of zero leaves it out.
 
     Args:
-        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` that load_dataset gave.
-        config_name: `<game>-<quality>`, of a folder or a repo.
-        split: `run_1` …, of a folder or a repo.
-        batch_size: samples in a batch.
-        frame_stack: frames in an observation.
-        n_step: steps summed in a reward.
-        gamma: discount per step.
-        shuffle: mix samples from all over the selection; False gives them in order of play.
-        seed: of the order.
-        drop_last: leave out a last batch that is not full.
-        episodes: which episodes; all if None.
-        preprocessing: what to change in a batch.
-        memory: bytes of frames held; more of it mixes better. Every worker of a DataLoader has its own.
-        rank: which of `world_size` processes this is.
-        world_size: how many share the batches.
-        revision: a branch, tag or commit, of a repo.
-        token: for a private repo; None takes it from the usual places.
+        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` from load_dataset.
+        config_name: the config of a folder or a repo, `<game>-<quality>`.
+        split: the split of a folder or a repo, `run_1` ….
+        batch_size: the number of samples in a batch.
+        frame_stack: the number of frames in an observation.
+        n_step: the number of steps summed in a reward.
+        gamma: the discount per step.
+        shuffle: whether to mix samples from the whole selection; if False, they come in order of play.
+        seed: the seed of the order.
+        drop_last: whether to omit a last batch that is not full.
+        episodes: the episodes to read; all if None.
+        preprocessing: changes to make to each batch.
+        memory: the bytes of frames held; more mixes better. Each worker of a DataLoader has its own.
+        rank: this process's rank among `world_size` processes.
+        world_size: the number of processes that share the batches.
+        revision: a branch, tag or commit of a repo.
+        token: the token for a private repo; None uses the usual locations.
 
     Raises:
-        AtariReplayError: there is no such dataset, config or split, or an option is impossible.
+        AtariReplayError: the dataset, config or split does not exist, or an option is invalid.
 
     Example:
 
@@ -110,11 +110,11 @@ class Transitions(Batches):
         )
 
     def place_anchors(self, episodes: np.ndarray) -> Anchors:
-        """Every step of the selected episodes."""
+        """Returns every step of the selected episodes as an anchor."""
         return Anchors(episodes, np.zeros(len(episodes), np.int64), episodes["length"], 1)
 
     def look_up(self, pool: BlockPool, rows: np.ndarray) -> Batch:
-        """The transitions that begin in these rows."""
+        """Returns the transitions that begin in these rows."""
         step = pool.step[rows]
         ahead = self._n_step.look_ahead(pool.remaining[rows], pool.terminates[rows])
         reward_rows, within = self._n_step.rows(rows, ahead.taken)
