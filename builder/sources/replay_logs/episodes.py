@@ -19,6 +19,14 @@ from .replay_log import ReplayLog
 _MOST_BLACK_FRAMES = 64
 """The most black frames that a game is assumed to begin with."""
 
+_MOST_PADDING_AFTER = {
+    Link.START: 0,
+    Link.JOINED: 0,
+    Link.SKIPPED: PADDING_ROWS - 1,  # padding jumped over the lap's end
+    Link.CUT: PADDING_ROWS,
+}
+"""How much of an episode's padding can be left where the rows before a dump are lost."""
+
 
 @dataclass
 class Tally:
@@ -67,9 +75,12 @@ class EpisodeStream:
             self._part = PartFrames(log, first, self._numbers.rows_to_terminal())
             self._follows = self._padding_dropped = True
         last_row = LastRow(log, first)
+        # Looked for before other frames are opened: a download of one user only can be aborted.
+        padding = self._padding_after_gap(_MOST_PADDING_AFTER[link], last_row)
         self._frames = self._part or PlayFrames(log, first, alone=alone, last_row=last_row)
-        if link is not Link.JOINED:
-            self._begin_after_gap(link, last_row)
+        if link in (Link.SKIPPED, Link.CUT):
+            self._drop(padding)
+            self._at_reset = link is Link.SKIPPED or padding > 0
         elif begins_in_episode and not alone:
             self._skip_rest_of_episode()
 
@@ -91,15 +102,6 @@ class EpisodeStream:
     def close(self) -> None:
         """Close the files and stop the threads."""
         self._frames.close()
-
-    def _begin_after_gap(self, link: Link, last_row: LastRow) -> None:
-        if link is Link.SKIPPED:
-            # Padding crossed the end of the lap: at most two of its rows come after it.
-            self._drop(self._padding_after_gap(PADDING_ROWS - 1, last_row))
-        elif link is Link.CUT:
-            padding = self._padding_after_gap(PADDING_ROWS, last_row)
-            self._drop(padding)
-            self._at_reset = padding > 0
 
     def _read_episode(self, dump: int, number: int) -> Episode:
         rows = self._numbers.take_to_terminal()
@@ -178,6 +180,8 @@ class EpisodeStream:
         ordinary start of an episode in the same dump. Later dumps are not examined, so that the result does
         not depend on whether they are read too.
         """
+        if most == 0:
+            return 0
         numbers = NumbersCursor(self._log, self._first, alone=True)
         frames = PlayFrames(self._log, self._first, alone=True, last_row=last_row)
         with contextlib.closing(frames):
