@@ -1,0 +1,59 @@
+/** The geometry of plots, apart from their drawing. */
+
+/** Where in `width` the steps lie that meet a condition, each place once. */
+export function marksOf(values: ArrayLike<number>, isMeant: (value: number) => boolean, width: number): number[] {
+  const last = Math.max(1, values.length - 1);
+  const marks = new Set<number>();
+  for (let step = 0; step < values.length; step++) {
+    if (isMeant(values[step])) marks.add(Math.round((width * step) / last));
+  }
+  return [...marks];
+}
+
+/** The lowest and highest of some numbers and zero; never the same two. */
+export function rangeOf(values: ArrayLike<number>): { low: number; high: number } {
+  let low = 0;
+  let high = 0;
+  for (let place = 0; place < values.length; place++) {
+    low = Math.min(low, values[place]);
+    high = Math.max(high, values[place]);
+  }
+  return low === high ? { low, high: low + 1 } : { low, high };
+}
+
+/** A line through all values, as an SVG path; of many values, the lowest and highest of each stretch. */
+export function lineOf(values: ArrayLike<number>, width: number, height: number): string {
+  const { low, high } = rangeOf(values);
+  const last = Math.max(1, values.length - 1);
+  const stretch = Math.max(1, Math.floor(values.length / width));
+  const point = (step: number) =>
+    `${((width * step) / last).toFixed(1)} ${(height * (1 - (values[step] - low) / (high - low))).toFixed(1)}`;
+  const points: string[] = [];
+  for (let first = 0; first < values.length; first += stretch) {
+    const end = Math.min(values.length, first + stretch);
+    let lowest = first;
+    let highest = first;
+    for (let step = first; step < end; step++) {
+      if (values[step] < values[lowest]) lowest = step;
+      if (values[step] > values[highest]) highest = step;
+    }
+    for (const step of new Set([Math.min(lowest, highest), Math.max(lowest, highest)])) points.push(point(step));
+  }
+  return points.length ? `M${points.join("L")}` : "";
+}
+
+/** How often each value from 0 to `kinds` - 1 occurs. */
+export function countsOf(values: ArrayLike<number>, kinds: number): number[] {
+  const counts = new Array<number>(kinds).fill(0);
+  for (let place = 0; place < values.length; place++) counts[values[place]] = (counts[values[place]] ?? 0) + 1;
+  return counts;
+}
+
+/** Round numbers between two bounds: about as many as asked for. */
+export function ticksOf(low: number, high: number, about: number): number[] {
+  const rough = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? power;
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, place) => (first + place) * step);
+}
