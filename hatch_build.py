@@ -3,6 +3,7 @@
 An editable install keeps the flat shape; `atari_dqn_replay.py` sets `__path__`, so both import alike.
 """
 
+from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -16,6 +17,12 @@ PLACES = {
     "replay_reader": "atari_dqn_replay/replay_reader",
     "cards": "atari_dqn_replay/cards",
     "py.typed": "atari_dqn_replay/py.typed",
+    # Of the explorer, what runs: neither the page's sources nor what builds them.
+    "explorer/page": "atari_dqn_replay/explorer/page",
+    **{
+        f"explorer/{path.name}": f"atari_dqn_replay/explorer/{path.name}"
+        for path in (Path(__file__).parent / "explorer").glob("*.py")
+    },
 }
 
 

@@ -21,6 +21,8 @@ COMMANDS = (
     "export",
     "remove",
     "render",
+    "render-episode",
+    "explore",
 )
 """In the order in which `--help` lists them. Each is a file of this folder; see `Command`."""
 

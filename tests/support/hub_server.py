@@ -35,6 +35,12 @@ GIT_ATTRIBUTES = "".join(
     f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES
 ).encode()
 CHUNK = 2**20
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "X-Repo-Commit,X-Error-Code,X-Error-Message,ETag,Link,Accept-Ranges,"
+    "Content-Range,X-Linked-Size,X-Linked-ETag",
+}
+"""The Hub lets pages of other sites read from it."""
 
 
 @dataclass
@@ -280,13 +286,14 @@ class HubServer:
             raise RefusalError(
                 403, f'You don\'t have the rights to create a dataset under the namespace "{owner}"'
             )
-        if wanted.get("type") != "dataset":
-            raise RefusalError(400, "only dataset repos are served here")
+        kind = wanted.get("type")
+        if kind not in ("dataset", "space"):
+            raise RefusalError(400, "only dataset repos and Spaces are served here")
         repo_id = f"{owner}/{wanted['name']}"
-        url = {"url": f"{self.url}/datasets/{repo_id}", "name": repo_id}
+        url = {"url": f"{self.url}/{kind}s/{repo_id}", "name": repo_id}
         with self.lock:
             if repo_id in self.repos:
-                return Response(409, {"error": "You already created this dataset repo", **url})
+                return Response(409, {"error": f"You already created this {kind} repo", **url})
             private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
             self.repos[repo_id] = Repo(repo_id, owner, private)
             self.repos[repo_id].append(
@@ -557,7 +564,7 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
 
 
 _REPO = r"([^/]+/[^/]+)"
-_API = rf"/api/datasets/{_REPO}"
+_API = rf"/api/(?:datasets|spaces)/{_REPO}"
 _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
     (method, re.compile(pattern), route)
     for method, pattern, route in [
@@ -571,7 +578,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
         ("POST", rf"{_API}/branch/([^/]+)", HubServer._create_branch),
         ("DELETE", rf"{_API}/branch/([^/]+)", HubServer._delete_branch),
         ("POST", rf"{_API}/preupload/([^/]+)", HubServer._preupload),
-        ("POST", rf"/datasets/{_REPO}\.git/info/lfs/objects/batch", HubServer._lfs_batch),
+        ("POST", rf"/(?:datasets|spaces)/{_REPO}\.git/info/lfs/objects/batch", HubServer._lfs_batch),
         ("PUT", r"/lfs/([0-9a-f]{64})", HubServer._receive),
         ("POST", r"/lfs/([0-9a-f]{64})/verify", HubServer._lfs_verify),
         ("POST", rf"{_API}/commit/([^/]+)", HubServer._commit),
@@ -579,8 +586,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
         ("GET", rf"{_API}/tree/([^/]+)", HubServer._tree),
         ("GET", rf"{_API}/tree/([^/]+)/(.+)", HubServer._tree),
         ("POST", rf"{_API}/paths-info/([^/]+)", HubServer._paths_info),
-        ("GET", rf"/datasets/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
-        ("HEAD", rf"/datasets/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
+        ("GET", rf"/(?:datasets|spaces)/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
+        ("HEAD", rf"/(?:datasets|spaces)/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
     ]
 ]
 
@@ -629,6 +636,14 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         self.send(response)
 
+    def do_OPTIONS(self) -> None:
+        """What a browser asks before it shows a token."""
+        allowed = {
+            "Access-Control-Allow-Methods": "GET, HEAD",
+            "Access-Control-Allow-Headers": "authorization, range",
+        }
+        self.send(Response(204, b"", allowed))
+
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = respond  # noqa: N815
 
     def send(self, response: Response) -> None:
@@ -637,7 +652,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = response.length if response.file else len(response.body)
         self.send_response(response.status)
-        for name, value in ({"Content-Type": "application/json"} | response.headers).items():
+        for name, value in ({"Content-Type": "application/json"} | CORS | response.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(length))
         self.end_headers()

@@ -77,7 +77,7 @@ export function Curve({ explorer, game }: { explorer: Explorer; game: Game }) {
           return (
             <g class={`${runClass(number)} ${number === run ? "chosen" : ""}`}>
               <path class="band" d={bandOf(ofRun, scale)} />
-              <path class="mean" d={`M${ofRun.map((point) => `${scale.x(point.checkpoint)} ${scale.y(point.mean)}`).join("L")}`} />
+              <path class="mean" d={meansOf(ofRun, scale)} />
               {ofRun.length < 12 &&
                 ofRun.map((point) => <circle class="dot" r="2" cx={scale.x(point.checkpoint)} cy={scale.y(point.mean)} />)}
             </g>
@@ -154,6 +154,11 @@ function scaleOf(points: Point[], game: Game): Scale {
   const y = (value: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low));
   const whole = ticksOf(first, last, 6).filter((each) => Number.isInteger(each));
   return { x, y, ticks: ticksOf(low, high, 4), checkpoints: whole };
+}
+
+function meansOf(points: Point[], { x, y }: Scale): string {
+  if (points.length === 0) return "";
+  return `M${points.map((point) => `${x(point.checkpoint)} ${y(point.mean)}`).join("L")}`;
 }
 
 function bandOf(points: Point[], { x, y }: Scale): string {

@@ -77,8 +77,8 @@ function Controls({ explorer }: { explorer: Explorer }) {
   return (
     <div class="controls" role="toolbar" aria-label="Playback">
       <div class="group">
-        <Button name="To the start" sign="⏮" onClick={() => explorer.seek(0)} />
-        <Button name="One frame back" sign="◀" onClick={() => explorer.move(-1)} />
+        <Button name="To the start" path="M4 4h2v12H4zM16 4v12L7 10z" onClick={() => explorer.seek(0)} />
+        <Button name="One frame back" path="M13 4v12L5 10z" onClick={() => explorer.move(-1)} />
         <button
           type="button"
           class="play"
@@ -86,12 +86,10 @@ function Controls({ explorer }: { explorer: Explorer }) {
           title={isPlaying ? "Pause (space)" : "Play (space)"}
           onClick={() => explorer.togglePlay()}
         >
-          <svg viewBox="0 0 20 20" aria-hidden="true">
-            <path d={isPlaying ? "M5 4h3.500v12H5zM11.500 4H15v12h-3.500z" : "m6 3.500 10 6.500-10 6.500z"} />
-          </svg>
+          <Sign path={isPlaying ? "M5 4h3.500v12H5zM11.500 4H15v12h-3.500z" : "m6 3.500 10 6.500-10 6.500z"} />
         </button>
-        <Button name="One frame on" sign="▶" onClick={() => explorer.move(1)} />
-        <Button name="Next episode" sign="⏭" onClick={() => void explorer.stepEpisode(1)} />
+        <Button name="One frame on" path="M7 4v12l8-6z" onClick={() => explorer.move(1)} />
+        <Button name="Next episode" path="M14 4h2v12h-2zM4 4v12l9-6z" onClick={() => void explorer.stepEpisode(1)} />
       </div>
       <label class="speed">
         <select
@@ -125,10 +123,18 @@ function Controls({ explorer }: { explorer: Explorer }) {
   );
 }
 
-function Button({ name, sign, onClick }: { name: string; sign: string; onClick: () => void }) {
+function Button({ name, path, onClick }: { name: string; path: string; onClick: () => void }) {
   return (
     <button type="button" class="icon" aria-label={name} title={name} onClick={onClick}>
-      <span aria-hidden="true">{sign}</span>
+      <Sign path={path} />
     </button>
+  );
+}
+
+function Sign({ path }: { path: string }) {
+  return (
+    <svg viewBox="0 0 20 20" aria-hidden="true">
+      <path d={path} />
+    </svg>
   );
 }
