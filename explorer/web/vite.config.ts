@@ -4,19 +4,18 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  worker: {
-    format: "es",
-    rolldownOptions: { output: { entryFileNames: "[name].js", chunkFileNames: "[name].js" } },
-  },
   build: {
     outDir: "../page",
     emptyOutDir: true,
     assetsInlineLimit: 0,
+    license: { fileName: "licenses.md" },
     modulePreload: { polyfill: false },
     target: "es2022",
     rolldownOptions: {
+      // The worker is an entry of its own, so that the licenses of what it uses are told as well.
+      input: { explorer: "index.html", worker: "src/frames/worker.ts" },
       output: {
-        entryFileNames: "explorer.js",
+        entryFileNames: "[name].js",
         chunkFileNames: "[name].js",
         assetFileNames: "[name][extname]",
       },

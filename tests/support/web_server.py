@@ -5,6 +5,7 @@ It counts what it sends, so that tests can say how often each byte was asked for
 
 import base64
 import contextlib
+import mimetypes
 import re
 import threading
 import time
@@ -143,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"Not Found")
             return
         content = file.read_bytes()
-        headers = {}
+        headers = {"Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
         if self.web.etags:
             headers["ETag"] = f'"{file.stat().st_mtime_ns:x}-{len(content):x}"'
         if self.web.gzip_encoding:

@@ -107,8 +107,9 @@ export class Explorer {
 
   /** Show another episode, or another step of this one, in the active pane. */
   async select(wish: Partial<Selection>): Promise<void> {
-    await this.show(this.active, { ...this.wishFor(wish), ...wish });
+    const showing = this.show(this.active, { ...this.wishFor(wish), ...wish });
     this.writeAddress(true);
+    await showing;
   }
 
   /** Show the next episode of the list, or the one before. */
@@ -142,14 +143,16 @@ export class Explorer {
 
   /** Show a second episode beside the first, at first the same one; or only one again. */
   async toggleBeside(): Promise<void> {
+    let showing: Promise<void> | undefined;
     if (this.panes.length > 1) {
       this.closeBeside();
     } else if (this.pane) {
       this.active = 1;
-      await this.show(1, { ...this.panes[0].selection, step: this.panes[0].playback?.step ?? 0 });
+      showing = this.show(1, { ...this.panes[0].selection, step: this.panes[0].playback?.step ?? 0 });
     }
     this.writeAddress(true);
     this.tell();
+    await showing;
   }
 
   /** Let keys and the list work on this pane. */

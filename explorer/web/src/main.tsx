@@ -11,20 +11,29 @@ const HUB = "https://huggingface.co";
 
 const history = {
   write(query: string, isNew: boolean): void {
-    const url = query || location.pathname;
-    clearTimeout(soon);
-    if (query === location.search) return;
-    if (isNew) window.history.pushState(null, "", url);
-    else replaceSoon(url);
+    if (isNew) {
+      replaceNow();
+      if (query !== location.search) window.history.pushState(null, "", query || location.pathname);
+    } else {
+      replaceSoon(query);
+    }
     if (window.parent !== window) window.parent.postMessage({ queryString: query.slice(1) }, HUB);
   },
 };
 
-let soon: ReturnType<typeof setTimeout> | undefined;
+let waiting: { query: string; timer: ReturnType<typeof setTimeout> } | undefined;
 
 /** Browsers allow an address to change only so often. */
-function replaceSoon(url: string): void {
-  soon = setTimeout(() => window.history.replaceState(null, "", url), 200);
+function replaceSoon(query: string): void {
+  clearTimeout(waiting?.timer);
+  waiting = { query, timer: setTimeout(replaceNow, 200) };
+}
+
+function replaceNow(): void {
+  if (!waiting) return;
+  clearTimeout(waiting.timer);
+  window.history.replaceState(null, "", waiting.query || location.pathname);
+  waiting = undefined;
 }
 
 const explorer = new Explorer(await readSettings(), startShards(), history);

@@ -53,5 +53,5 @@ export class Shards {
 
 /** Start the worker. */
 export function startShards(): Shards {
-  return new Shards(new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "worker" }));
+  return new Shards(new Worker(new URL("worker.js", document.baseURI), { type: "module" }));
 }

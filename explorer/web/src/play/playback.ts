@@ -23,8 +23,10 @@ const NEAR_END = 256;
 export class Playback {
   step: number;
   isPlaying = false;
-  /** Frames that were not there when they were due, since play began. */
-  late = 0;
+  /** How often play had to wait for frames that were not yet read, since it began. */
+  waits = 0;
+  /** Frames that were left out because the browser drew too seldom, since play began. */
+  skipped = 0;
   /** Frames that were shown since play began. */
   shown = 0;
   /** The step whose frame is on the canvas; -1 before the first. */
@@ -76,7 +78,7 @@ export class Playback {
   play(): void {
     if (this.step === this.length - 1) this.step = 0;
     this.isPlaying = true;
-    this.late = this.shown = 0;
+    this.waits = this.skipped = this.shown = 0;
     this.restartClock();
     this.prefetch();
     this.request = requestAnimationFrame((now) => this.tick(now));
@@ -129,13 +131,13 @@ export class Playback {
   private advance(due: number, now: number): void {
     if (this.frame(due) === undefined) {
       // What is not there cannot be shown: wait for it rather than skip it.
-      this.late += 1;
+      this.waits += 1;
       this.clock = new Clock(now, this.step, this.framesPerSecond);
       this.prefetch();
       return;
     }
     const expected = Math.max(1, Math.ceil(this.framesPerSecond / 60));
-    this.late += Math.max(0, due - this.step - expected);
+    this.skipped += Math.max(0, due - this.step - expected);
     this.shown += due - this.step;
     this.step = due;
     this.prefetch();

@@ -33,7 +33,8 @@ function PaneView({ explorer, pane, index }: { explorer: Explorer; pane: Pane; i
     <article
       class={isActive ? "pane active" : "pane"}
       data-state={problem ? "problem" : playback && playback.shownStep >= 0 ? "shown" : "reading"}
-      data-late={playback?.late}
+      data-waits={playback?.waits}
+      data-skipped={playback?.skipped}
       data-shown={playback?.shown}
       onPointerDown={() => explorer.activate(index)}
       onFocusIn={() => explorer.activate(index)}
@@ -117,7 +118,7 @@ function Controls({ explorer }: { explorer: Explorer }) {
       </button>
       {playback && <SaveMenu explorer={explorer} playback={playback} />}
       <span class="late" aria-live="off">
-        {playback && playback.late > 0 ? `${count(playback.late)} late` : ""}
+        {playback && playback.waits + playback.skipped > 0 ? `${count(playback.waits + playback.skipped)} late` : ""}
       </span>
     </div>
   );

@@ -1,0 +1,169 @@
+"""The page: built from its sources, and used in a browser against real servers and real logs.
+
+The tests in the browser are in `explorer/web/end-to-end`; here are what they look at, and what they saved.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from atari_dqn_replay.explorer.page_files import PAGE, settings_json
+from atari_dqn_replay.explorer.server import ExplorerServer, Served, serve_folder
+from command import run
+from hub_server import HubServer, running_hub
+from logs import Played, write_log
+from PIL import Image
+from publishing import REPO
+from web_server import running_web
+from whole_collection import make_up_whole_collection
+
+WEB = PAGE.parent / "web"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is not installed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def packages() -> None:
+    """What the page is built and tested with, as its lock file says."""
+    if not (WEB / "node_modules").is_dir():
+        npm("ci")
+
+
+def npm(*arguments: str, **environment: str) -> None:
+    done = subprocess.run(
+        ["npm", *arguments],
+        cwd=WEB,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_sources_are_well_typed_and_pass_their_own_tests() -> None:
+    npm("run", "check")
+    npm("test")
+
+
+def test_the_page_in_the_package_is_what_its_sources_give(tmp_path: Path) -> None:
+    npm("run", "build", "--", "--outDir", str(tmp_path / "page"), "--logLevel", "error")
+    built = {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()}
+    committed = {path.name: path.read_bytes() for path in PAGE.iterdir()}
+    assert built.keys() == committed.keys(), "run `npm run build` in explorer/web"
+    different = [name for name, content in built.items() if content != committed[name]]
+    assert not different, "run `npm run build` in explorer/web"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_in_a_browser(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    played = play(tmp_path / "logs")
+    dataset = tmp_path / "dataset"
+    built = run("build", "all", "--source", tmp_path / "logs", "--out", dataset)
+    assert built.returncode == 0, built.stderr
+    tell_what_was_played(played, dataset, files)
+    (tmp_path / "whole").mkdir()
+    whole = make_up_whole_collection(tmp_path / "whole", tmp_path / "example")
+    with (
+        running(serve_folder(dataset, hub="https://example.org")) as folder,
+        running(serve_folder(whole, hub="https://example.org")) as whole_url,
+        running_hub() as hub,
+        running(ExplorerServer(Served(settings_json(dataset=REPO, hub=hub.url)))) as on_hub,
+        running_web(lay_out_web(tmp_path / "web", dataset)) as web,
+    ):
+        setting = {
+            "chromium": CHROMIUM,
+            "folder": folder,
+            "hub": on_hub,
+            "repo": REPO,
+            "token": hub.token,
+            "commit": publish_privately(hub, dataset),
+            "web": web.url,
+            "whole": whole_url,
+            "files": str(files),
+        }
+        (tmp_path / "setting.json").write_text(json.dumps(setting))
+        npm("run", "end-to-end", EXPLORER_SETTING=str(tmp_path / "setting.json"))
+    check_downloads(played, files)
+
+
+def play(logs: Path) -> Played:
+    """Real frames: a log of Pong with an episode longer than a row group, two small ones of Breakout."""
+    for number in (1, 2):
+        write_log(logs, [50, 60, 70, 90, 100, 40], capacity=200, game="Breakout", run=number, seed=number)
+    return write_log(logs, [40, 2600, 300, 80, 500, 600, 700, 900, 400], capacity=3000)
+
+
+def tell_what_was_played(played: Played, dataset: Path, files: Path) -> None:
+    tables = sorted((dataset / "episodes/pong/run_1").glob("*.parquet"))
+    rows = [row for table in tables for row in pq.read_table(table).to_pylist()]
+    assert sum(row["length"] for row in rows) == len(played)
+    told, first = [], 0
+    for row in rows:
+        steps = slice(first, first + row["length"])
+        actions = [played.game.actions[action] for action in played.action[steps]]
+        rewards = [int(reward) for reward in played.reward[steps]]
+        place = {key: row[key] for key in ("checkpoint", "episode", "length")}
+        told.append({**place, "action": actions, "reward": rewards})
+        first = steps.stop
+    (files / "pong.json").write_text(json.dumps(told))
+    (files / "pong.bin").write_bytes(played.observation.tobytes())
+
+
+def lay_out_web(folder: Path, dataset: Path) -> Path:
+    """The page, with datasets of every kind beside it."""
+    shutil.copytree(PAGE, folder / "page")
+    shutil.copytree(dataset, folder / "damaged")
+    (folder / "dataset").symlink_to(dataset)
+    for shard in (folder / "damaged/data/pong/run_1/checkpoint_00").glob("*.parquet"):
+        shard.write_bytes(bytes(shard.stat().st_size))
+    (folder / "no-dataset").mkdir()
+    (folder / "no-dataset/README.md").write_text("---\nconfigs: []\n---\n")
+    shutil.copytree(dataset, folder / "<img src=x onerror=alert(1)>")
+    card = folder / "<img src=x onerror=alert(1)>/README.md"
+    lines = card.read_text().splitlines(keepends=True)
+    card.write_text("".join([lines[0], "pretty_name: <script>alert(1)</script>\n", *lines[2:]]))
+    return folder
+
+
+def publish_privately(hub: HubServer, dataset: Path) -> str:
+    """Publish, and return the commit."""
+    done = run("publish", dataset, "--repo-id", REPO, "--private", env=hub.environment())
+    assert done.returncode == 0, done.stderr
+    return hub.repos[REPO].find("main").id
+
+
+@contextlib.contextmanager
+def running(server: ExplorerServer) -> Iterator[str]:
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield server.url
+        server.shutdown()
+
+
+def check_downloads(played: Played, files: Path) -> None:
+    """What was saved of the log's first episode shows the log's frames."""
+    frames = played.observation[:40]
+    name = "pong-run-1-checkpoint-0-episode-0"
+    assert (np.asarray(Image.open(files / f"{name}-step-3.png").convert("L")) == frames[3]).all()
+    with Image.open(files / f"{name}.gif") as gif:
+        assert getattr(gif, "n_frames", 0) == len(frames)
+        for number, frame in enumerate(frames):
+            gif.seek(number)
+            assert (np.asarray(gif.convert("L")) == frame).all()
+    (video,) = [*files.glob(f"{name}.mp4"), *files.glob(f"{name}.webm")]
+    assert imageio_ffmpeg.count_frames_and_secs(str(video))[0] == len(frames)
