@@ -26,7 +26,7 @@ from publishing import REPO
 from web_server import running_web
 from whole_collection import make_up_whole_collection
 
-WEB = PAGE.parent / "web"
+WEB = Path(__file__).parents[2] / "explorer" / "web"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is not installed")

@@ -34,7 +34,7 @@ describe("episodes", () => {
   test("of all checkpoints can be the best few, and a click shows one", async () => {
     const { page } = await open(browser, `${setting.folder}?game=pong&checkpoint=0`);
     await shown(page);
-    await page.getByLabel("of checkpoints").check();
+    await page.getByLabel("of other checkpoints").check();
     await expect.poll(async () => (await column(page, 1)).length).toBe(PLAYED.length);
     await page.locator("select[name=top]").selectOption("0.1");
     await page.getByRole("checkbox", { name: "complete" }).check();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { findKey, isForElement, KEYS } from "../src/keys";
 import { complete } from "../src/explorer";
 import { stickOf } from "../src/view/pad";
-import { countsOf, lineOf, marksOf, rangeOf, ticksOf } from "../src/view/paths";
+import { countsOf, lineOf, marksOf, rangeOf, sharesOf, ticksOf } from "../src/view/paths";
 
 describe("the pad", () => {
   test.each([
@@ -33,6 +33,12 @@ describe("plots", () => {
     const line = lineOf(values, 600, 100);
     expect(line.split("L").length).toBeLessThan(1300);
     expect(line).toContain(`${((600 * 12_345) / 19_999).toFixed(1)} 0.0`);
+  });
+
+  test("show how often an action occurs along the way", () => {
+    expect(sharesOf([0, 1, 1, 0], 1, 100, 10, 20)).toBe("M25.0 20v-10.0H50.0V20M50.0 20v-10.0H75.0V20");
+    const values = Array.from({ length: 20_000 }, (_, step) => step % 4);
+    expect(sharesOf(values, 3, 100, 10, 20).split("v-2.5")).toHaveLength(201);
   });
 
   test("count actions, those that never occur too", () => {

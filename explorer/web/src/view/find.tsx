@@ -133,7 +133,7 @@ function Filters({ explorer }: { explorer: Explorer }) {
               checked={span !== undefined}
               onChange={(event) => void explorer.list({}, event.currentTarget.checked ? { from: first, to: last } : undefined)}
             />
-            of checkpoints
+            of other checkpoints
           </label>
           {span && (
             <>

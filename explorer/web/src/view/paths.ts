@@ -10,6 +10,28 @@ export function marksOf(values: ArrayLike<number>, isMeant: (value: number) => b
   return [...marks];
 }
 
+/**
+ * How often a value occurs along the way, as an SVG path of bars that stand on `bottom`, the full `height` where
+ * it always does.
+ */
+export function sharesOf(values: ArrayLike<number>, kind: number, width: number, height: number, bottom: number): string {
+  const bars = Math.min(values.length, BARS);
+  let path = "";
+  for (let bar = 0; bar < bars; bar++) {
+    const first = Math.floor((bar * values.length) / bars);
+    const end = Math.floor(((bar + 1) * values.length) / bars);
+    let times = 0;
+    for (let step = first; step < end; step++) if (values[step] === kind) times += 1;
+    if (times === 0) continue;
+    const tall = Math.max(1, (height * times) / (end - first));
+    const right = (width * (bar + 1)) / bars;
+    path += `M${((width * bar) / bars).toFixed(1)} ${bottom}v-${tall.toFixed(1)}H${right.toFixed(1)}V${bottom}`;
+  }
+  return path;
+}
+/** As many as there is room for to see. */
+const BARS = 200;
+
 /** The lowest and highest of some numbers and zero; never the same two. */
 export function rangeOf(values: ArrayLike<number>): { low: number; high: number } {
   let low = 0;

@@ -3,7 +3,7 @@ import type { Explorer } from "../explorer";
 import type { Playback } from "../play/playback";
 import { amount, count } from "./format";
 import { useChanges } from "./hooks";
-import { countsOf, lineOf, marksOf, rangeOf } from "./paths";
+import { countsOf, lineOf, rangeOf, sharesOf } from "./paths";
 import { useCheckpointActions } from "./checkpoint_actions";
 
 const WIDTH = 600;
@@ -18,7 +18,7 @@ export function Plots({ explorer, playback }: { explorer: Explorer; playback: Pl
   const line = useMemo(() => lineOf(steps.returnToGo, WIDTH, HEIGHT), [steps]);
   const { low, high } = useMemo(() => rangeOf(steps.returnToGo), [steps]);
   const rows = useMemo(
-    () => Array.from({ length: kinds }, (_, kind) => marksOf(steps.action, (action) => action === kind, WIDTH)),
+    () => Array.from({ length: kinds }, (_, kind) => sharesOf(steps.action, kind, WIDTH, ROW - 3, ROW * (kind + 1) - 1)),
     [steps, kinds],
   );
   const zero = HEIGHT * (1 - (0 - low) / (high - low));
@@ -52,8 +52,8 @@ export function Plots({ explorer, playback }: { explorer: Explorer; playback: Pl
               onClick={goTo(explorer, playback)}
               aria-hidden="true"
             >
-              {rows.map((marks, kind) => (
-                <path class="mark" d={marks.map((x) => `M${x} ${ROW * kind + 2}v${ROW - 4}`).join("")} />
+              {rows.map((shares) => (
+                <path class="share" d={shares} />
               ))}
             </svg>
             <Here playback={playback} />
