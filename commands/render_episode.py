@@ -7,7 +7,7 @@ from .arguments import to_path, to_positive
 SUMMARY = "write an episode of a dataset as a video (.mp4) or an animated image (.gif, .webp)"
 EXAMPLES = (
     "atari-dqn-replay render-episode dataset pong --out best.webp",
-    "atari-dqn-replay render-episode dataset pong --run 2 --checkpoint 9 --episode 3 --out episode.mp4 --fps 30",
+    "atari-dqn-replay render-episode dataset pong --run 2 --checkpoint 9 --episode 3 --out third.mp4",
     "atari-dqn-replay render-episode me/atari-dqn-replay ms-pacman --out best.gif --scale 2",
 )
 WHEN_STOPPED = "nothing was written; the same command starts from the beginning"

@@ -66,45 +66,63 @@ def test_the_page_in_the_package_is_what_its_sources_give(tmp_path: Path) -> Non
     assert not different, "run `npm run build` in explorer/web"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_in_a_browser(tmp_path: Path) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    played = play(tmp_path / "logs")
-    dataset = tmp_path / "dataset"
-    built = run("build", "all", "--source", tmp_path / "logs", "--out", dataset)
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Real frames: a log of Pong with an episode longer than a row group, two small ones of Breakout."""
+    logs = tmp_path_factory.mktemp("logs")
+    for number in (1, 2):
+        write_log(logs, [50, 60, 70, 90, 100, 40], capacity=200, game="Breakout", run=number, seed=number)
+    return write_log(logs, [40, 2600, 300, 80, 500, 600, 700, 900, 400], capacity=3000)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the browser's tests find what was played, and leave what they saved."""
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def setting(played: Played, files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Servers of every kind, and the file that tells the browser's tests where they are."""
+    folder = tmp_path_factory.mktemp("setting")
+    dataset = folder / "dataset"
+    built = run("build", "all", "--source", played.root, "--out", dataset)
     assert built.returncode == 0, built.stderr
     tell_what_was_played(played, dataset, files)
-    (tmp_path / "whole").mkdir()
-    whole = make_up_whole_collection(tmp_path / "whole", tmp_path / "example")
+    whole = make_up_whole_collection(folder / "whole", folder / "example")
     with (
-        running(serve_folder(dataset, hub="https://example.org")) as folder,
-        running(serve_folder(whole, hub="https://example.org")) as whole_url,
+        running(serve_folder(dataset, hub="https://example.org")) as on_folder,
+        running(serve_folder(whole, hub="https://example.org")) as on_whole,
         running_hub() as hub,
         running(ExplorerServer(Served(settings_json(dataset=REPO, hub=hub.url)))) as on_hub,
-        running_web(lay_out_web(tmp_path / "web", dataset)) as web,
+        running_web(lay_out_web(folder / "web", dataset)) as web,
     ):
-        setting = {
+        told = {
             "chromium": CHROMIUM,
-            "folder": folder,
+            "folder": on_folder,
             "hub": on_hub,
             "repo": REPO,
             "token": hub.token,
             "commit": publish_privately(hub, dataset),
             "web": web.url,
-            "whole": whole_url,
+            "whole": on_whole,
             "files": str(files),
         }
-        (tmp_path / "setting.json").write_text(json.dumps(setting))
-        npm("run", "end-to-end", EXPLORER_SETTING=str(tmp_path / "setting.json"))
-    check_downloads(played, files)
+        (folder / "setting.json").write_text(json.dumps(told))
+        yield folder / "setting.json"
 
 
-def play(logs: Path) -> Played:
-    """Real frames: a log of Pong with an episode longer than a row group, two small ones of Breakout."""
-    for number in (1, 2):
-        write_log(logs, [50, 60, 70, 90, 100, 40], capacity=200, game="Breakout", run=number, seed=number)
-    return write_log(logs, [40, 2600, 300, 80, 500, 600, 700, 900, 400], capacity=3000)
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+class TestInABrowser:
+    def test_episodes_are_watched_and_saved(self, setting: Path, played: Played, files: Path) -> None:
+        npm("run", "end-to-end", "watch", EXPLORER_SETTING=str(setting))
+        check_downloads(played, files)
+
+    def test_episodes_are_found_by_everybody(self, setting: Path) -> None:
+        npm("run", "end-to-end", "find", EXPLORER_SETTING=str(setting))
+
+    def test_datasets_are_read_wherever_they_lie(self, setting: Path) -> None:
+        npm("run", "end-to-end", "places", EXPLORER_SETTING=str(setting))
 
 
 def tell_what_was_played(played: Played, dataset: Path, files: Path) -> None:
