@@ -1,8 +1,8 @@
 """How soon the explorer shows a first frame, how much it reads for that, and how smoothly it plays.
 
 A checkpoint of --rows rows is made from real play (see `make_log`) and built into a folder, which the local
-server serves to headless Chromium; beside it a dataset of as many files as the whole collection, which is made
-up: 60 games, 5 runs, 50 checkpoints. Needs Node.js, Chromium, and `npm ci` in explorer/web.
+server serves to headless Chromium; beside it a dataset of as many files as the whole collection, made up: 60
+games, 5 runs, 50 checkpoints. Needs Node.js, Chromium, and `npm ci` in explorer/web.
 
 - *First frame* is by the clock, from the address to a frame on the canvas, with nothing cached: the median of
   --times openings. *Read* is what was answered until then, the page itself included;

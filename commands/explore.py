@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> object:
             options.refuse("--dry-run is for --publish-space")
         from ..explorer.explore import explore
 
-        return explore(options.dataset, port=options.port, opens_browser=not options.no_browser)
+        return explore(str(options.dataset), port=options.port, opens_browser=not options.no_browser)
     from ..explorer.space import publish_space
 
     return publish_space(options.publish_space, options.dataset, dry_run=options.dry_run)

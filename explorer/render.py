@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 15.0
 """The game's own speed: 60 frames a second, of which an agent sees every fourth."""
+FASTEST = 1000
+LARGEST = 32
+"""Times that pixels can be enlarged: to 2,688 × 2,688 pixels."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,10 @@ def render_episode(
     write = _WRITERS.get(out.suffix.lower())
     if write is None:
         raise OutputError(f"{out}: name a file that ends in {', '.join(_WRITERS)}")
-    if not frames_per_second > 0 or (scale is not None and scale < 1):
-        raise OutputError("frames per second must be above 0, and the scale at least 1")
+    if not 0 < frames_per_second <= FASTEST or not 1 <= (scale or 1) <= LARGEST:
+        raise OutputError(
+            f"frames per second must be above 0 and at most {FASTEST}, and the scale from 1 to {LARGEST}"
+        )
     if out.is_dir():
         raise OutputError(f"{out}: is a folder; name a file")
     config = ConfigName(find_game(wanted.game), "full")
@@ -161,7 +166,8 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], frames_per_second: floa
         ) from None
     first = next(frames)
     height, width = first.shape
-    writer = imageio_ffmpeg.write_frames(
+    write_frames: Any = imageio_ffmpeg.write_frames
+    writer = write_frames(
         str(path),
         (width, height),
         pix_fmt_in="gray",

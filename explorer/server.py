@@ -7,7 +7,6 @@ at a dataset installs nothing more.
 
 import os
 import re
-import shutil
 import stat
 import sys
 from dataclasses import dataclass
@@ -33,6 +32,9 @@ _POLICY = (
 )
 # The worker decompresses with WebAssembly, whose code it carries as a data: URL.
 _WORKER_POLICY = f"default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; {_CONNECT} data:"
+
+BLOCK = 2**18
+"""Bytes that are read at a time."""
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -118,7 +120,12 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server_version = "atari-dqn-replay"
     sys_version = ""
-    server: ExplorerServer
+
+    @property
+    def explorer(self) -> ExplorerServer:
+        """The server that this request came to."""
+        assert isinstance(self.server, ExplorerServer)
+        return self.server
 
     def do_GET(self) -> None:
         self._answer()
@@ -130,14 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
         """The terminal is for the user."""
 
     def _answer(self) -> None:
-        if self.headers.get("Host", "").lower() not in self.server.hosts:
+        if self.headers.get("Host", "").lower() not in self.explorer.hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"this server answers to its own address alone\n")
             return
         path = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
         if path == SETTINGS:
-            self._send(HTTPStatus.OK, self.server.served.settings, path)
-        elif path in self.server.page:
-            self._send(HTTPStatus.OK, self.server.page[path].read_bytes(), path)
+            self._send(HTTPStatus.OK, self.explorer.served.settings, path)
+        elif path in self.explorer.page:
+            self._send(HTTPStatus.OK, self.explorer.page[path].read_bytes(), path)
         elif (file := self._open(path)) is not None:
             with file:
                 self._send_file(file, path)
@@ -146,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _open(self, path: str) -> BinaryIO | None:
         """Open a file of the dataset; None for whatever is not one, or lies elsewhere by a link."""
-        folder = self.server.served.folder
+        folder = self.explorer.served.folder
         name = path.removeprefix(DATASET)
         if folder is None or name == path or not is_served(name):
             return None
@@ -181,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _copy(self, file: BinaryIO, first: int, length: int) -> None:
         file.seek(first)
-        while length > 0 and (block := file.read(min(length, shutil.COPY_BUFSIZE))):
+        while length > 0 and (block := file.read(min(length, BLOCK))):
             self.wfile.write(block)
             length -= len(block)
         # A file that became shorter meanwhile must not look whole.
