@@ -14,6 +14,8 @@ from dataset_folders import build_dataset, manifests
 
 RUNS = range(1, 6)
 CHECKPOINTS = range(50)
+SIZE = 987_654_321
+"""Stands for the size of an episodes table, in the text from which manifests are made."""
 
 
 def make_up_whole_collection(folder: Path, built: Path) -> Path:
@@ -33,12 +35,18 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
         (folder / manifest.shards[0].path).parent.mkdir(parents=True, exist_ok=True)
         os.link(shard, folder / manifest.shards[0].path)
     (folder / CARD).write_text(merge_card(None, made_up))
-    for manifest, size in zip(
-        made_up, _write_tables(folder, built / example.episodes_table.path), strict=True
-    ):
-        table = dataclasses.replace(manifest.episodes_table, size=size)
-        path = folder / manifest_file(manifest.find_game(), manifest.run, manifest.checkpoint)
-        path.write_text(dataclasses.replace(manifest, episodes_table=table).to_json())
+    template = dataclasses.replace(
+        example, episodes_table=dataclasses.replace(example.episodes_table, size=SIZE)
+    ).to_json()
+    tables = _write_tables(folder, built / example.episodes_table.path)
+    for (game, run, checkpoint), size in zip(_places(), tables, strict=True):
+        (folder / manifest_file(game, run, checkpoint)).write_text(
+            template.replace('"game": "Pong",', f'"game": "{game.name}",', 1)
+            .replace('"run": 1,', f'"run": {run},', 1)
+            .replace('"checkpoint": 0,', f'"checkpoint": {checkpoint},', 1)
+            .replace("/pong/run_1/checkpoint_00", f"/{game.slug}/run_{run}/checkpoint_{checkpoint:02d}")
+            .replace(str(SIZE), str(size))
+        )
     return folder
 
 
