@@ -81,9 +81,9 @@ describe("a dataset in a folder", () => {
     await page.keyboard.press("ArrowDown");
     await heading.filter({ hasText: `episode ${LONG.episode}` }).waitFor();
     await page.keyboard.press("+");
-    expect(await page.locator("select[name=speed]").inputValue()).toBe("30");
+    await expect.poll(() => page.locator("select[name=speed]").inputValue()).toBe("30");
     await page.keyboard.press("-");
-    expect(await page.locator("select[name=speed]").inputValue()).toBe("15");
+    await expect.poll(() => page.locator("select[name=speed]").inputValue()).toBe("15");
     await page.keyboard.press("?");
     await page.locator("dialog[open]").waitFor();
     await page.keyboard.press("q");

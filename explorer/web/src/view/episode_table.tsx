@@ -46,9 +46,11 @@ export function EpisodeTable({ explorer }: { explorer: Explorer }) {
               <th scope="col" aria-sort={query.sort !== key ? "none" : query.descending ? "descending" : "ascending"}>
                 <button type="button" onClick={() => sort(key)}>
                   {name}
-                  <span class="arrow" aria-hidden="true">
-                    {query.sort !== key ? "" : query.descending ? "↓" : "↑"}
-                  </span>
+                  {query.sort === key && (
+                    <span class="arrow" aria-hidden="true">
+                      {query.descending ? "↓" : "↑"}
+                    </span>
+                  )}
                 </button>
               </th>
             ))}
