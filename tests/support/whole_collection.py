@@ -1,14 +1,17 @@
 """A dataset of as many files as the whole collection: 60 games, 5 runs, 50 checkpoints, all made up."""
 
 import dataclasses
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from atari_dqn_replay.builder.card.card import merge_card
-from atari_dqn_replay.builder.format.games import GAMES, Game
-from atari_dqn_replay.builder.format.layout import CARD, episodes_table, manifest_file, steps_shard
+from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
+from atari_dqn_replay.builder.format.games import GAMES
+from atari_dqn_replay.builder.format.layout import CARD
 from atari_dqn_replay.builder.format.manifest import Manifest
 from dataset_folders import build_dataset, manifests
 
@@ -30,7 +33,7 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
     build_dataset(built, checkpoints=(0,), shards=1)
     (example,) = manifests(built)
     shard = built / example.shards[0].path
-    made_up = [_manifest(example, game, run, checkpoint) for game, run, checkpoint in _places()]
+    made_up = [_manifest(example, checkpoint) for checkpoint in _checkpoints()]
     for manifest in made_up:
         (folder / manifest.shards[0].path).parent.mkdir(parents=True, exist_ok=True)
         os.link(shard, folder / manifest.shards[0].path)
@@ -39,35 +42,33 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
         example, episodes_table=dataclasses.replace(example.episodes_table, size=SIZE)
     ).to_json()
     tables = _write_tables(folder, built / example.episodes_table.path)
-    for (game, run, checkpoint), size in zip(_places(), tables, strict=True):
-        (folder / manifest_file(game, run, checkpoint)).write_text(
-            template.replace('"game": "Pong",', f'"game": "{game.name}",', 1)
-            .replace('"run": 1,', f'"run": {run},', 1)
-            .replace('"checkpoint": 0,', f'"checkpoint": {checkpoint},', 1)
-            .replace("/pong/run_1/checkpoint_00", f"/{game.slug}/run_{run}/checkpoint_{checkpoint:02d}")
+    for checkpoint, size in zip(_checkpoints(), tables, strict=True):
+        (folder / checkpoint.manifest).write_text(
+            template.replace('"game": "Pong",', f'"game": "{checkpoint.game}",', 1)
+            .replace('"run": 1,', f'"run": {checkpoint.run},', 1)
+            .replace('"checkpoint": 0,', f'"checkpoint": {checkpoint.number},', 1)
+            .replace("pong/run_1/checkpoint_00", checkpoint.place)
             .replace(str(SIZE), str(size))
         )
     return folder
 
 
-def _places() -> Iterator[tuple[Game, int, int]]:
+def _checkpoints() -> Iterator[CheckpointId]:
     for game in GAMES:
-        for checkpoint in CHECKPOINTS:
+        for number in CHECKPOINTS:
             for run in RUNS:
-                yield game, run, checkpoint
+                yield CheckpointId(game, run, number)
 
 
-def _manifest(example: Manifest, game: Game, run: int, checkpoint: int) -> Manifest:
-    shard = dataclasses.replace(example.shards[0], path=steps_shard(game, run, checkpoint, 0, 1))
-    table = dataclasses.replace(example.episodes_table, path=episodes_table(game, run, checkpoint))
+def _manifest(example: Manifest, checkpoint: CheckpointId) -> Manifest:
     return dataclasses.replace(
         example,
-        game=game.name,
-        run=run,
-        checkpoint=checkpoint,
-        last_complete=checkpoint == CHECKPOINTS[-1],
-        shards=(shard,),
-        episodes_table=table,
+        game=checkpoint.game.name,
+        run=checkpoint.run,
+        checkpoint=checkpoint.number,
+        last_complete=checkpoint.number == CHECKPOINTS[-1],
+        shards=(dataclasses.replace(example.shards[0], path=checkpoint.shard(0, 1)),),
+        episodes_table=dataclasses.replace(example.episodes_table, path=checkpoint.episodes_table),
     )
 
 
@@ -76,18 +77,16 @@ def _write_tables(folder: Path, example: Path) -> Iterator[int]:
     (row,) = pq.read_table(example).to_pylist()
     schema = pq.read_schema(example)
     for game in GAMES:
-        for checkpoint in CHECKPOINTS:
-            file = steps_shard(game, 1, checkpoint, 0, 1)
-            told = {**row, "game": game.name, "checkpoint": checkpoint, "file": file}
-            first = folder / episodes_table(game, 1, checkpoint)
-            first.parent.mkdir(parents=True, exist_ok=True)
-            table = pq.ParquetWriter(first, schema, compression="none", write_statistics=False)
-            table.write_table(schema.empty_table().from_pylist([told], schema=schema))
-            table.close()
-            content = first.read_bytes()
-            assert file.encode() in content
+        for number in CHECKPOINTS:
+            first = CheckpointId(game, 1, number)
+            told = {**row, "game": game.name, "checkpoint": number, "file": first.shard(0, 1)}
+            file = io.BytesIO()
+            with pq.ParquetWriter(file, schema, compression="none", write_statistics=False) as table:
+                table.write_table(pa.Table.from_pylist([told], schema=schema))
+            content = file.getvalue()
+            assert first.shard(0, 1).encode() in content
             for run in RUNS:
-                path = folder / episodes_table(game, run, checkpoint)
+                path = folder / CheckpointId(game, run, number).episodes_table
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.replace(b"/run_1/", f"/run_{run}/".encode()))
                 yield len(content)
