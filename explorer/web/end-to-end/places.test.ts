@@ -65,6 +65,7 @@ describe("a plain web server", () => {
     await page.locator("input[name=dataset]").fill(`${setting.web}/dataset/`);
     await page.getByRole("button", { name: "Open", exact: true }).click();
     expect(await shown(page)).toBe(0);
+    await page.waitForURL((url) => url.searchParams.get("dataset") === `${setting.web}/dataset/`);
     expect(page.url()).not.toContain("token");
     await page.context().close();
   });

@@ -2,11 +2,13 @@
 
 import { formatAddress, parseAddress, type Address, type Selection } from "./data/address";
 import { nextDataset, type Game, type Run } from "./data/catalog";
-import { chooseEpisodes, EVERY_EPISODE, type Episode, type EpisodeQuery } from "./data/episodes";
+import type { EpisodeQuery } from "./data/episodes";
 import { ExplorerError, messageOf } from "./data/errors";
 import type { Place } from "./data/layout";
 import { findOrigin, type Settings } from "./data/origin";
 import { Repository } from "./data/repository";
+import { complete, keptBy } from "./data/selection";
+import { EpisodeList, type Span } from "./episode_list";
 import { FrameCache } from "./frames/frame_cache";
 import type { Shards } from "./frames/shards";
 import { nextSpeed } from "./play/clock";
@@ -21,9 +23,6 @@ export interface Pane {
   problem: string;
 }
 
-/** The checkpoints whose episodes are listed; undefined is the one that is shown. */
-export type Span = { from: number; to: number } | undefined;
-
 const START_SPEED = 15;
 
 export class Explorer {
@@ -32,11 +31,7 @@ export class Explorer {
   repository?: Repository;
   panes: Pane[] = [];
   active = 0;
-  query: EpisodeQuery = EVERY_EPISODE;
-  span: Span;
-  /** The episodes that meet the query, as they are listed. */
-  listed: Episode[] = [];
-  listProblem = "";
+  readonly list = new EpisodeList(() => this.tell());
   speed = START_SPEED;
   showsStack = false;
   /** Pasted by the user; known to this tab until it is closed or loaded anew. */
@@ -44,7 +39,6 @@ export class Explorer {
   private address: Address = { selection: {} };
   private readonly cache: FrameCache;
   private readonly listeners = new Set<() => void>();
-  private listing = 0;
 
   constructor(
     readonly settings: Settings,
@@ -95,6 +89,7 @@ export class Explorer {
     this.repository = undefined;
     const query = formatAddress({ dataset: dataset || undefined, revision: revision || undefined, selection: {} });
     await this.open(query);
+    if (this.repository) this.writeAddress(true);
   }
 
   /** Go back to where a dataset is chosen. */
@@ -107,7 +102,7 @@ export class Explorer {
 
   /** Show another episode, or another step of this one, in the active pane. */
   async select(wish: Partial<Selection>): Promise<void> {
-    const showing = this.show(this.active, { ...this.wishFor(wish), ...wish });
+    const showing = this.show(this.active, { ...keptBy(wish, this.pane?.selection), ...wish });
     this.writeAddress(true);
     await showing;
   }
@@ -116,10 +111,8 @@ export class Explorer {
   async stepEpisode(direction: 1 | -1): Promise<void> {
     const current = this.pane?.selection;
     if (!current || !this.run) return;
-    const place = this.listed.findIndex(
-      (each) => each.checkpoint === current.checkpoint && each.episode === current.episode,
-    );
-    const next = this.listed[place < 0 ? 0 : place + direction];
+    const place = this.list.placeOf(current);
+    const next = this.list.episodes[place < 0 ? 0 : place + direction];
     if (next) {
       await this.select({ checkpoint: next.checkpoint, episode: next.episode });
       return;
@@ -127,7 +120,7 @@ export class Explorer {
     // Beyond the list's end lies the next checkpoint.
     const { checkpoints } = this.run;
     const checkpoint = checkpoints[checkpoints.indexOf(current.checkpoint) + direction];
-    if (this.span || checkpoint === undefined) return;
+    if (this.list.span || checkpoint === undefined) return;
     const episodes = await this.repository?.episodes({ ...current, checkpoint }).catch(() => []);
     if (!episodes?.length) return;
     await this.select({ checkpoint, episode: direction > 0 ? 0 : episodes[episodes.length - 1].episode });
@@ -203,9 +196,9 @@ export class Explorer {
   }
 
   /** List other episodes. */
-  async list(query: Partial<EpisodeQuery>, span: Span = this.span): Promise<void> {
-    this.query = { ...this.query, ...query };
-    this.span = span;
+  async listOthers(query: Partial<EpisodeQuery>, span: Span = this.list.span): Promise<void> {
+    this.list.query = { ...this.list.query, ...query };
+    this.list.span = span;
     await this.refreshList();
   }
 
@@ -236,16 +229,6 @@ export class Explorer {
     } finally {
       this.tell();
     }
-  }
-
-  /** What a wish leaves open and the present selection answers: parts above the first that changes stay. */
-  private wishFor(wish: Partial<Selection>): Partial<Selection> {
-    const { game, run, checkpoint, episode } = this.pane?.selection ?? ({} as Partial<Selection>);
-    if (wish.game !== undefined) return { checkpoint };
-    if (wish.run !== undefined) return { game, checkpoint };
-    if (wish.checkpoint !== undefined) return { game, run };
-    if (wish.episode !== undefined) return { game, run, checkpoint };
-    return { game, run, checkpoint, episode };
   }
 
   private async show(index: number, wish: Partial<Selection>): Promise<void> {
@@ -286,27 +269,8 @@ export class Explorer {
   }
 
   private async refreshList(): Promise<void> {
-    const { repository, run, pane, span } = this;
-    if (!repository || !run || !pane) return;
-    const turn = ++this.listing;
-    const { game, checkpoint } = pane.selection;
-    const wanted = span
-      ? run.checkpoints.filter((each) => span.from <= each && each <= span.to)
-      : [checkpoint];
-    this.listProblem = "";
-    const all: Episode[] = [];
-    for (let first = 0; first < wanted.length; first += 6) {
-      const some = wanted.slice(first, first + 6).map((each) =>
-        repository.episodes({ game, run: run.number, checkpoint: each }).catch((error: unknown) => {
-          this.listProblem = messageOf(error);
-          return [];
-        }),
-      );
-      for (const episodes of await Promise.all(some)) all.push(...episodes);
-      if (turn !== this.listing) return;
-    }
-    this.listed = chooseEpisodes(all, this.query);
-    this.tell();
+    const { repository, run, pane } = this;
+    if (repository && run && pane) await this.list.refresh(repository, pane.selection, run);
   }
 
   private closeBeside(): void {
@@ -319,8 +283,7 @@ export class Explorer {
     for (const { playback } of this.panes) playback?.close();
     this.panes = [];
     this.active = 0;
-    this.span = undefined;
-    this.listed = [];
+    this.list.clear();
   }
 
   private currentAddress(): Address {
@@ -338,26 +301,4 @@ export class Explorer {
   private tell(): void {
     for (const listener of this.listeners) listener();
   }
-}
-
-/** Fill in what a wish leaves open: the first game and run, its best known checkpoint, its first episode. */
-export function complete(games: readonly Game[], wish: Partial<Selection>): Selection {
-  const game = wish.game === undefined ? games[0] : games.find((each) => each.slug === wish.game);
-  if (!game) {
-    const there = games.map((each) => each.slug).join(", ");
-    throw new ExplorerError(`This dataset has no game “${wish.game}”; it has ${there}.`);
-  }
-  const run = wish.run === undefined ? game.runs[0] : game.runs.find((each) => each.number === wish.run);
-  if (!run) {
-    const there = game.runs.map((each) => each.number).join(", ");
-    throw new ExplorerError(`${game.name} has no run ${wish.run} here; it has ${there}.`);
-  }
-  const { checkpoints } = run;
-  const expert = game.qualities.expert?.get(run.number) ?? checkpoints[checkpoints.length - 1];
-  const isThere = wish.checkpoint !== undefined && checkpoints.includes(wish.checkpoint);
-  if (!isThere && wish.checkpoint !== undefined && wish.episode !== undefined) {
-    throw new ExplorerError(`Run ${run.number} of ${game.name} has no checkpoint ${wish.checkpoint} here.`);
-  }
-  const checkpoint = isThere ? wish.checkpoint! : expert;
-  return { game: game.slug, run: run.number, checkpoint, episode: wish.episode ?? 0, step: wish.step ?? 0 };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { findKey, isForElement, KEYS } from "../src/keys";
-import { complete } from "../src/explorer";
+import { complete, keptBy } from "../src/data/selection";
 import { stickOf } from "../src/view/pad";
 import { countsOf, lineOf, marksOf, rangeOf, sharesOf, ticksOf } from "../src/view/paths";
 
@@ -72,6 +72,19 @@ describe("keys", () => {
     expect(isForElement("ArrowLeft", { tagName: "SELECT" })).toBe(true);
     expect(isForElement("ArrowLeft", { tagName: "INPUT", type: "range" })).toBe(false);
     expect(isForElement("m", { tagName: "INPUT", type: "text" })).toBe(true);
+  });
+});
+
+describe("another selection", () => {
+  const present = { game: "pong", run: 2, checkpoint: 9, episode: 4, step: 100 };
+
+  test.each([
+    [{ game: "breakout" }, { checkpoint: 9 }],
+    [{ run: 1 }, { game: "pong", checkpoint: 9 }],
+    [{ checkpoint: 3 }, { game: "pong", run: 2 }],
+    [{ episode: 5 }, { game: "pong", run: 2, checkpoint: 9 }],
+  ])("by %j keeps what lies above", (wish, kept) => {
+    expect(keptBy(wish, present)).toEqual(kept);
   });
 });
 

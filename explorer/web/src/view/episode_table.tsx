@@ -18,11 +18,8 @@ const COLUMNS: { key: SortKey; name: string }[] = [
 export function EpisodeTable({ explorer }: { explorer: Explorer }) {
   const frame = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
-  const { listed, query, span } = explorer;
-  const current = explorer.pane!.selection;
-  const place = listed.findIndex(
-    (each) => each.checkpoint === current.checkpoint && each.episode === current.episode,
-  );
+  const { episodes: listed, query, span } = explorer.list;
+  const place = explorer.list.placeOf(explorer.pane!.selection);
   useEffect(() => {
     const element = frame.current;
     if (!element || place < 0) return;
@@ -35,7 +32,7 @@ export function EpisodeTable({ explorer }: { explorer: Explorer }) {
   const last = Math.min(listed.length, first + 2 * AROUND + Math.ceil((frame.current?.clientHeight ?? 600) / ROW));
   const sort = (key: SortKey) => {
     const descending = query.sort === key ? !query.descending : key !== "order";
-    void explorer.list({ sort: key, descending });
+    void explorer.listOthers({ sort: key, descending });
   };
   return (
     <div class="table" ref={frame} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>

@@ -86,24 +86,24 @@ function Choices({ explorer }: { explorer: Explorer }) {
 }
 
 function Filters({ explorer }: { explorer: Explorer }) {
-  const { query, span, listed } = explorer;
+  const { query, span, episodes, problem } = explorer.list;
   const { checkpoints } = explorer.run!;
   const first = checkpoints[0];
   const last = checkpoints[checkpoints.length - 1];
   const spanOf = (part: "from" | "to", value: number) => {
     const whole = { from: span?.from ?? first, to: span?.to ?? last, [part]: value };
-    void explorer.list({}, { from: Math.min(whole.from, whole.to), to: Math.max(whole.from, whole.to) });
+    void explorer.listOthers({}, { from: Math.min(whole.from, whole.to), to: Math.max(whole.from, whole.to) });
   };
   return (
     <div class="filters">
       <h2>
-        Episodes <span class="count">{count(listed.length)}</span>
+        Episodes <span class="count">{count(episodes.length)}</span>
       </h2>
       <label class="check">
         <input
           type="checkbox"
           checked={query.completeOnly}
-          onChange={(event) => void explorer.list({ completeOnly: event.currentTarget.checked })}
+          onChange={(event) => void explorer.listOthers({ completeOnly: event.currentTarget.checked })}
         />
         complete
       </label>
@@ -111,7 +111,7 @@ function Filters({ explorer }: { explorer: Explorer }) {
         <input
           type="checkbox"
           checked={query.truncatedOnly}
-          onChange={(event) => void explorer.list({ truncatedOnly: event.currentTarget.checked })}
+          onChange={(event) => void explorer.listOthers({ truncatedOnly: event.currentTarget.checked })}
         />
         truncated
       </label>
@@ -119,7 +119,7 @@ function Filters({ explorer }: { explorer: Explorer }) {
         name="top"
         aria-label="Share of the episodes, by return"
         value={query.top}
-        onChange={(event) => void explorer.list({ top: Number(event.currentTarget.value) })}
+        onChange={(event) => void explorer.listOthers({ top: Number(event.currentTarget.value) })}
       >
         {SHARES.map(({ value, name }) => (
           <option value={value}>{name}</option>
@@ -131,7 +131,7 @@ function Filters({ explorer }: { explorer: Explorer }) {
             <input
               type="checkbox"
               checked={span !== undefined}
-              onChange={(event) => void explorer.list({}, event.currentTarget.checked ? { from: first, to: last } : undefined)}
+              onChange={(event) => void explorer.listOthers({}, event.currentTarget.checked ? { from: first, to: last } : undefined)}
             />
             of other checkpoints
           </label>
@@ -144,7 +144,7 @@ function Filters({ explorer }: { explorer: Explorer }) {
           )}
         </div>
       )}
-      {explorer.listProblem && <p class="problem">{explorer.listProblem}</p>}
+      {problem && <p class="problem">{problem}</p>}
     </div>
   );
 }
