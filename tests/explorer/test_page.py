@@ -112,6 +112,7 @@ def setting(played: Played, files: Path, tmp_path_factory: pytest.TempPathFactor
         yield folder / "setting.json"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 class TestInABrowser:
     def test_episodes_are_watched_and_saved(self, setting: Path, played: Played, files: Path) -> None:
