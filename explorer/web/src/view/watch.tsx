@@ -40,7 +40,7 @@ function PaneView({ explorer, pane, index }: { explorer: Explorer; pane: Pane; i
       onFocusIn={() => explorer.activate(index)}
     >
       <h2>
-        {game?.name ?? selection.game} <span>run {selection.run}</span> <span>checkpoint {selection.checkpoint}</span>{" "}
+        <b>{game?.name ?? selection.game}</b> <span>run {selection.run}</span> <span>checkpoint {selection.checkpoint}</span>{" "}
         <span>episode {selection.episode}</span>
       </h2>
       <div class="screen">
