@@ -73,5 +73,10 @@ function explain(file: RemoteFile, status: number): string {
 }
 
 function nameOf(file: RemoteFile): string {
-  return decodeURI(new URL(file.url).pathname).replace(/^\//, "");
+  const path = new URL(file.url).pathname.slice(1);
+  try {
+    return decodeURI(path);
+  } catch {
+    return path; // a name that is no UTF-8
+  }
 }
