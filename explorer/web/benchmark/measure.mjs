@@ -19,8 +19,8 @@ console.log(JSON.stringify({ openings, playing }));
 async function measureOpening() {
   const page = await (await browser.newContext()).newPage();
   let bytes = 0;
-  page.on("response", async (response) => {
-    bytes += Number((await response.allHeaders())["content-length"] ?? 0);
+  page.on("response", (response) => {
+    bytes += Number(response.headers()["content-length"] ?? 0);
   });
   const start = performance.now();
   await page.goto(address, { waitUntil: "commit" });
