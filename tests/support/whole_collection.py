@@ -1,6 +1,5 @@
 """A dataset of as many files as the whole collection: 60 games, 5 runs, 50 checkpoints, all made up."""
 
-import dataclasses
 import io
 import os
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from atari_dqn_replay.builder.format.games import GAMES
 from atari_dqn_replay.builder.format.layout import CARD
 from atari_dqn_replay.builder.format.manifest import Manifest
 from dataset_folders import build_dataset, manifests
+from msgspec.structs import replace
 
 RUNS = range(1, 6)
 CHECKPOINTS = range(50)
@@ -38,9 +38,7 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
         (folder / manifest.shards[0].path).parent.mkdir(parents=True, exist_ok=True)
         os.link(shard, folder / manifest.shards[0].path)
     (folder / CARD).write_text(merge_card(None, made_up))
-    template = dataclasses.replace(
-        example, episodes_table=dataclasses.replace(example.episodes_table, size=SIZE)
-    ).to_json()
+    template = replace(example, episodes_table=replace(example.episodes_table, size=SIZE)).to_json()
     tables = _write_tables(folder, built / example.episodes_table.path)
     for checkpoint, size in zip(_checkpoints(), tables, strict=True):
         (folder / checkpoint.manifest).write_text(
@@ -61,14 +59,14 @@ def _checkpoints() -> Iterator[CheckpointId]:
 
 
 def _manifest(example: Manifest, checkpoint: CheckpointId) -> Manifest:
-    return dataclasses.replace(
+    return replace(
         example,
         game=checkpoint.game.name,
         run=checkpoint.run,
         checkpoint=checkpoint.number,
         last_complete=checkpoint.number == CHECKPOINTS[-1],
-        shards=(dataclasses.replace(example.shards[0], path=checkpoint.shard(0, 1)),),
-        episodes_table=dataclasses.replace(example.episodes_table, path=checkpoint.episodes_table),
+        shards=(replace(example.shards[0], path=checkpoint.shard(0, 1)),),
+        episodes_table=replace(example.episodes_table, path=checkpoint.episodes_table),
     )
 
 
