@@ -15,6 +15,8 @@ from .step_shards import ParquetShard, StepShard
 
 THREADS = min(4, os.cpu_count() or 1)
 """The number of threads that write a store; each holds about 50 MB."""
+_NAME = "[0-9a-f]" * 32 + SUFFIX
+"""A glob of the stores' names: what `_fingerprint` returns, and the suffix."""
 _STAMPS = ("size", "mtime", "etag", "ETag", "blob_id", "generation", "updated", "LastModified")
 """The details of a file, in any file system, that change with its content."""
 
@@ -75,10 +77,15 @@ class StoreCache:
                 self._trim(in_use)
 
     def _trim(self, in_use: list[Path]) -> None:
-        """Remove the leftovers of killed writers, and the oldest stores beyond the limit."""
-        for leftover in self._folder.glob(f"*{TEMPORARY_SUFFIX}"):
-            leftover.unlink(missing_ok=True)
-        stores = {path: path.stat() for path in self._folder.glob(f"*{SUFFIX}")}
+        """Remove the leftovers of killed writers, and the oldest stores beyond the limit.
+
+        Files that others keep in the folder stay.
+        """
+        for leftover in self._folder.glob(f"*{SUFFIX}{TEMPORARY_SUFFIX}"):
+            # It is only a matter of space, and what cannot be removed may not be ours.
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+        stores = {path: path.stat() for path in self._folder.glob(_NAME) if path.is_file()}
         total = sum(stat.st_size for stat in stores.values())
         for path in sorted(stores.keys() - set(in_use), key=lambda path: stores[path].st_mtime):
             if total <= self._limit:

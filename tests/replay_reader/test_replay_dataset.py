@@ -321,6 +321,16 @@ def test_the_cache_is_bounded(folder: Path, tmp_path: Path) -> None:
         pickle.loads(pickle.dumps(first))
 
 
+def test_what_others_keep_in_its_cache_stays(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "download.incomplete").write_text("of another program")
+    (tmp_path / "film.frames").write_text("of another program")
+    (tmp_path / "a.frames.incomplete").mkdir()
+    (tmp_path / "b.incomplete").mkdir()
+    before = {path.name for path in tmp_path.iterdir()}
+    assert len(open_anew(folder, tmp_path, cache_bytes=0))
+    assert before <= {path.name for path in tmp_path.iterdir()}
+
+
 OPEN = """
 import hashlib, sys
 import numpy as np
