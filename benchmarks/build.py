@@ -1,16 +1,17 @@
-"""How a checkpoint is built by the command, beside TorchRL's preprocessing of the very same files.
+"""Times building a checkpoint by the command, beside TorchRL's preprocessing of the very same files.
 
 Two consecutive checkpoints of --rows rows are made from real play (see `make_log`), written as the original
-files were. Then the engines by turns, each as the whole process that a user starts, turn checkpoint 0 into
-what they store: `atari-dqn-replay build` into Parquet, with each --compression (reading on into checkpoint 1,
-where the last episode ends), and a script with TorchRL's `AtariDQNExperienceReplay` into memory-mapped
-arrays. *Processor* is the time of all cores together. *Start* is what of it the same command takes with
---version, and TorchRL's script for its imports; it is counted in. *Peak memory* is the largest resident set.
+files were. Then the engines take turns, each as the whole process that a user starts, to turn checkpoint 0
+into what they store: `atari-dqn-replay build` into Parquet, with each --compression (reading on into
+checkpoint 1, where the last episode ends), and a script with TorchRL's `AtariDQNExperienceReplay` into
+memory-mapped arrays. *Processor* is the time of all cores together. *Start* is the part of it that the same
+command takes with --version, and TorchRL's script for its imports; it is included. *Peak memory* is the
+largest resident set.
 
-On a machine that others use as well, elapsed time says little: compare the processor's.
+On a machine with other users, elapsed time says little: compare processor time.
 
-TorchRL calls `gsutil`; a script put first on PATH stands in for it and copies the local files. TorchRL must
-be there (`pip install torch==2.13.0 torchrl==0.14.*`) and takes 14 to 18 GB of memory for a million rows;
+TorchRL calls `gsutil`; a script put first on PATH replaces it and copies the local files. TorchRL must be
+installed (`pip install torch==2.13.0 torchrl==0.14.*`) and takes 14 to 18 GB of memory for a million rows;
 --skip-torchrl does without.
 """
 
@@ -63,13 +64,13 @@ _, status, used = os.wait4(pid, 0)
 seconds = time.perf_counter() - start
 print(json.dumps([os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
-"""Runs a command from a small process: the kernel counts what a process's parent held as its own."""
+"""Runs a command from a small process: the kernel counts a parent's memory as its child's own."""
 
 COMMAND = str(Path(sys.executable).with_name("atari-dqn-replay"))
 
 
 class Cost(NamedTuple):
-    """What a process took."""
+    """The cost of a process."""
 
     seconds: float
     processor_seconds: float
@@ -77,7 +78,7 @@ class Cost(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What an engine needed, start included."""
+    """The cost of an engine, start included."""
 
     cost: Cost
     start: Cost
@@ -85,7 +86,7 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Build with all engines."""
+    """Build with all engines and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument(
@@ -110,7 +111,7 @@ def main() -> None:
 
 
 def try_engines(logs: Path, game: Game, options: argparse.Namespace) -> dict[str, Result]:
-    """What each engine takes at its best."""
+    """Returns each engine's best result."""
     results: dict[str, list[Result]] = {}
     for _ in range(options.repeats):
         for compression in COMPRESSIONS:
@@ -124,7 +125,7 @@ def try_engines(logs: Path, game: Game, options: argparse.Namespace) -> dict[str
 
 
 def run_builder(logs: Path, game: Game, folder: Path, compression: str) -> Result:
-    """What a user's command takes for checkpoint 0."""
+    """Returns what a user's command takes for checkpoint 0."""
     selection = ("--runs", str(RUN), "--checkpoints", "0", "--compression", compression)
     start = run([COMMAND, "--version"])
     cost = run([COMMAND, "build", game.slug, "--source", str(logs), "--out", str(folder / "out"), *selection])
@@ -132,7 +133,7 @@ def run_builder(logs: Path, game: Game, folder: Path, compression: str) -> Resul
 
 
 def run_torchrl(logs: Path, game: Game, folder: Path) -> Result:
-    """What a user's script takes for checkpoint 0 with TorchRL."""
+    """Returns what a user's TorchRL script takes for checkpoint 0."""
     gsutil = folder / "bin" / "gsutil"
     gsutil.parent.mkdir()
     gsutil.write_text(GSUTIL)
@@ -145,10 +146,10 @@ def run_torchrl(logs: Path, game: Game, folder: Path) -> Result:
 
 
 def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Cost:
-    """Run a command to its end.
+    """Run a command to its end and return its cost.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the command failed.
     """
     launched = subprocess.run(
         [sys.executable, "-ISc", LAUNCHER, *command],

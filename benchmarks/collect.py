@@ -1,7 +1,7 @@
-"""How many agent steps per second a game is played at, on one core.
+"""Measures how many agent steps per second a game is played at, on one core.
 
 Each game is played at random under the dataset's protocol (four emulated frames a step, 84×84 grey) by
-`builder/environment.py` for --seconds, in one process that is held to one core.
+`builder/environment.py` for --seconds, in one process pinned to one core.
 """
 
 import statistics
@@ -16,7 +16,7 @@ STEPS_AT_ONCE = 100
 
 
 def main() -> None:
-    """Play every game for a while."""
+    """Play every game for a while and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--games", nargs="+", default=["all"], help="names, or all (the default)")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each game (default: %(default)s)")
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def play_games(games: list[Game], seconds: float) -> list[float]:
-    """Steps per second of each game."""
+    """Returns the steps per second of each game."""
     return [_play(game, seconds) for game in games]
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: real play, replay logs made from it, children that are measured, tables."""
+"""Provides what the benchmarks share: real play, replay logs made from it, measured processes, tables."""
 
 import argparse
 import contextlib
@@ -26,19 +26,19 @@ from atari_dqn_replay.builder.terminal.progress import progress_bar
 from numpy.typing import NDArray
 
 GZIP_LEVEL = 9
-"""Python's default, with which the original files were written."""
+"""Python's default level, with which the original files were written."""
 
 RUN = 1
-"""The run that a benchmark's log holds."""
+"""The run in a benchmark's log."""
 
 
 class Pursuit(NamedTuple):
-    """How to play well: keep the paddle at the ball. Addresses are places in the console's RAM."""
+    """How to play well: keep the paddle at the ball. Addresses are locations in the console's RAM."""
 
     ball: int
     paddle: int
     larger: str
-    """The action that makes the paddle's coordinate larger."""
+    """The action that increases the paddle's coordinate."""
     smaller: str
 
 
@@ -48,15 +48,15 @@ PURSUITS = {
 }
 
 PLAYER, RANDOM = "player", "random"
-"""What plays."""
+"""The policies."""
 
 SKILLS = {PLAYER: (0.0, 0.5, 0.8), RANDOM: (0.0,)}
-"""How often the ball is pursued rather than acted at random; episodes take turns."""
+"""How often the ball is pursued instead of acting at random; episodes take turns."""
 
 
 @dataclass(frozen=True)
 class Play:
-    """Whole episodes, one after another: arrays of one row per step."""
+    """Whole episodes, one after another, as arrays with one row per step."""
 
     observation: NDArray[np.uint8]
     action: NDArray[np.int32]
@@ -74,7 +74,7 @@ class Play:
 
 
 def load_play(game: Game, steps: int, cache: Path, *, policy: str = PLAYER) -> Play:
-    """At least `steps` steps of a game under the dataset's protocol, played once and kept in `cache`."""
+    """Returns `steps` or more steps of a game under the dataset's protocol, played once, kept in `cache`."""
     folder = cache / f"play-{game.slug}-{steps}{'' if policy == PLAYER else f'-{policy}'}"
     if not folder.exists():
         with replacing(folder) as temporary:
@@ -87,14 +87,14 @@ def load_play(game: Game, steps: int, cache: Path, *, policy: str = PLAYER) -> P
 def make_log(
     game: Game, rows: int, steps: int, cache: Path, *, policy: str = PLAYER, dumps: int = 2, rest: int = 0
 ) -> Path:
-    """Consecutive checkpoints of `rows` rows each, kept in `cache`; returns the source's root.
+    """Make consecutive checkpoints of `rows` rows each, keep them in `cache`, and return the source's root.
 
-    With `rest`, training ends so many rows after the last of them, with a final, partial dump.
+    With `rest`, training ends that many rows after the last checkpoint, with a final, partial dump.
 
-    To play millions of steps takes an hour. So `steps` real ones are laid one after another until both
-    checkpoints are full, the episodes in another order each time. Neither gzip, whose window is 32 KB, nor
-    zstd, whose window here is at most a row group, sees so far back: they find no more likeness in it than in
-    as much play.
+    Playing millions of steps would take an hour. So `steps` real ones are repeated until all checkpoints are
+    full, with the episodes in a different order each time. Neither gzip, whose window is 32 KB, nor zstd,
+    whose window here is at most a row group, reaches so far back: they find no more similarity than in as
+    much play.
     """
     length = "" if (dumps, rest) == (2, 0) else f"-{dumps}-{rest}"
     root = cache / f"log-{rows}-{steps}{length}{'' if policy == PLAYER else f'-{policy}'}"
@@ -110,19 +110,19 @@ def make_log(
 
 
 def log_folder(root: Path, game: Game) -> Path:
-    """Where the files of a log of `make_log` lie."""
+    """Returns the folder of the files of a log made by `make_log`."""
     return root / game.name / str(RUN) / "replay_logs"
 
 
 class Measured(NamedTuple):
-    """What a child process returned, and the most memory that it held."""
+    """A child process's return value and its peak memory."""
 
     value: Any
     peak_bytes: int
 
 
 def measure(function: Callable[..., Any], *arguments: Any, one_core: bool = False) -> Measured:
-    """Call a module's function in a process of its own, which may be held to one core."""
+    """Call a module's function in a separate process, optionally pinned to one core."""
     cores = os.sched_getaffinity(0)
     if one_core:
         os.sched_setaffinity(0, {min(cores)})
@@ -134,13 +134,13 @@ def measure(function: Callable[..., Any], *arguments: Any, one_core: bool = Fals
 
 
 def folder_bytes(folder: Path, pattern: str = "**/*") -> int:
-    """Bytes of the files below a folder."""
+    """Returns the total bytes of the files below a folder."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 
 @functools.cache
 def print_machine() -> None:
-    """Print, once, what figures depend on: the processor, its caches, and how busy it is at the moment."""
+    """Print, once, what the figures depend on: the processor, its caches, and the current load."""
     (processor, *_) = [*re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()), "unknown"]
     caches = []
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
@@ -155,14 +155,14 @@ def print_machine() -> None:
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print Markdown, and before the first table the machine: the first column to the left, numbers right."""
+    """Print a Markdown table, the first column left-aligned; before the first table, print the machine."""
     print_machine()
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     print("\n".join(f"| {' | '.join(line)} |" for line in lines), flush=True)
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the arguments that all benchmarks take; the description is the module's docstring."""
+    """Returns a parser with the arguments of all benchmarks; `description` is the module's docstring."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -177,7 +177,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def scratch_folder(cache: Path) -> Iterator[Path]:
-    """A folder beside what is kept, so on the same disk, that is removed at the end."""
+    """Yield a temporary folder beside the cache, so on the same disk; it is removed at the end."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         yield Path(folder)
@@ -229,7 +229,7 @@ def _fill_log(play: Play, folder: Path, rows: int, description: str, dumps: int,
 
 
 def _shuffled_rows(play: Play) -> Iterator[int]:
-    """Rows of the episodes, without an end: all of them in one order, then all in another, …"""
+    """Yield rows of the episodes without end: all of them in one order, then all in another, …"""
     episodes, random = play.episodes, np.random.default_rng(0)
     while True:
         for index in random.permutation(len(episodes)):
@@ -239,6 +239,6 @@ def _shuffled_rows(play: Play) -> Iterator[int]:
 def _measured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Measured:
     value = function(*arguments)
     gc.collect()  # a stream that was left midway may abort the process at exit (huggingface/datasets#7566)
-    # Not getrusage: its maximum is inherited from the parent.
+    # Not getrusage, whose maximum is inherited from the parent.
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return Measured(value, int(peak) * 1024)

@@ -1,13 +1,13 @@
-"""What publishing straight from a source takes: workers beside one, cost per checkpoint, disk and memory.
+"""Measures publishing straight from a source: one and more workers, cost per checkpoint, disk and memory.
 
 *Workers*: --large checkpoints of --rows rows of real play (see `make_log`) are published into a folder. One
-worker held to one core is set beside two on two cores; and since a worker that has both cores uses them, too,
-one on two cores is shown as well. *Busy* is processor time over elapsed time: 2 is all that two cores give.
+worker pinned to one core is compared with two on two cores; since a worker with both cores uses them too, one
+on two cores is shown as well. *Busy* is processor time over elapsed time: 2 is the most that two cores give.
 
 *Cost*: 1, 10, 25 and 50 checkpoints of --small rows, to a folder and to the test Hub on loopback: seconds and
 requests for each.
 
-*Disk* is the most that lay in the work folder and in the folder for temporary files; *memory* the most of
+*Disk* is the most that lay in the work folder and in the folder for temporary files; *memory* is the most of
 the coordinator and of one worker.
 """
 
@@ -33,7 +33,7 @@ COMMAND = [sys.executable, "-m", "atari_dqn_replay_command", "publish", "all"]
 
 
 class Result(NamedTuple):
-    """What one publication took."""
+    """The cost of one publication."""
 
     seconds: float
     processor_seconds: float
@@ -42,7 +42,7 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Publish with one and two workers, and more and more checkpoints."""
+    """Publish with one and two workers, then with more and more checkpoints, and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument(
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def show_workers(source: Path, scratch: Path, rows: int) -> None:
-    """One worker on a core, one on both, two on both."""
+    """Print the cost of one worker on a core, one on both, and two on both."""
     results = {}
     for name, cores, workers in (
         ("1 worker, 1 core", 1, 1),
@@ -94,7 +94,7 @@ def show_workers(source: Path, scratch: Path, rows: int) -> None:
 
 
 def show_costs(log: Path, game: Game, scratch: Path) -> None:
-    """More and more checkpoints, to a folder and to the test Hub."""
+    """Print the cost of more and more checkpoints, to a folder and to the test Hub."""
     rows = []
     for runs in (1, 5, 13, 25):
         source = _repeat(log, game, scratch / f"small-{runs}", runs=runs)
@@ -118,7 +118,7 @@ def show_costs(log: Path, game: Game, scratch: Path) -> None:
 
 
 def _repeat(log: Path, game: Game, root: Path, runs: int) -> Path:
-    """A source of several runs, all of them the same log."""
+    """Make a source of several runs, all copies of the same log."""
     for run in range(1, runs + 1):
         folder = root / game.name / str(run)
         folder.mkdir(parents=True)
@@ -129,7 +129,7 @@ def _repeat(log: Path, game: Game, root: Path, runs: int) -> Path:
 def _publish(
     arguments: list[str], watched: Path, cores: int, environment: dict[str, str] | None = None
 ) -> Result:
-    """Run the command on so many cores."""
+    """Run the command on `cores` cores and return its cost."""
     temporary = watched.parent / "temporary"
     temporary.mkdir(exist_ok=True)
     allowed = sorted(os.sched_getaffinity(0))[:cores]
@@ -150,7 +150,7 @@ def _publish(
 
 @contextmanager
 def _watching(process: int, watched: Path, temporary: Path) -> Iterator[dict[str, int]]:
-    """The most disk and memory, and the processor time, that were seen while the block ran."""
+    """Yield the peak disk and memory use, and the processor time, observed while the block runs."""
     peaks = {"disk": 0, "memory": 0, "ticks": 0}
     stop = threading.Event()
 
@@ -181,7 +181,7 @@ def _disk(folder: Path) -> int:
 
 
 def _family(process: int) -> list[int]:
-    """A process and those that it started."""
+    """Returns a process and its descendants."""
     family = [process]
     for parent in family:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -191,14 +191,14 @@ def _family(process: int) -> list[int]:
 
 
 def _ticks(process: int) -> int:
-    """Processor time of a process and of those of its children that have ended."""
+    """Returns the processor time of a process and of its children that have ended."""
     with suppress(OSError, ValueError):
         return sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:15]))
     return 0
 
 
 def _memory(process: int) -> int:
-    """The most that the process has held so far."""
+    """Returns the peak memory of the process so far."""
     with suppress(OSError, ValueError):
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
         return int(found[1]) * 1024 if found else 0

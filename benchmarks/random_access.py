@@ -1,15 +1,16 @@
-"""How fast transitions are drawn uniformly at random on one core, and what that takes, by rows.
+"""Measures how fast transitions are drawn uniformly at random on one core, and the cost, by number of rows.
 
 For each game and each number of rows a checkpoint is made from real play (see `make_log`) and built into a
-folder. `ReplayDataset` gives batches of 32 transitions of four stacked frames and the next four, uniformly
-drawn from all of it, in a process of its own that is held to one core; rates are per second of that core's
-time. *Open first* prepares the frames, *open again* finds them prepared. *Kept* is the file of prepared
-frames, which is mapped and shared by all processes; *own memory* is what a process has to itself beyond what
-it had before it opened the dataset.
+folder. `ReplayDataset` returns batches of 32 transitions of four stacked frames and the next four, drawn
+uniformly from all of it, in a separate process pinned to one core; rates are per second of that core's time.
+*Open first* prepares the frames, *open again* finds them prepared. *Kept* is the file of prepared frames,
+which is mapped and shared by all processes; *own memory* is what a process has to itself beyond what it had
+before it opened the dataset.
 
-At the largest number of rows, by turns and the fastest of --repeats, the same from TorchRL's memory map and
-from a list of stacks in memory (see `reader.py`), and, by the clock, from a DataLoader with two workers on
-two cores: the dataset given batches of indices (`batch_size=None`), and with PyTorch's own collation.
+At the largest number of rows, in turns and with the fastest of --repeats, the same is drawn from TorchRL's
+memory map and from a list of stacks in memory (see `reader.py`), and, by the clock, from a DataLoader with
+two workers on two cores: with the dataset given batches of indices (`batch_size=None`), and with PyTorch's
+own collation.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from atari_dqn_replay import ReplayDataset
 
 
 class Scale(NamedTuple):
-    """What random access to so many steps takes."""
+    """The cost of random access to a number of steps."""
 
     steps: int
     rate: float
@@ -52,7 +53,7 @@ class Scale(NamedTuple):
 
 
 def main() -> None:
-    """Scale up, then stand beside others."""
+    """Measure increasing sizes, then compare with other libraries."""
     parser = argument_parser(__doc__)
     parser.add_argument("--games", nargs="+", default=["pong", "seaquest"], help="default: pong seaquest")
     parser.add_argument(
@@ -80,7 +81,7 @@ def main() -> None:
 
 
 def scale(folder: Path, game: Game, seconds: float) -> Scale:
-    """A process prepares the frames; another one draws."""
+    """Returns the cost where one process prepares the frames and another one draws."""
     cache = folder.parent / "cache"
     first, _ = measure(prepare, folder, game, cache, one_core=True)
     (steps, rate, again, kept, own), _ = measure(draw_scaled, folder, game, cache, seconds, one_core=True)
@@ -88,14 +89,14 @@ def scale(folder: Path, game: Game, seconds: float) -> Scale:
 
 
 def prepare(folder: Path, game: Game, cache: Path) -> float:
-    """Seconds to open for the first time."""
+    """Returns the seconds to open the dataset for the first time."""
     start = time.perf_counter()
     _open(folder, game, cache)
     return time.perf_counter() - start
 
 
 def draw_scaled(folder: Path, game: Game, cache: Path, seconds: float) -> tuple[int, float, float, int, int]:
-    """Random batches, and what the dataset and its use add to the process."""
+    """Draw random batches; return rates and what the dataset and its use add to the process."""
     before, start = _own_bytes(), time.perf_counter()
     dataset = _open(folder, game, cache)
     again = time.perf_counter() - start
@@ -104,7 +105,7 @@ def draw_scaled(folder: Path, game: Game, cache: Path, seconds: float) -> tuple[
 
 
 def draw(folder: Path, game: Game, cache: Path, seconds: float) -> tuple[float, float, None]:
-    """Batches by `gather`, of a dataset that was opened before."""
+    """Draw batches by `gather` from a dataset that was opened before."""
     start = time.perf_counter()
     dataset = _open(folder, game, cache)
     dataset.gather(range(BATCH))
@@ -113,7 +114,7 @@ def draw(folder: Path, game: Game, cache: Path, seconds: float) -> tuple[float, 
 
 
 def load(folder: Path, game: Game, cache: Path, seconds: float, collated: bool) -> tuple[float, float, None]:
-    """Batches by a DataLoader with two workers."""
+    """Draw batches by a DataLoader with two workers."""
     from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
     start = time.perf_counter()
@@ -156,7 +157,7 @@ def _draw(dataset: ReplayDataset, seconds: float) -> float:
 
 
 def _own_bytes() -> int:
-    """Memory that is not shared with other processes through a file."""
+    """Returns the memory that is not shared with other processes through a file."""
     (own,) = re.findall(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(own) * 1024
 

@@ -1,11 +1,11 @@
-"""How fast shuffled transitions stream from a built folder on one core, beside other ways to get them.
+"""Measures how fast shuffled transitions stream from a built folder on one core, beside other ways.
 
 For each game a checkpoint of --rows rows is made from real play (see `make_log`) and built into a folder.
-Each way gives batches of 32 transitions of four stacked frames and the next four, in a process of its own
-that is held to one core; the ways take turns, and the fastest of --repeats counts:
+Each way returns batches of 32 transitions of four stacked frames and the next four, in a separate process
+pinned to one core; the ways take turns, and the fastest of --repeats counts:
 
-- `Transitions`, shuffled, with its default options, over one epoch. *Resume* is from the opening of a reader
-  that goes on in the middle of the epoch to its batch;
+- `Transitions`, shuffled, with its default options, over one epoch. *Resume* is the time from opening a
+  reader in the middle of the epoch to its first batch;
 - TorchRL's `AtariDQNExperienceReplay`: 32 slices of five frames from its memory map, with its own sampler.
   It runs with --torchrl-python, an interpreter that has torchrl 0.14; to prepare its 7 GB for a million rows
   it takes 14 GB of memory, once for each --cache. They are read once before, so that they lie in memory;
@@ -14,8 +14,8 @@ that is held to one core; the ways take turns, and the fastest of --repeats coun
 - plain `load_dataset(…, streaming=True)` row by row (the first --plain-rows): single frames, in order.
 
 Rates are per second of one core's time, whatever else the machine does, from the start of the iteration on;
-*first batch* is by the clock, from opening. *Peak memory* is the process's
-largest resident set, Python and its libraries included.
+*first batch* is by the clock, from opening. *Peak memory* is the process's largest resident set, including
+Python and its libraries.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from streaming import build_folder
 from atari_dqn_replay import Transitions, decode_frames
 
 if find_spec("torch") is not None:
-    # Who trains with it has it loaded already: no part of what is measured.
+    # Anyone who trains with it has already loaded it, so this is not measured.
     import torch.utils.data  # noqa: F401
 
 BATCH = 32
@@ -78,14 +78,14 @@ print(json.dumps([rate, first, None, int(peak) * 1024]))
 
 
 class Result(NamedTuple):
-    """What a way of reading made."""
+    """The result of one way of reading."""
 
     rate: float
     """Transitions per second."""
     first: float
-    """Seconds to the first batch."""
+    """Seconds from opening to the first batch."""
     resume: float | None
-    """Seconds to the next batch in the middle of an epoch."""
+    """Seconds from resuming in the middle of an epoch to the next batch."""
     peak_bytes: int
 
 
@@ -93,7 +93,7 @@ Way = Callable[[], Result]
 
 
 def main() -> None:
-    """Stream in every way."""
+    """Stream in every way and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--games", nargs="+", default=["pong", "seaquest"], help="default: pong seaquest")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of a checkpoint (default: %(default)s)")
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def add_peer_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of what stands beside our reader."""
+    """Add the arguments of the ways that are compared with our reader."""
     parser.add_argument("--steps", type=int, default=120_000, help="that are played (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=8, help="of each peer's run (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=2, help="the fastest counts (default: %(default)s)")
@@ -134,7 +134,7 @@ def add_peer_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def built_checkpoint(game: Game, rows: int, steps: int, cache: Path) -> Iterator[tuple[Path, Path]]:
-    """A log, and a dataset repo with its checkpoint 0, which is removed at the end."""
+    """Yield a log, and a dataset repo with its checkpoint 0, which is removed at the end."""
     logs = make_log(game, rows, steps, cache)
     with scratch_folder(cache) as scratch:
         measure(build_folder, logs, game, scratch / "dataset")
@@ -142,7 +142,7 @@ def built_checkpoint(game: Game, rows: int, steps: int, cache: Path) -> Iterator
 
 
 def peers(options: argparse.Namespace, game: Game, logs: Path, folder: Path) -> dict[str, Way]:
-    """Other libraries' ways to batches of transitions drawn at random, by name."""
+    """Returns other libraries' ways to batches of transitions drawn at random, by name."""
     ways: dict[str, Way] = {}
     if options.torchrl_python:
         ways[TORCHRL_NAME] = partial(run_torchrl, options, game, logs)
@@ -152,7 +152,7 @@ def peers(options: argparse.Namespace, game: Game, logs: Path, folder: Path) -> 
 
 
 def by_turns(ways: dict[str, Way], repeats: int) -> dict[str, Result]:
-    """The fastest result of each way."""
+    """Returns the fastest result of each way; the ways take turns."""
     results: dict[str, list[Result]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
@@ -163,13 +163,13 @@ def by_turns(ways: dict[str, Way], repeats: int) -> dict[str, Result]:
 def run_here(
     function: Callable[..., tuple[float, float, float | None]], *arguments: Any, one_core: bool = True
 ) -> Result:
-    """The result of a way that is a function of ours, in a process of its own."""
+    """Returns the result of a way that is one of our functions, run in a separate process."""
     (rate, first, resume), peak_bytes = measure(function, *arguments, one_core=one_core)
     return Result(rate, first, resume, peak_bytes)
 
 
 def stream_transitions(folder: Path, game: Game) -> tuple[float, float, float]:
-    """One epoch; then a reader that goes on in its middle."""
+    """Stream one epoch, then resume a reader in its middle."""
     start = time.perf_counter()
     batches = _open_transitions(folder, game)
     opened = time.process_time()
@@ -186,7 +186,7 @@ def stream_transitions(folder: Path, game: Game) -> tuple[float, float, float]:
 
 
 def stream_rows(folder: Path, game: Game, rows: int) -> tuple[float, float, None]:
-    """Single frames, decoded with Pillow."""
+    """Stream single frames, decoded with Pillow."""
     start = time.perf_counter()
     stream: Any = _open_stream(folder, game)
     opened, first, count = time.process_time(), 0.0, 0
@@ -199,7 +199,7 @@ def stream_rows(folder: Path, game: Game, rows: int) -> tuple[float, float, None
 
 
 def sample_list(folder: Path, game: Game, seconds: float) -> tuple[float, float, None]:
-    """Random items of a list of stacks."""
+    """Sample random items of a list of stacks."""
     start = time.perf_counter()
     stacks = _list_of_stacks(folder, game)
     random, first, count = np.random.default_rng(0), 0.0, 0
@@ -215,7 +215,7 @@ def sample_list(folder: Path, game: Game, seconds: float) -> tuple[float, float,
 
 
 def run_torchrl(options: argparse.Namespace, game: Game, logs: Path) -> Result:
-    """TorchRL's result; its memory map is made at the first time."""
+    """Returns TorchRL's result; its memory map is made the first time."""
     root = options.cache / f"torchrl-{logs.name}" / game.name
     if not root.exists():
         with replacing(root) as temporary:
@@ -226,7 +226,7 @@ def run_torchrl(options: argparse.Namespace, game: Game, logs: Path) -> Result:
 def print_results(
     results: dict[str, Result], heads: Sequence[str], cells: Callable[[Result], list[str]]
 ) -> None:
-    """A row for each way: its rate, how many times TorchRL's that is, and more cells."""
+    """Print a row for each way: its rate, the ratio to TorchRL's, and more cells."""
     peer = results.get(TORCHRL_NAME)
     rows = [
         [name, f"{result.rate:,.0f}", f"{result.rate / peer.rate:.1f}" if peer else "–", *cells(result)]
@@ -236,7 +236,7 @@ def print_results(
 
 
 def seconds_text(seconds: float | None) -> str:
-    """For a cell."""
+    """Returns a duration as the text of a table cell."""
     return "–" if seconds is None else f"{seconds:.2f}"
 
 
@@ -250,7 +250,7 @@ def _open_stream(folder: Path, game: Game) -> datasets.IterableDataset:
 
 
 def _list_of_stacks(folder: Path, game: Game) -> list[np.ndarray]:
-    """As d4rl-atari: views of one array, but for the first steps of an episode."""
+    """Returns stacks as d4rl-atari makes them: views of one array, except an episode's first steps."""
     rows = sum(int(json.loads(path.read_text())["step_counts"]["steps"]) for path in _manifests(folder, game))
     frames, step, at = np.empty((rows, 84, 84), np.uint8), np.empty(rows, np.int64), 0
     batch: Any

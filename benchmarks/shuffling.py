@@ -1,4 +1,4 @@
-"""How random the order of shuffled samples is, against an ideal shuffle, by the memory that a reader has.
+"""Measures how random the order of shuffled samples is, against an ideal shuffle, by a reader's memory.
 
 No frame is read: the order follows from block sizes, seed and epoch alone. For a selection of --rows steps
 and each memory, over --epochs epochs:
@@ -25,7 +25,7 @@ IDEAL = "ideal shuffle"
 
 
 def main() -> None:
-    """Measure some memories, and an ideal shuffle."""
+    """Measure several memory sizes, and an ideal shuffle."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def draw_order(rows: int, memory: int, epoch: int) -> np.ndarray:
-    """The steps in the order of an epoch, as `Transitions` with this memory gives them."""
+    """Returns the steps in the order of an epoch, as `Transitions` with this memory yields them."""
     starts = np.arange(0, rows, BLOCK_ROWS)
     sizes = np.minimum(BLOCK_ROWS, rows - starts)
     slots = min(memory // (BLOCK_ROWS * FRAME_BYTES), len(starts))
@@ -58,18 +58,18 @@ def draw_order(rows: int, memory: int, epoch: int) -> np.ndarray:
 
 
 def batches_of(epochs: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """All full batches: (batches, size) for each epoch."""
+    """Yield all full batches: (batches, size) for each epoch."""
     for order in epochs:
         yield order[: len(order) // size * size].reshape(-1, size)
 
 
 def distances(batches: np.ndarray) -> np.ndarray:
-    """Steps in play from each sample of a batch to the next."""
+    """Returns the number of steps in play from each sample of a batch to the next."""
     return np.abs(np.diff(batches, axis=1)).ravel()
 
 
 def describe(epochs: list[np.ndarray], ideal: np.ndarray, rows: int, size: int) -> list[str]:
-    """A row of the table."""
+    """Returns a row of the table."""
     coverage = np.mean([(np.bincount(order, minlength=rows) == 1).mean() for order in epochs])
     batches = list(batches_of(epochs, size))
     nearest = np.mean([np.diff(np.sort(each, axis=1), axis=1).min(axis=1).mean() for each in batches])
@@ -94,7 +94,7 @@ def _parts(parts: np.ndarray) -> np.ndarray:
 
 
 def _pairs_again(first: np.ndarray, second: np.ndarray, size: int) -> int:
-    """Pairs of samples that are in one batch in both orders."""
+    """Returns the number of pairs of samples that share a batch in both orders."""
     batch = np.empty(len(second), np.int64)
     batch[second] = np.arange(len(second)) // size
     again = 0

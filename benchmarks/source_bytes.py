@@ -1,11 +1,12 @@
-"""What reading the source costs a build: processor time per million rows, beside an earlier checkout's.
+"""Measures what reading the source costs a build: processor time per million rows, by checkout.
 
 A log of three full dumps and a final, partial one is made from real play (see `make_log`). Selections of its
-checkpoints are built by turns from each checkout, in a process of its own, and the processor time of the
-build (user and system, all threads, imports excluded) is divided by the rows of the selection. *Read* is how
-many bytes of the source's files the build read, as a multiple of the selection's own.
+checkpoints are built from each checkout in turns, in a separate process, and the processor time of the build
+(user and system, all threads, imports excluded) is divided by the rows of the selection. *Read* is how many
+bytes of the source's files the build read, as a multiple of the selection's own.
 
-Ratios hold on a noisy machine better than times: the checkouts take turns, and the least of --repeats counts.
+On a noisy machine ratios are more reliable than times: the checkouts take turns, and the least of --repeats
+counts.
 
     git worktree add /tmp/earlier COMMIT
     python benchmarks/source_bytes.py --baseline /tmp/earlier
@@ -23,7 +24,7 @@ from common import argument_parser, log_folder, make_log, print_table, scratch_f
 
 HERE = Path(__file__).resolve().parent.parent
 DUMPS = 3
-"""Full ones; the partial one after them has their number."""
+"""The number of full dumps; the partial one after them has this number."""
 
 SELECTIONS = {
     "a checkpoint in the middle": (1,),
@@ -67,14 +68,14 @@ print(json.dumps([used() - before, bytes_read[0]]))
 
 
 class Cost(NamedTuple):
-    """What one build took."""
+    """The cost of one build."""
 
     processor_seconds: float
     bytes_read: int
 
 
 def main() -> None:
-    """Build the selections with each checkout."""
+    """Build the selections with each checkout and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--rows", type=int, default=200_000, help="of a checkpoint (default: %(default)s)")
@@ -101,7 +102,7 @@ def main() -> None:
 
 
 def build_with(checkout: Path, logs: Path, game: Game, checkpoints: tuple[int, ...], cache: Path) -> Cost:
-    """Build some checkpoints as `atari-dqn-replay build` does."""
+    """Build some checkpoints as `atari-dqn-replay build` does, and return the cost."""
     with scratch_folder(cache) as folder:
         arguments = [str(logs), str(folder / "out"), game.slug, json.dumps(checkpoints)]
         done = subprocess.run(

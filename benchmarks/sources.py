@@ -1,13 +1,13 @@
-"""How fast a checkpoint is built from a server, beside the same build from the local disk.
+"""Measures how fast a checkpoint is built from a server, beside the same build from the local disk.
 
 A log of two checkpoints is made from real play (see `make_log`), and put on a web server with ranges, on one
-without, and into gcp-storage-emulator, each a process of its own on loopback. The build is `builder.build` of
-checkpoint 0, which also reads on into checkpoint 1; rounds over all places take turns, and the best of
---repeats counts. *Raw* is how fast the same files come in when nothing else is done, by the same reader:
-where it is near the build's own need, the server is what limits. *Fetched* is what the server sent, as a
-share of the files' bytes. *Peak memory* is of the process that builds, without the server.
+without, and into gcp-storage-emulator, each in a separate process on loopback. The build is `builder.build`
+of checkpoint 0, which also reads on into checkpoint 1; all places take turns, and the best of --repeats
+counts. *Raw* is how fast the same reader downloads the same files when nothing else is done: where it is near
+the build's own need, the server is the limit. *Fetched* is what the server sent, as a share of the files'
+bytes. *Peak memory* is that of the process that builds, without the server.
 
-The emulator must be there: pip install gcp-storage-emulator.
+The emulator must be installed: pip install gcp-storage-emulator.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ BUCKET = "mirror"
 
 
 class Place(NamedTuple):
-    """Where the log lies."""
+    """A location of the log."""
 
     url: str
     options: dict[str, Any]
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a build from there needed."""
+    """The cost of a build from there."""
 
     seconds: float
     peak_bytes: int
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Build from every place."""
+    """Build from every place and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--rows", type=int, default=200_000, help="of a checkpoint (default: %(default)s)")
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def run(place: Place, game: Game, logs: Path, size: int, cache: Path) -> Result:
-    """One build, and one bare download."""
+    """Run one build and one bare download, and return the result."""
     before = place.sent.value if place.sent is not None else 0
     with scratch_folder(cache) as out:
         seconds, peak = measure(build_first, place.url, place.options, game, out)
@@ -88,7 +88,7 @@ def run(place: Place, game: Game, logs: Path, size: int, cache: Path) -> Result:
 
 
 def build_first(url: str, options: dict[str, Any], game: Game, out: Path) -> float:
-    """Seconds to build checkpoint 0 as a user does."""
+    """Returns the seconds to build checkpoint 0 as a user does."""
     start = time.perf_counter()
     build(
         plan_build(open_source(url, options), [game], out / "out", runs=[RUN], checkpoints=[0]), out / "out"
@@ -97,7 +97,7 @@ def build_first(url: str, options: dict[str, Any], game: Game, out: Path) -> flo
 
 
 def read_all(url: str, options: dict[str, Any], names: list[str]) -> float:
-    """Bytes a second of the files, one after another."""
+    """Returns the bytes per second of reading the files one after another."""
     store = open_store(url, options)
     size, start = 0, time.perf_counter()
     for name in names:
@@ -108,7 +108,7 @@ def read_all(url: str, options: dict[str, Any], names: list[str]) -> float:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of a folder, with ranges or without."""
+    """Serves the files of a folder, with or without ranges."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -151,7 +151,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def web_server(logs: Path, *, ranges: bool) -> Iterator[Place]:
-    """A web server, and an account of what it sends."""
+    """Run a web server that counts the bytes it sends."""
     context = multiprocessing.get_context("spawn")
     sent, port = context.Value("q", 0), context.Value("i", 0)
     process = context.Process(target=serve, args=(logs, ranges, sent, port), daemon=True)
@@ -169,7 +169,7 @@ def serve(logs: Path, ranges: bool, sent: "Synchronized[int]", port: "Synchroniz
 
 @contextlib.contextmanager
 def google_emulator(logs: Path, cache: Path) -> Iterator[Place]:
-    """An emulator of Google Cloud Storage, with the log in a bucket."""
+    """Run an emulator of Google Cloud Storage, with the log in a bucket."""
     from gcsfs.core import GCSFileSystem
 
     context = multiprocessing.get_context("spawn")
@@ -188,7 +188,7 @@ def emulate(folder: Path, port: "Synchronized[int]") -> None:
     """Emulate until the process is ended."""
     from gcp_storage_emulator.server import create_server
 
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it tells of every client that hangs up
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it reports every client that disconnects
     server = create_server("127.0.0.1", 0, in_memory=False, data_dir=str(folder), default_bucket=BUCKET)
     server.start()
     port.value = server._api._httpd.server_address[1]  # pyright: ignore[reportOptionalMemberAccess]

@@ -1,14 +1,14 @@
-"""How small frames get, and how fast they are written and read, by zstd level, page size and row group.
+"""Measures frames' size and speed of writing and reading, by zstd level, page size and row group.
 
-Frames of real play (whole episodes; of Pong and Breakout partly good play) go into Parquet files as stored
-PNGs, in every layout of the grid. Beside them stand the frames as they are, the source's own gzip, and PNGs
-by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, in brackets as a share of the
-source's. Rates are over all games, per second of processor time, the best of --repeats: *write* from
-frames to file, *read* from file to frames, *one row* from opening the file to one frame, which takes its
-whole row group. What the builder writes is bold, and includes the opening again of each finished file.
+Frames of real play (whole episodes; of Pong and Breakout partly good play) are written to Parquet files as
+stored PNGs, in every layout of the grid. They are compared with the frames as they are, the source's own
+gzip, and PNGs by Pillow as `datasets` writes them for the Hub. Sizes are of the whole file, with the share of
+the source's in brackets. Rates are over all games, per second of processor time, the best of --repeats:
+*write* from frames to file, *read* from file to frames, *one row* from opening the file to one frame, which
+reads its whole row group. What the builder writes is bold, and includes opening each finished file again.
 
-pyarrow looks at a page's size only every `write_batch_size` rows: below 7 MB it must be less than the 1,024
-that are the default.
+pyarrow checks a page's size only every `write_batch_size` rows: below 7 MB this must be less than the default
+of 1,024.
 """
 
 import gzip
@@ -35,18 +35,18 @@ from common import GZIP_LEVEL, argument_parser, load_play, measure, print_table,
 PAGE_BYTES = (1 << 17, 1 << 20, WHOLE_ROW_GROUP)
 ROW_GROUPS = (1024, 2048, 4096)
 RANDOM_ROWS = 16
-"""Rows of each file that are read alone."""
+"""The number of rows of each file that are read alone."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the Parquet file of stored PNGs is laid out."""
+    """The layout of the Parquet file of stored PNGs."""
 
     level: int
     page_bytes: int
     row_group: int
     content_defined: bool = False
-    """Whether pages begin where the content says so, that the Hub may store equal ones once."""
+    """Whether page boundaries depend on the content, so that the Hub may store equal pages once."""
 
     def __str__(self) -> str:
         pages = "one page" if self.page_bytes == WHOLE_ROW_GROUP else f"pages of {self.page_bytes >> 10} KiB"
@@ -58,46 +58,46 @@ SCHEMA = pa.schema([("observation", IMAGE_TYPE)])
 
 
 def write_raw(frames: np.ndarray, path: Path) -> None:
-    """The array as it is."""
+    """Write the array as it is."""
     np.save(path, frames)
 
 
 def read_raw(path: Path) -> Iterator[np.ndarray]:
-    """The frames of `write_raw`, as one block."""
+    """Yield the frames of `write_raw`, as one block."""
     yield np.load(path)
 
 
 def read_raw_row(path: Path, row: int) -> np.ndarray:
-    """One frame of `write_raw`."""
+    """Returns one frame of `write_raw`."""
     return np.array(np.load(path, mmap_mode="r")[row])
 
 
 def write_gzip(frames: np.ndarray, path: Path) -> None:
-    """As the source has them."""
+    """Write frames as the source stores them."""
     with gzip.open(path, "wb", GZIP_LEVEL) as file:
         np.save(file, frames)
 
 
 def read_gzip(path: Path) -> Iterator[np.ndarray]:
-    """The frames of `write_gzip`, as one block."""
+    """Yield the frames of `write_gzip`, as one block."""
     with gzip.open(path) as file:
         yield np.load(file)
 
 
 def write_pillow(frames: np.ndarray, path: Path) -> None:
-    """As `datasets` stores images on the Hub: PNG by Pillow, in Parquet without compression."""
+    """Write images as `datasets` does for the Hub: PNGs by Pillow, in Parquet without compression."""
     features = datasets.Features({"observation": datasets.Image()})
     datasets.Dataset.from_dict({"observation": list(frames)}, features).to_parquet(path)
 
 
 def write_as_builder(compression: str, frames: np.ndarray, path: Path) -> None:
-    """The builder's own writer, which compresses frames with parameters that suit them."""
+    """Write with the builder's own writer, which compresses frames with parameters that suit them."""
     steps = {"observation": frames, "step": np.arange(len(frames))}
     write_steps(path, [steps], SCHEMA, COMPRESSIONS[compression])
 
 
 def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
-    """Stored PNGs, by pyarrow."""
+    """Write stored PNGs with pyarrow."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -116,14 +116,14 @@ def write_stored(layout: Layout, frames: np.ndarray, path: Path) -> None:
 
 
 def read_parquet(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a Parquet file, row group by row group."""
+    """Yield the frames of a Parquet file, row group by row group."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield _read_group(file, group)
 
 
 def read_parquet_row(path: Path, row: int) -> np.ndarray:
-    """One frame of a Parquet file: its row group is read, and it alone is decoded."""
+    """Returns one frame of a Parquet file: its row group is read, and only the frame is decoded."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -144,14 +144,14 @@ class Format:
     write: Callable[[np.ndarray, Path], None]
     read: Callable[[Path], Iterator[np.ndarray]]
     read_row: Callable[[Path, int], np.ndarray] | None
-    """None where a row cannot be read without those before it."""
+    """Reads one row; None if that requires reading those before it."""
 
 
 SOURCE = "`.npy` in gzip, as the source"
 
 
 def all_formats(levels: Sequence[int]) -> dict[str, Format]:
-    """The references, the grid, and content-defined chunking at the builder's row group; by name."""
+    """Returns the references, the grid, and content-defined chunking at the builder's row group, by name."""
     grid = itertools.starmap(Layout, itertools.product(levels, PAGE_BYTES, ROW_GROUPS))
     chunked = itertools.starmap(Layout, itertools.product(levels, PAGE_BYTES, [TABLE_ROWS], [True]))
     return {
@@ -172,7 +172,7 @@ def all_formats(levels: Sequence[int]) -> dict[str, Format]:
 
 
 class Trial(NamedTuple):
-    """One format on one game's frames."""
+    """The result of one format on one game's frames."""
 
     bytes_per_frame: float
     write_seconds: float
@@ -185,7 +185,7 @@ Trials = dict[str, list[Trial]]
 
 
 def main() -> None:
-    """Try every format on every game."""
+    """Try every format on every game and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--games", nargs="+", default=["pong", "breakout", "seaquest", "ms-pacman"])
     parser.add_argument("--frames", type=int, default=20_480, help="of each game (default: %(default)s)")
@@ -203,7 +203,7 @@ def main() -> None:
 
 
 def try_formats(games: list[Game], frames: int, levels: list[int], repeats: int, cache: Path) -> Trials:
-    """Every format on every game."""
+    """Returns the trials of every format on every game."""
     datasets.disable_progress_bars()
     formats = all_formats(levels)
     trials: Trials = {name: [] for name in formats}

@@ -1,12 +1,12 @@
-"""How fast frames stream, on one core: from a built folder, and straight from the replay logs.
+"""Measures how fast frames stream, on one core: from a built folder, and straight from the replay logs.
 
 A log of --rows rows is made from real play (see `make_log`) and built into a folder. Each way of reading it
-runs in a process of its own that is held to one core, from the first batch to the last, until every frame is
-a NumPy array:
+runs in a separate process pinned to one core, from the first batch to the last, until every frame is a NumPy
+array:
 
 - stock `load_dataset(folder, …, streaming=True).with_format("arrow")` and `decode_frames`: no image library;
 - stock `load_dataset(folder, …, streaming=True)`, row by row with Pillow (the first --plain-rows rows);
-- `AtariDQNReplay(…, source=logs).as_streaming_dataset()`, which recovers the episodes on the way.
+- `AtariDQNReplay(…, source=logs).as_streaming_dataset()`, which recovers the episodes as it reads.
 """
 
 import time
@@ -26,7 +26,7 @@ from atari_dqn_replay import AtariDQNReplay, decode_frames
 
 
 def main() -> None:
-    """Stream in every way."""
+    """Stream in every way and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--rows", type=int, default=200_000, help="of the log (default: %(default)s)")
@@ -51,22 +51,22 @@ def main() -> None:
 
 
 def build_folder(logs: Path, game: Game, folder: Path) -> None:
-    """Checkpoint 0 as a dataset repo."""
+    """Build checkpoint 0 as a dataset repo."""
     build(plan_build(open_source(str(logs)), [game], folder, runs=[RUN], checkpoints=[0]), folder)
 
 
 def stream_tables(folder: Path, game: Game, batch_size: int) -> float:
-    """Frames per second from Arrow batches of the built folder."""
+    """Returns the frames per second from Arrow batches of the built folder."""
     return _count(_decoded(_open(folder, game), batch_size))
 
 
 def stream_rows(folder: Path, game: Game, rows: int) -> float:
-    """Frames per second from rows of the built folder."""
+    """Returns the frames per second from rows of the built folder."""
     return _count(np.asarray(row["observation"])[None] for row in _open(folder, game).take(rows))
 
 
 def stream_logs(logs: Path, game: Game, batch_size: int) -> float:
-    """Frames per second straight from the logs."""
+    """Returns the frames per second straight from the logs."""
     stream: Any = AtariDQNReplay(f"{game.slug}-mixed", source=logs).as_streaming_dataset(split_name(RUN))
     return _count(_decoded(stream, batch_size))
 
