@@ -1,4 +1,4 @@
-"""One bucket of the Hugging Face Hub, read only, on a loopback socket: what `HfFileSystem` asks of it."""
+"""Serves one read-only bucket of the Hugging Face Hub on loopback, as far as `HfFileSystem` needs."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ BUCKET = "user/mirror"
 
 @contextlib.contextmanager
 def running_bucket(folder: Path) -> Iterator[str]:
-    """The URL of a Hub whose bucket `user/mirror` holds what the folder holds."""
+    """Yield the URL of a Hub whose bucket `user/mirror` contains the folder's files."""
     server = LoopbackServer(type("Handler", (_Handler,), {"folder": folder}))
     with server.running():
         yield server.url

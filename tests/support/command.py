@@ -1,4 +1,4 @@
-"""The installed command, run as a user runs it."""
+"""Runs the installed command as a user does."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ COMMAND = str(Path(sys.executable).with_name("atari-dqn-replay"))
 
 
 def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run `atari-dqn-replay` with these arguments to its end, and keep what it printed."""
+    """Run `atari-dqn-replay` with these arguments to its end, and capture its output."""
     return subprocess.run(
         [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options
     )

@@ -1,4 +1,4 @@
-"""Small dataset repos in folders, in the layout that `build` writes, with frames from real play."""
+"""Makes small dataset repos in folders, in the layout that `build` writes, with frames from real play."""
 
 import functools
 import hashlib
@@ -31,10 +31,10 @@ from PIL import Image
 from atari_dqn_replay import decode_frames
 
 STEPS = 24
-"""Of each checkpoint's one episode."""
+"""The number of steps in each checkpoint's one episode."""
 
 Contents = dict[str, bytes]
-"""Files by their path in the repo."""
+"""The content of files, by path in the repo."""
 
 
 def build_dataset(
@@ -47,7 +47,7 @@ def build_dataset(
     seed: int = 0,
     steps: int = STEPS,
 ) -> Path:
-    """Write checkpoints, each an episode of `steps` steps, and the card; return the folder."""
+    """Write checkpoints, each one episode of `steps` steps, and the card; return the folder."""
     for run in runs:
         for checkpoint in checkpoints:
             _write_checkpoint(folder, find_game(game), run, checkpoint, shards, seed, steps)
@@ -56,20 +56,20 @@ def build_dataset(
 
 
 def manifests(folder: Path) -> list[Manifest]:
-    """All manifests of a folder."""
+    """Returns all manifests in a folder."""
     paths = sorted(folder.glob("data/*/*/*/manifest.json"))
     return [Manifest.from_json(path.read_text(), str(path)) for path in paths]
 
 
 def contents(folder: Path) -> Contents:
-    """Everything that a folder holds."""
+    """Returns the content of all files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @functools.cache
 def play(game: Game, seed: int, steps: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Frames and rewards of a random player's first steps."""
+    """Returns the frames and rewards of a random player's first steps."""
     environment = AtariEnvironment(game, seed=seed)
     actions = np.random.default_rng(seed).integers(len(environment.actions), size=steps)
     frames, rewards = [environment.reset()], []
@@ -83,7 +83,7 @@ def play(game: Game, seed: int, steps: int) -> tuple[NDArray[np.uint8], NDArray[
 def frames_of(
     game: str, run: int, checkpoint: int, *, seed: int = 0, steps: int = STEPS
 ) -> NDArray[np.uint8]:
-    """The frames that a checkpoint holds."""
+    """Returns the frames of a checkpoint."""
     return play(find_game(game), seed + 100 * run + checkpoint, steps)[0]
 
 

@@ -1,4 +1,4 @@
-"""What the engines run in their tests: small functions that a worker can import by name."""
+"""Defines the tasks that engines run in their tests: small functions that a worker can import by name."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ FAIL = "engine_tasks:fail"
 
 
 def mark(work: str, number: int) -> None:
-    """Leave a file that tells that the task is done."""
+    """Leave a file that shows that the task is done."""
     folder = Path(work) / "done"
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{number}-{os.getpid()}"
@@ -22,7 +22,7 @@ def mark(work: str, number: int) -> None:
 
 
 def wait_for_go(work: str, number: int) -> None:
-    """Tell that the task has begun, and by which process, and go on when there is a file `go`."""
+    """Record that the task has begun, and in which process, then wait for a file `go`."""
     begun = Path(work) / "begun"
     begun.mkdir(parents=True, exist_ok=True)
     (begun / f"{number}-{os.getpid()}").touch()
@@ -32,7 +32,7 @@ def wait_for_go(work: str, number: int) -> None:
 
 
 def die_once(work: str, number: int) -> None:
-    """Task 1 is killed at its first attempt."""
+    """Kill the process of task 1 at its first attempt."""
     first = Path(work) / "first-attempt"
     if number == 1 and not first.exists():
         first.touch()
@@ -41,14 +41,14 @@ def die_once(work: str, number: int) -> None:
 
 
 def die(work: str, number: int) -> None:
-    """Task 1 is killed at every attempt."""
+    """Kill the process of task 1 at every attempt."""
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     mark(work, number)
 
 
 def fail(work: str, number: int) -> None:
-    """Task 1 raises, and all say something."""
+    """Print in every task, and raise in task 1."""
     print(f"task {number} was here", flush=True)
     if number == 1:
         raise ValueError("an error that no task should raise")
@@ -56,7 +56,7 @@ def fail(work: str, number: int) -> None:
 
 
 def done(work: Path) -> list[int]:
-    """The tasks that have left their file, each with the right content."""
+    """Returns the tasks that have left their file with the right content."""
     files = [path for path in (work / "done").glob("*") if not path.name.startswith(".")]
     assert all(path.read_text() == f"{path.name}\n" for path in files)
     return sorted(int(path.name) for path in files)
@@ -68,23 +68,23 @@ def mark_elsewhere(work: str, number: int) -> None:
 
 
 def fail_elsewhere(work: str, number: int) -> None:
-    """Task 1 raises."""
+    """Raise in task 1."""
     fail(os.environ["MARKS"], number)
 
 
 def wait_elsewhere(work: str, number: int) -> None:
-    """Wait for a file `go` there."""
+    """Wait for a file `go` in the folder that the environment names."""
     wait_for_go(os.environ["MARKS"], number)
 
 
 def begun(work: Path) -> dict[int, int]:
-    """The process of each task of `wait_for_go` that has begun."""
+    """Returns the process of each task of `wait_for_go` that has begun."""
     names = [path.name.split("-") for path in (work / "begun").glob("*")]
     return {int(number): int(process) for number, process in names}
 
 
 def is_running(process: int) -> bool:
-    """Whether there is such a process, but for one that is only waiting to be forgotten."""
+    """Returns whether the process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

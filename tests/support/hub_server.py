@@ -1,9 +1,9 @@
-"""A small Hugging Face Hub on a loopback socket, for the unmodified clients to publish to and load from.
+"""Runs a small Hugging Face Hub on loopback, for the unmodified clients to publish to and load from.
 
-It speaks what `huggingface_hub` and `datasets` ask of the Hub about dataset repos: repos, branches, commits,
-LFS uploads, listings and downloads. Bytes lie in a folder by their SHA-256; a commit is a full listing of
-its files, so every revision stays readable. What it does not know it answers with 404 and remembers in
-`HubServer.unknown`.
+It implements what `huggingface_hub` and `datasets` ask of the Hub about dataset repos: repos, branches,
+commits, LFS uploads, listings and downloads. Bytes lie in a folder by their SHA-256; a commit is a full
+listing of its files, so every revision stays readable. It answers unknown requests with 404 and records them
+in `HubServer.unknown`.
 """
 
 import base64
@@ -28,9 +28,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from loopback_server import LoopbackServer
 
 LARGE_FILE = 10 * 2**20
-"""Bytes above which the Hub keeps a file in LFS whatever its name."""
+"""The size in bytes above which the Hub keeps a file in LFS, whatever its name."""
 LFS_SUFFIXES = (".parquet", ".arrow", ".gz", ".npy", ".npz", ".png")
-"""Of the suffixes in the Hub's default .gitattributes, those that matter here."""
+"""The suffixes from the Hub's default .gitattributes that matter here."""
 GIT_ATTRIBUTES = "".join(
     f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES
 ).encode()
@@ -45,14 +45,14 @@ CORS = {
 
 @dataclass
 class Request:
-    """What a client asked for."""
+    """A client's request."""
 
     method: str
     target: str
-    """The path and query as sent, still quoted."""
+    """The path and query as sent, still percent-encoded."""
     headers: Message
     body: bytes = field(repr=False)
-    """Empty for uploads to LFS, which go to disk."""
+    """The body; empty for uploads to LFS, which go to disk."""
 
     @property
     def path(self) -> str:
@@ -76,7 +76,7 @@ class Request:
 
 @dataclass
 class Response:
-    """What it gets: JSON, bytes, or a part of a file."""
+    """The answer to a request: JSON, bytes, or part of a file."""
 
     status: int = 200
     value: Any = None
@@ -91,17 +91,17 @@ class Response:
 
 
 HANG_UP = Response(0)
-"""No answer: the connection ends."""
+"""No answer: the connection is closed."""
 
 
 def refusal(status: int, message: str, code: str | None = None) -> Response:
-    """An error in the Hub's form."""
+    """Returns an error in the Hub's form."""
     headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {})}
     return Response(status, {"error": message}, headers)
 
 
 class RefusalError(Exception):
-    """Ends a request with an error."""
+    """Raised to answer a request with an error."""
 
     def __init__(self, status: int, message: str, code: str | None = None) -> None:
         self.response = refusal(status, message, code)
@@ -114,7 +114,7 @@ class Entry:
     size: int
     sha256: str
     blob_id: str
-    """Git's name for it; of the pointer if the file lies in LFS."""
+    """Git's hash of the file, or of its pointer if the file lies in LFS."""
     lfs: bool
 
     def describe(self, path: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Commit:
-    """A revision: everything that the repo holds."""
+    """A revision: everything in the repo."""
 
     id: str
     parent: str | None
@@ -148,7 +148,7 @@ class Repo:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     uploads: set[str] = field(default_factory=set)
-    """What came into its own LFS, by SHA-256: one repo's files are not there for another."""
+    """The SHA-256 of files uploaded to this repo's own LFS; other repos' files do not count."""
 
     def find(self, revision: str) -> Commit:
         revision = self.branches.get(revision.removeprefix("refs/heads/"), revision)
@@ -175,10 +175,10 @@ def git_blob_id(content: bytes) -> str:
 
 
 class HubServer:
-    """The server; a context manager that runs it in a background thread.
+    """The server; as a context manager, it runs in a background thread.
 
-    `fault`, if set, sees each request first and may answer in the server's place. `requests` and `unknown`
-    hold what was asked. Files with `lfs_suffixes` go into large file storage. `tokens` maps a token to its
+    `fault`, if set, sees each request first and may answer instead of the server. `requests` and `unknown`
+    record the requests. Files with `lfs_suffixes` go into large file storage. `tokens` maps a token to its
     user, who may write in their own namespace.
     """
 
@@ -203,7 +203,7 @@ class HubServer:
         return self._server.url
 
     def environment(self, token: str | None = None) -> dict[str, str]:
-        """The environment of a process whose clients are to talk to this server, with caches of its own."""
+        """Returns an environment that points a process's clients at this server, with separate caches."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         return {
             **kept,
@@ -223,18 +223,18 @@ class HubServer:
         self._running.close()
 
     def files(self, repo_id: str, revision: str = "main") -> dict[str, bytes]:
-        """What a revision holds, for tests to compare."""
+        """Returns the files of a revision, for tests to compare."""
         entries = self.repos[repo_id].find(revision).files
         return {path: (self.objects / entry.sha256).read_bytes() for path, entry in sorted(entries.items())}
 
     def answer(self, request: Request, upload: "_Body | None" = None) -> Response:
-        """The answer to a request, or what `fault` puts in its place."""
+        """Returns the answer to a request, or what `fault` returns instead."""
         self.requests.append(request)
         fault = self.fault(request)
         return self.handle(request, upload) if fault is None else fault
 
     def handle(self, request: Request, upload: "_Body | None" = None) -> Response:
-        """The answer to a request; `upload` is an LFS file's content."""
+        """Returns the answer to a request; `upload` is an LFS file's content."""
         try:
             for method, pattern, route in _ROUTES:
                 if method == request.method and (match := pattern.fullmatch(request.path)):
@@ -247,7 +247,7 @@ class HubServer:
         self.unknown.append(f"{request.method} {request.target}")
         return refusal(404, "Not Found")
 
-    # Who may do what.
+    # Permissions.
 
     def _user(self, request: Request) -> str | None:
         if request.token is not None and request.token not in self.tokens:
@@ -383,7 +383,7 @@ class HubServer:
         return sha256 in repo.uploads and (self.objects / sha256).exists()
 
     def _receive(self, repo: Repo, sha256: str, upload: "_Body") -> Response:
-        """An upload needs no token: its address was given to someone who had one."""
+        """Accept an upload without a token: its address was given to someone who had one."""
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
             try:
@@ -553,7 +553,7 @@ def _with_commit(entry: dict[str, Any], commit: Commit, expand: bool) -> dict[st
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:
-    """The first and last byte that are asked for."""
+    """Returns the first and last requested bytes."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "bytes=0-")
     if match is None:
         return 0, size - 1
@@ -593,7 +593,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
 
 
 class _Body:
-    """A request's body as a file, whichever way its length is given."""
+    """A request's body as a file, however its length is given."""
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self.file = handler.rfile
@@ -631,7 +631,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = b"" if is_upload else b"".join(body.drain())
         request = Request(self.command, self.path, self.headers, content)
         response = hub.answer(request, body if is_upload else None)
-        # A body that nobody read would be taken for the next request.
+        # An unread body would be mistaken for the next request.
         for _ in body.drain():
             pass
         self.send(response)
@@ -669,12 +669,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Tests look at `HubServer.requests` instead."""
+        """Print nothing, since tests look at `HubServer.requests` instead."""
 
 
 @contextlib.contextmanager
 def running_hub(**options: Any) -> Iterator[HubServer]:
-    """A server that stops and forgets everything when the block ends."""
+    """Run a server that stops and forgets everything when the block ends."""
     with (
         tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True) as folder,
         HubServer(Path(folder), **options) as hub,

@@ -1,4 +1,4 @@
-"""Hugging Face Jobs on a loopback socket: a Job's command is run here, without a container."""
+"""Serves Hugging Face Jobs on loopback: a Job's command is run here, without a container."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from loopback_server import LoopbackServer
 
 @dataclass
 class JobsServer:
-    """What has been asked of the server."""
+    """The state of the server and the requests it received."""
 
     url: str = ""
     started: list[dict[str, Any]] = field(default_factory=list)
@@ -22,7 +22,7 @@ class JobsServer:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
-    """HTTP statuses of answers to come, before any right one."""
+    """HTTP error statuses to answer with first."""
 
     def start(self, spec: dict[str, Any]) -> int:
         """Run the module, without installing the package."""
@@ -35,7 +35,7 @@ class JobsServer:
         return len(self.processes) - 1
 
     def describe(self, number: int) -> dict[str, Any]:
-        """A Job as the Hub tells of it."""
+        """Returns a Job's description, as the Hub sends it."""
         code = self.processes[number].poll()
         stage = "RUNNING" if code is None else "COMPLETED" if code == 0 else "ERROR"
         status = {"stage": "CANCELED" if number in self.cancelled else stage, "message": None}
@@ -45,7 +45,7 @@ class JobsServer:
 
 @contextlib.contextmanager
 def running_jobs() -> Iterator[JobsServer]:
-    """A server that knows the user `me`."""
+    """Run a server that knows the user `me`."""
     jobs = JobsServer()
     server = LoopbackServer(type("Handler", (_Handler,), {"jobs": jobs}))
     jobs.url = server.url

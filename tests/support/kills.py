@@ -1,12 +1,12 @@
-"""Kills publications at random instants, and looks at what readers find before and after the next try.
+"""Kills publications at random moments, and checks what readers find before and after the next attempt.
 
     python tests/support/kills.py --kills 100 --to folder
     python tests/support/kills.py --kills 100 --to hub
 
-A small source, of real play, is published as a whole; or an older, smaller state of it was published before,
-so that checkpoints are replaced. Each publication is killed (SIGKILL) after a random share of the time that
-it takes, a stock reader loads what is there, and the publication is run again. It must give the same bytes as
-one that nobody disturbed. On the Hub every commit of every trial is checked as well: shards, manifests and
+A small source of real play is published as a whole; or an older, smaller state of it was published before, so
+that checkpoints are replaced. Each publication is killed (SIGKILL) after a random share of the time that it
+takes, a stock reader loads what is there, and the publication is run again. The result must have the same
+bytes as an undisturbed one. On the Hub every commit of every trial is also checked: shards, manifests and
 card agree.
 """
 
@@ -41,18 +41,18 @@ from huggingface_hub.hf_api import RepoFile
 from logs import write_log
 
 SECONDS = 60
-"""After which a child that hangs is ended; none does."""
+"""Seconds after which a hanging child is killed; none hangs."""
 
 
 def write_source(folder: Path) -> Path:
-    """Two games; Pong's last checkpoints are added by `grow`."""
+    """Write a source of two games; `grow` adds Pong's last checkpoints."""
     write_log(folder, [30, 70, 45, 60, 95, 20, 80, 33], capacity=60)
     write_log(folder, [90, 25, 140, 40], capacity=75, game="Breakout", run=2, seed=1)
     return folder
 
 
 def younger(source: Path, folder: Path) -> Path:
-    """The source before its last checkpoints were there."""
+    """Copy the source as it was before its last checkpoints."""
     shutil.copytree(source, folder)
     for number in (4, 5, 6, 7, 8):
         for path in folder.glob(f"Pong/1/replay_logs/*_ckpt.{number}.gz"):
@@ -61,7 +61,7 @@ def younger(source: Path, folder: Path) -> Path:
 
 
 def publish(source: Path, place: Place, work: Path) -> None:
-    """What `atari-dqn-replay publish all` does."""
+    """Do what `atari-dqn-replay publish all` does."""
     coordinator.BATCH_CHECKPOINTS, coordinator.SCAN_SECONDS = 3, 0.0  # several commits
     opened = open_source(str(source))
     plan = make_plan(opened, named_games(opened, ["all"]), place, str(work))
@@ -69,7 +69,7 @@ def publish(source: Path, place: Place, work: Path) -> None:
 
 
 def in_child(task: Callable[[], None], *, kill_after: float | None = None) -> float:
-    """Run a task in a process of its own; gives the seconds that it took."""
+    """Run a task in a separate process, and return the seconds that it took."""
     began = time.monotonic()
     child = os.fork()
     if not child:
@@ -94,7 +94,7 @@ def in_child(task: Callable[[], None], *, kill_after: float | None = None) -> fl
 
 
 def load_all(path: str) -> None:
-    """Every config and split as a user loads it, which compares its rows with the card."""
+    """Load every config and split as a user does, which compares the rows with the card."""
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
         for config in datasets.get_dataset_config_names(path):
@@ -106,7 +106,7 @@ def load_all(path: str) -> None:
 
 
 def check_agreement(files: Contents) -> None:
-    """In one revision, shards, manifests and card tell the same."""
+    """Check that shards, manifests and card agree in one revision."""
     manifests = [
         Manifest.from_json(text, path) for path, text in files.items() if path.endswith(f"/{MANIFEST}")
     ]
@@ -142,19 +142,19 @@ class Trials:
         return Place(folder=str(self.folder / name))
 
     def contents(self, place: Place) -> dict[str, Any]:
-        """Everything there, by its content."""
+        """Returns everything there, by its content."""
         if place.repo_id is None:
             return contents(Path(str(place.folder)))
         tree = HfApi().list_repo_tree(place.repo_id, recursive=True, repo_type="dataset")
         found = {entry.path: entry.blob_id for entry in tree if isinstance(entry, RepoFile)}
         with tempfile.TemporaryDirectory() as folder:
             card = HfApi().hf_hub_download(place.repo_id, CARD, repo_type="dataset", local_dir=folder)
-            # It shows how to load this very repo.
+            # It names this repo in its loading example.
             found[CARD] = Path(card).read_text().replace(place.repo_id, "user/name")
         return found
 
     def run(self, name: str) -> str:
-        """One trial; tells how far the publication was when it was killed."""
+        """Run one trial, and return how far the publication was when it was killed."""
         place, work = self.place(name), self.folder / f"work-{name}"
         if self.random.random() < 0.5:
             in_child(lambda: publish(self.younger, place, work))
@@ -181,7 +181,7 @@ class Trials:
 
 
 def check_commits(hub: HubServer) -> int:
-    """Every commit of every repo; gives how many there are."""
+    """Check every commit of every repo, and return how many there are."""
     checked = 0
     for repo in hub.repos.values():
         for commit in repo.commits:

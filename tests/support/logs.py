@@ -1,4 +1,4 @@
-"""Replay logs with contents of one's choice, written by the project's own ring buffer from real frames."""
+"""Writes replay logs with chosen contents, using the project's own ring buffer and real frames."""
 
 import functools
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Played:
-    """What was put into a log: one entry per transition, in order, without padding."""
+    """The contents of a log: one entry per transition, in order, without padding."""
 
     root: Path
-    """What a user would give as the source."""
+    """The path to give as the source."""
     game: Game
     run: int
     capacity: int
@@ -30,24 +30,24 @@ class Played:
     stored: tuple[tuple[int, ...], ...]
     """For each transition, the numbers of the files that hold it; empty if it was lost."""
     files: tuple[int, ...]
-    """The numbers of the files that are there."""
+    """The numbers of the files that are present."""
 
     def __len__(self) -> int:
         return len(self.action)
 
     @property
     def folder(self) -> Path:
-        """Where the log's files lie."""
+        """The folder of the log's files."""
         return log_folder(self.root, self.game, self.run)
 
     @property
     def recoverable(self) -> NDArray[np.bool_]:
-        """(n,) whether a transition is in any file."""
+        """(n,), whether a transition is in any file."""
         return np.array([bool(numbers) for numbers in self.stored], bool)
 
 
 def log_folder(root: Path, game: Game, run: int) -> Path:
-    """The bucket's layout: `<root>/Pong/1/replay_logs`."""
+    """Returns a run's folder in the bucket's layout: `<root>/Pong/1/replay_logs`."""
     return root / game.name / str(run) / "replay_logs"
 
 
@@ -69,14 +69,14 @@ def write_log(
     Args:
         root: the source's root folder.
         lengths: transitions in each episode.
-        capacity: rows in the ring, at least 5.
-        game: whose frames to use.
+        capacity: the number of rows in the ring, at least 5.
+        game: the game whose frames to use.
         run: 1 to 5.
         seed: chooses frames, actions and rewards.
-        black: the first so many transitions of every episode are zero in every array, as padding is.
-        in_mid_episode: the log ends before the last episode does.
-        finish: write the last, partial file; without it the agent was killed.
-        delete: numbers of the files that are taken away afterwards.
+        black: the number of transitions at every episode's start that are zero in every array, as padding is.
+        in_mid_episode: whether the log ends before the last episode does.
+        finish: whether to write the last, partial file; if not, the agent was killed.
+        delete: the numbers of the files that are deleted afterwards.
     """
     count = sum(lengths)
     random = np.random.default_rng(seed)
@@ -118,10 +118,10 @@ def log_transitions(
     finish: bool = True,
     delete: Sequence[int] = (),
 ) -> Played:
-    """Put these very transitions through the ring buffer; the other arguments are those of `write_log`."""
+    """Put exactly these transitions through the ring buffer; other arguments are those of `write_log`."""
     folder = log_folder(root, find_game(game), run)
     ring = RingBuffer(folder, capacity, compression=1)
-    holds = np.full(capacity, -1)  # which transition lies in each row
+    holds = np.full(capacity, -1)  # the transition in each row
     stored: list[list[int]] = [[] for _ in action]
 
     def note_dump() -> None:
@@ -156,7 +156,7 @@ def log_transitions(
 
 
 def real_frames(game: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Frames that a random player of `game` saw, (count, 84, 84) uint8, in order; read only."""
+    """Returns frames that a random player of `game` saw, (count, 84, 84) uint8, in order; read-only."""
     block = 512
     return _frames(game, -(-max(count, 1) // block) * block, seed)[:count]
 

@@ -1,4 +1,4 @@
-"""What the test servers share: a free port on loopback, threads, and an end that leaves nothing open."""
+"""Provides what the test servers share: a free port on loopback, threads, and a clean shutdown."""
 
 import contextlib
 import socket
@@ -12,8 +12,8 @@ from typing import Any
 class LoopbackServer(ThreadingHTTPServer):
     """Answers each connection on a thread of its own.
 
-    Connections that clients keep for later are closed at its end: those of many tests together would be more
-    than a process may have open.
+    Connections that clients keep for later are closed at shutdown: those of many tests together would exceed
+    a process's limit of open files.
     """
 
     daemon_threads = True
@@ -43,13 +43,13 @@ class LoopbackServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up as they please; anything else is a fault of the server's."""
+        """Ignore clients that disconnect; report anything else, which is the server's fault."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Answer until the block ends."""
+        """Serve until the block ends."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Where the tests find the repository, what they share, and real logs."""
+"""Locates the repository, what the tests share, and real logs."""
 
 from pathlib import Path
 

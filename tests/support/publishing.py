@@ -1,4 +1,4 @@
-"""What tests of publishing share: a repo on the test Hub, and looks at what it holds."""
+"""Provides what tests of publishing share: a repo on the test Hub, and functions that inspect it."""
 
 import yaml
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
@@ -7,7 +7,7 @@ from hub_server import HubServer, Request
 
 REPO = "user/replay"
 
-# Kills the process at the n-th time that it is about to create, rename or remove a file of the destination.
+# Kills the process the n-th time that it is about to create, rename or remove a file of the destination.
 KILL = """
 import os, signal, sys
 left = [{n}]

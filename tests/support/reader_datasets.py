@@ -1,4 +1,4 @@
-"""Small datasets with episodes of every kind, and their steps read by plain means."""
+"""Makes small datasets with episodes of every kind, and reads their steps by plain means."""
 
 import itertools
 from collections import Counter
@@ -31,11 +31,11 @@ Batch = dict[str, np.ndarray]
 
 
 class Ending(NamedTuple):
-    """An episode to be written: its length, and what ended it."""
+    """An episode to write: its length, and what ended it."""
 
     length: int
     by: str = "game"
-    """`game`, `limit`, or `log`, which breaks off."""
+    """`game`, `limit`, or `log` if the log breaks off."""
 
 
 SHARDS: list[list[Ending]] = [
@@ -48,11 +48,11 @@ SHARDS: list[list[Ending]] = [
     [Ending(33), Ending(99, "limit"), Ending(4)],
     [Ending(77, "log")],
 ]
-"""Each a checkpoint of one shard, with real frames."""
+"""Checkpoints of one shard each, with real frames."""
 
 
 def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_group: int = 50) -> Path:
-    """A dataset repo of Breakout's run 1 in the layout that `build` writes."""
+    """Write a dataset repo of Breakout's run 1 in the layout that `build` writes."""
     frames = np.load(PLAYED)["observation"]
     random = np.random.default_rng(0)
     for checkpoint, endings in enumerate(shards):
@@ -109,7 +109,7 @@ def write(path: Path, table: pa.Table, rows_in_group: int | None = None) -> None
 
 
 def read_episodes(folder: Path) -> list[Batch]:
-    """The steps of each episode, in order of play, by plain means."""
+    """Returns the steps of each episode, in order of play, read by plain means."""
     table = pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob("data/*/*/*/*.parquet")))
     steps = {name: table[name].to_numpy() for name in table.column_names if name != "observation"}
     steps["observation"] = decode_frames(table["observation"])
@@ -121,7 +121,7 @@ def read_episodes(folder: Path) -> list[Batch]:
 
 
 def stack_at(frames: np.ndarray, step: int, frame_stack: int) -> np.ndarray:
-    """The frames up to a step; zeros before the first, and for a step that is not there."""
+    """Returns the frames up to a step, with zeros before the first or for a step that does not exist."""
     stack = np.zeros((frame_stack, 84, 84), np.uint8)
     for place, at in enumerate(range(step - frame_stack + 1, step + 1)):
         if at >= 0 and step < len(frames):
@@ -148,7 +148,7 @@ def assert_same(found: Batch, expected: Batch) -> None:
 
 
 def count_samples(batch: Batch) -> Counter[tuple[int, ...]]:
-    """How often each sample comes, told apart by hashes of all its values."""
+    """Returns how often each sample occurs, identified by hashes of all its values."""
     exact = {
         name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in batch.items()
     }
@@ -167,5 +167,5 @@ FILTERS = {
 
 
 def digests(batches: Any) -> list[bytes]:
-    """What is in each batch, as few bytes."""
+    """Returns a short digest of each batch."""
     return [b"".join(value.tobytes() for value in batch.values())[::97] for batch in batches]

@@ -1,4 +1,4 @@
-"""Files in the forms of RL Unplugged and of TFDS, written from real play by other means than the reader's."""
+"""Writes files in the forms of RL Unplugged and TFDS, from real play and without the reader's code."""
 
 import functools
 import gzip
@@ -21,7 +21,7 @@ Feature = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class PlayedEpisode:
-    """What was played: n transitions, and what was seen after them."""
+    """An episode as played: n transitions, and the observation after them."""
 
     checkpoint: int
     index: int
@@ -29,7 +29,7 @@ class PlayedEpisode:
     """(n, 84, 84)"""
     action: NDArray[np.int64]
     reward: NDArray[np.float32]
-    """As the game gave it, not clipped."""
+    """As returned by the game, not clipped."""
     final_observation: NDArray[np.uint8] | None
     """(84, 84); None if the episode was cut off."""
 
@@ -42,7 +42,7 @@ class PlayedEpisode:
 
 
 def played(game: str, checkpoints: Sequence[int], seed: int = 0) -> list[PlayedEpisode]:
-    """So many episodes for each checkpoint, played at random; the last of all is cut off."""
+    """Returns the episodes of each checkpoint, played at random; the last of all is cut off."""
     return list(_played(game, tuple(checkpoints), seed))
 
 
@@ -81,7 +81,7 @@ def _play(
 
 
 def cut(episode: PlayedEpisode, length: int) -> PlayedEpisode:
-    """The first transitions of an episode whose end is missing."""
+    """Returns the first transitions of an episode, without its end."""
     return replace(
         episode,
         observation=episode.observation[:length],
@@ -92,7 +92,7 @@ def cut(episode: PlayedEpisode, length: int) -> PlayedEpisode:
 
 
 def rl_unplugged_features(episode: PlayedEpisode) -> dict[str, Feature]:
-    """An episode as RL Unplugged stores it; of an ended one the last action and rewards are nonsense."""
+    """Returns an episode as RL Unplugged stores it; an ended one's last action and rewards are nonsense."""
     over = episode.final_observation is not None
     discounts = np.ones(len(episode) + over, np.float32)
     frames = list(episode.observation)
@@ -113,7 +113,7 @@ def rl_unplugged_features(episode: PlayedEpisode) -> dict[str, Feature]:
 
 
 def tfds_features(episode: PlayedEpisode, *, version: str = "1.1.0") -> dict[str, Feature]:
-    """The same as TensorFlow Datasets stores it."""
+    """Returns the same as TensorFlow Datasets stores it."""
     stored = rl_unplugged_features(episode)
     discounts = np.asarray(stored["discounts"])
     ends = np.zeros(len(discounts), np.int64)
@@ -138,14 +138,14 @@ def tfds_features(episode: PlayedEpisode, *, version: str = "1.1.0") -> dict[str
 
 
 def png(frame: NDArray[np.uint8], **options: Any) -> bytes:
-    """A frame as any PNG writer stores it."""
+    """Returns a frame as any PNG writer stores it."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "PNG", **options)
     return file.getvalue()
 
 
 def example(features: dict[str, Feature]) -> bytes:
-    """A serialized `tf.train.Example`, put together by hand."""
+    """Returns a serialized `tf.train.Example`, put together by hand."""
     entries = b"".join(
         _field(1, _field(1, name.encode()) + _field(2, _feature(values))) for name, values in features.items()
     )
@@ -174,7 +174,7 @@ def _varint(value: int) -> bytes:
 
 
 def tfrecord(records: Sequence[bytes]) -> bytes:
-    """Records as a TFRecord file holds them."""
+    """Returns records in the form of a TFRecord file."""
     return b"".join(_framed(data) for data in records)
 
 
@@ -185,7 +185,7 @@ def _framed(data: bytes) -> bytes:
 
 
 def masked_crc(data: bytes) -> int:
-    """CRC-32C by table, rotated by 15 bits and shifted by a constant."""
+    """Returns a CRC-32C computed by table, rotated by 15 bits and offset by a constant."""
     crc = 0xFFFFFFFF
     table = _crc_table()
     for byte in data:
@@ -205,13 +205,13 @@ def _crc_table() -> list[int]:
 
 
 def write_gzip(path: Path, data: bytes) -> None:
-    """A gzip file that depends on nothing but its content."""
+    """Write a gzip file that depends only on its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(data, 1, mtime=0))
 
 
 def write_ordered(root: Path, episodes: Sequence[PlayedEpisode], game: str, run: int = 1) -> Path:
-    """A shard per checkpoint; gives the root."""
+    """Write a shard per checkpoint, and return the root."""
     checkpoints = sorted({episode.checkpoint for episode in episodes})
     for number in checkpoints:
         records = [_record(episode) for episode in episodes if episode.checkpoint == number]
@@ -223,7 +223,7 @@ def write_ordered(root: Path, episodes: Sequence[PlayedEpisode], game: str, run:
 def write_strewn(
     root: Path, episodes: Sequence[PlayedEpisode], game: str, run: int = 1, shards: int = 7, seed: int = 0
 ) -> Path:
-    """The episodes in random order over shards, the last of which is never empty; gives the root."""
+    """Write the episodes in random order to shards, the last of which is never empty; return the root."""
     order = np.random.default_rng(seed).permutation(len(episodes))
     for shard, records in enumerate(np.array_split(order, shards)):
         name = f"run_{run}-{shard:05d}-of-{shards:05d}"
@@ -241,7 +241,7 @@ def write_tfds(
     version: str = "1.1.0",
     files: int = 2,
 ) -> Path:
-    """A folder as `tfds build rlu_atari_checkpoints_ordered` leaves it; gives the root."""
+    """Write a folder as `tfds build rlu_atari_checkpoints_ordered` leaves it, and return the root."""
     folder = root / "rlu_atari_checkpoints_ordered" / f"{find_game(game).name}_run_{run}" / version
     folder.mkdir(parents=True)
     splits = []

@@ -1,7 +1,7 @@
-"""Slurm's commands in a folder, for `PATH`: a job's elements run here, one after another.
+"""Puts Slurm's commands in a folder for `PATH`: a job's elements run here, one after another.
 
-`sbatch` reads the directives of the script as the real one does, and leaves the job to a process of its own,
-which waits for the jobs that it depends on and leaves a record of it in the folder.
+`sbatch` reads the script's directives as the real one does, and leaves the job to a separate process, which
+waits for the jobs that it depends on and leaves a record of it in the folder.
 """
 
 import itertools
@@ -29,7 +29,7 @@ def install(folder: Path) -> None:
 
 
 def finished(folder: Path) -> list[dict[str, Any]]:
-    """Wait for all jobs; in the order of submission, what they asked for, and how their elements ended."""
+    """Wait for all jobs; return what they requested and how their elements ended, in order of submission."""
     numbers = sorted(int(path.name) for path in (folder / "queue").iterdir())
     return [_wait_for(folder, number) for number in numbers]
 
@@ -92,7 +92,7 @@ def srun(arguments: list[str]) -> None:
 
 
 def scontrol(arguments: list[str]) -> None:
-    """Spell out the list of nodes."""
+    """Print the expanded list of nodes."""
     assert arguments == ["show", "hostnames", "node-[1-2]"]
     print("node-1\nnode-2")
 

@@ -1,4 +1,4 @@
-"""Steps of real frames, as shards are written of them."""
+"""Makes steps of real frames, in the form that shards are written from."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ SCHEMA = steps_features(find_game("breakout")).arrow_schema
 
 
 def episodes(rows: int) -> Iterator[Columns]:
-    """Steps of real frames, episode by episode."""
+    """Yield steps of real frames, episode by episode."""
     for number, start in enumerate(range(0, rows, EPISODE_ROWS)):
         yield steps(min(EPISODE_ROWS, rows - start), number)
 
 
 def steps(rows: int, episode: int = 0) -> Columns:
-    """An episode of real frames; neighbours have others."""
+    """Returns an episode of real frames; neighbouring episodes have different frames."""
     first = episode % 8 * EPISODE_ROWS
     step = np.arange(rows, dtype=np.int32)
     return {

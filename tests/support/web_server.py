@@ -1,6 +1,6 @@
-"""A web server on a loopback socket that serves a folder, and misbehaves when it is told to.
+"""Runs a web server on loopback that serves a folder, and misbehaves on request.
 
-It counts what it sends, so that tests can say how often each byte was asked for.
+It counts what it sends, so that tests can check how often each byte was requested.
 """
 
 import base64
@@ -24,24 +24,24 @@ CHUNK = 1 << 14
 
 @dataclass
 class Fault:
-    """What goes wrong with the next requests whose path contains `path`; GET only, unless said otherwise."""
+    """A fault in the next requests whose path contains `path`; GET only, unless stated otherwise."""
 
     path: str = ""
     span: str = ""
-    """What the Range header must begin with."""
+    """The required beginning of the Range header."""
     times: int = 1
     methods: tuple[str, ...] = ("GET",)
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut_after: int | None = None
-    """Bytes of the body after which the connection is closed."""
+    """The number of bytes of the body after which the connection is closed."""
     declare: int | None = None
-    """Content-Length that is claimed instead of the true one."""
+    """The Content-Length to claim instead of the true one."""
     pause: float = 0.0
-    """Seconds before each chunk of 16 KiB."""
+    """Seconds to wait before each chunk of 16 KiB."""
     stall: threading.Event | None = None
-    """Nothing is sent until it is set."""
+    """An event until which nothing is sent."""
 
     def fits(self, method: str, path: str, span: str) -> bool:
         return self.times > 0 and method in self.methods and self.path in path and span.startswith(self.span)
@@ -49,7 +49,7 @@ class Fault:
 
 @dataclass
 class WebServer:
-    """The server and its switches, which may be turned while it runs."""
+    """The server and its switches, which may be changed while it runs."""
 
     folder: Path
     ranges: bool = True
@@ -59,15 +59,15 @@ class WebServer:
     password: str | None = None
     faults: list[Fault] = field(default_factory=list)
     extra_links: list[str] = field(default_factory=list)
-    """Put into every listing."""
+    """Names to add to every listing."""
     gzip_encoding: bool = False
-    """Declare `.gz` files as an encoding of what is in them, as some servers do."""
+    """Whether to declare `.gz` files as an encoding of their content, as some servers do."""
     chunked: bool = False
-    """Send no Content-Length."""
+    """Whether to omit Content-Length."""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
-    """Method, path and Range of each."""
+    """The method, path and Range of each request."""
     sent: Counter[str] = field(default_factory=Counter)
-    """Bytes of the bodies of GET, by path."""
+    """The bytes sent in the bodies of GET responses, by path."""
     port: int = 0
 
     @property
@@ -84,7 +84,7 @@ class WebServer:
 
 @contextlib.contextmanager
 def running_web(folder: Path, **switches: Any) -> Iterator[WebServer]:
-    """A server on a free port, until the block ends."""
+    """Run a server on a free port until the block ends."""
     web = WebServer(folder, **switches)
     server = LoopbackServer(type("Handler", (_Handler,), {"web": web}))
     web.port = server.server_address[1]
