@@ -71,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     straight.add_argument(
         "--disk",
         type=to_size,
-        default=DISK,
         metavar="SIZE",
         help="most disk space for the unfinished work of all workers, e.g. 500MB (default: 4GB)",
     )
@@ -81,7 +80,14 @@ def run(options: argparse.Namespace) -> object:
     """Publish what is not published yet."""
     if options.source is not None:
         return _publish_source(options)
-    given = (options.runs, options.checkpoints, options.engine, options.work, options.compression)
+    given = (
+        options.runs,
+        options.checkpoints,
+        options.engine,
+        options.work,
+        options.compression,
+        options.disk,
+    )
     listed = (*options.engine_option, *options.storage_option)
     if len(options.what) > 1 or any(each is not None for each in given) or listed or options.workers > 1:
         options.refuse("publishing games needs --source; without it, name one built folder")
@@ -103,9 +109,10 @@ def _publish_source(options: argparse.Namespace) -> object:
         finish=_without_engine(sys.argv),
     )
     plan = open_plan(options, options.what)
+    disk = options.disk or DISK
     if options.dry_run:
-        return forecast(plan, options.workers, disk=options.disk)
-    return publish_source(plan, engine, disk=options.disk, license=options.license)
+        return forecast(plan, options.workers, disk=disk)
+    return publish_source(plan, engine, disk=disk, license=options.license)
 
 
 def _without_engine(command_line: list[str]) -> list[str]:

@@ -89,7 +89,7 @@ def publish_source(
 
 def _workers_within(expected: Estimate, disk: float) -> int:
     workers = int(disk // expected.worker_disk)
-    if workers == 0:
+    if workers < 1:
         needed, given = map(size_text, (expected.worker_disk, disk))
         raise OutputError(f"a worker needs {needed} of disk, more than the {given} it may have: raise --disk")
     return workers

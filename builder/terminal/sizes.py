@@ -19,7 +19,7 @@ def parse_size(text: str) -> int:
     """Returns the number of bytes that a text such as `500MB`, `4GB` or `4e9` means.
 
     Raises:
-        UnknownNameError: the text is not a size.
+        UnknownNameError: the text is not a size, or is less than one byte.
     """
     number, unit = text.upper().strip(), 1.0
     for name, size in _UNITS.items():
@@ -27,6 +27,9 @@ def parse_size(text: str) -> int:
             number, unit = number.removesuffix(name), size
             break
     try:
-        return int(float(number) * unit)
+        parsed = int(float(number) * unit)
     except (ValueError, OverflowError):
         raise UnknownNameError(f"{text!r} is no size; write it as 500MB or 4GB") from None
+    if parsed < 1:
+        raise UnknownNameError(f"{text!r}: must be at least one byte; write it as 500MB or 4GB")
+    return parsed

@@ -295,9 +295,12 @@ def test_the_plan_warns_where_a_repo_would_hold_too_much(
     assert "warning" not in str(forecast(each, 1))
 
 
-def test_too_little_disk_is_refused_at_once(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"a worker needs .* of disk, more than the 100B it may have"):
-        publish_source(plan(source, tmp_path / "out"), ProcessEngine(), disk=100)
+@pytest.mark.parametrize("disk", [100, 0, -1, -4e9])
+def test_too_little_disk_is_refused_at_once(source: Path, tmp_path: Path, disk: float) -> None:
+    with pytest.raises(OutputError, match=r"a worker needs .* of disk, more than the .*B it may have"):
+        publish_source(plan(source, tmp_path / "out"), ProcessEngine(), disk=disk)
+    with pytest.raises(OutputError, match="raise --disk"):
+        forecast(plan(source, tmp_path / "out"), 2, disk=disk)
 
 
 @pytest.mark.parametrize("how", ["damaged", "another"])
