@@ -1,14 +1,14 @@
-"""How soon the explorer shows a first frame, how much it reads for that, and how smoothly it plays.
+"""Measures how soon the explorer shows a first frame, how much that reads, and how smoothly it plays.
 
 A checkpoint of --rows rows is made from real play (see `make_log`) and built into a folder, which the local
-server serves to headless Chromium; beside it a dataset of as many files as the whole collection, made up: 60
-games, 5 runs, 50 checkpoints. Needs Node.js, Chromium, and `npm ci` in explorer/web.
+server serves to headless Chromium; beside it is a synthetic dataset of as many files as the whole collection:
+60 games, 5 runs, 50 checkpoints. Needs Node.js, Chromium, and `npm ci` in explorer/web.
 
 - *First frame* is by the clock, from the address to a frame on the canvas, with nothing cached: the median of
-  --times openings. *Read* is what was answered until then, the page itself included;
-- of play, *late* is the share of frames that were skipped, because the browser drew too seldom, or waited
-  for, because they were not yet read. A display that draws 60 times a second shows every fourth of 240 frames
-  a second; all four count as shown.
+  --times openings. *Read* is the bytes received until then, including the page itself;
+- during play, *late* is the share of frames that were skipped, because the browser drew too seldom, or waited
+  for, because they had not been read yet. A display that draws 60 times a second shows every fourth of 240
+  frames a second; all four count as shown.
 """
 
 import contextlib

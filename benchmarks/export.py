@@ -1,9 +1,9 @@
-"""How fast the original dumps are written again from a built dataset, beside how Dopamine wrote them.
+"""Measures how fast the original dumps are rewritten from a built dataset, beside Dopamine's way.
 
 A log of two checkpoints is made from real play (see `make_log`) and built into a dataset. Checkpoint 0 is
 then exported to the bucket's layout, with either compression; beside it the same four arrays, already in
-memory, are written as Dopamine does, by `np.save` into Python's gzip (level 9). One core each; rounds take
-turns, and the best of --repeats counts. *Peak memory* is of the process.
+memory, are written as Dopamine does, by `np.save` into Python's gzip (level 9). Each uses one core; rounds
+take turns, and the best of --repeats counts. *Peak memory* is that of the process.
 """
 
 import gzip
@@ -25,7 +25,7 @@ ARRAYS = ("observation", "action", "reward", "terminal")
 
 
 class Result(NamedTuple):
-    """What writing one checkpoint needed."""
+    """The cost of writing one checkpoint."""
 
     seconds: float
     size: int
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Export and write."""
+    """Export and write, and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--rows", type=int, default=100_000, help="of a checkpoint (default: %(default)s)")
@@ -76,14 +76,14 @@ def main() -> None:
 
 
 def export_dump(dataset: Path, game: Game, out: Path, compression: str) -> tuple[float, int]:
-    """Export checkpoint 0; returns the seconds and the bytes."""
+    """Export checkpoint 0; return the seconds and the bytes."""
     began = time.perf_counter()
     export(dataset, f"{game.slug}-full", format="bucket", out=out, compression=compression)
     return time.perf_counter() - began, _size(out)
 
 
 def save_dump(logs: Path, out: Path) -> tuple[float, int]:
-    """Write the arrays as Dopamine does; returns the seconds, without loading them, and the bytes."""
+    """Write the arrays as Dopamine does; return the seconds, without loading them, and the bytes."""
     arrays = {}
     for name in ARRAYS:
         with gzip.open(logs / f"$store$_{name}_ckpt.0.gz") as file:

@@ -1,16 +1,16 @@
-"""How fast the faces of other libraries give batches, and what they hold, beside the libraries themselves.
+"""Measures the speed and memory of our faces of other libraries, beside the libraries themselves.
 
 A checkpoint of --rows rows is made from real play (see `make_log`) and built into a folder. TorchRL's
-`AtariDQNExperienceReplay` and ours, which takes its place, then sample by turns in processes of their own
-that are held to one core: single steps at batch 32, 32 slices of 5 steps, and 32 slices of 20. Rates are
+`AtariDQNExperienceReplay` and ours, which takes its place, then sample in turns in separate processes, each
+pinned to one core: single steps at batch 32, 32 slices of 5 steps, and 32 slices of 20. Rates are
 batches per second of that core's time, the fastest of --repeats; *peak memory* is the process's largest
-resident set. TorchRL reads a memory map that it made of the logs before (7 GB for a million rows), all of
-which lies in memory.
+resident set. TorchRL reads a memory map that it made from the logs beforehand (7 GB for a million rows), all
+of which lies in memory.
 
-Then d4rl-atari's `get_dataset` as our environment gives it, at once and lazily: seconds, and peak memory
-without what is asked of it afterwards.
+Then our environment's version of d4rl-atari's `get_dataset` is called, at once and lazily: seconds, and peak
+memory without what is requested from it afterwards.
 
-TorchRL must be there (`pip install torch==2.13.0 torchrl==0.14.*`).
+TorchRL must be installed (`pip install torch==2.13.0 torchrl==0.14.*`).
 """
 
 import os
@@ -33,7 +33,7 @@ SAMPLES: dict[str, dict[str, int]] = {
 
 
 def main() -> None:
-    """Sample with both, then load."""
+    """Sample with both, then load, and print the results."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--rows", type=int, default=100_000, help="of the checkpoint (default: %(default)s)")
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def sample_ours(folder: Path, game: Game, cache: Path, sampling: dict[str, int], seconds: float) -> float:
-    """Batches per second of the class that takes the place of TorchRL's."""
+    """Returns the batches per second of the class that takes the place of TorchRL's."""
     from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
 
     options: dict[str, Any] = {"root": cache, "dataset": folder, **sampling}
@@ -87,16 +87,16 @@ def sample_ours(folder: Path, game: Game, cache: Path, sampling: dict[str, int],
 
 
 def sample_torchrl(root: Path, game: Game, sampling: dict[str, int], seconds: float) -> float:
-    """Batches per second of TorchRL's own class."""
+    """Returns the batches per second of TorchRL's own class."""
     for path in root.rglob("*.memmap"):
         with path.open("rb") as file:
-            while file.read(1 << 24):  # no rate of the disk is measured
+            while file.read(1 << 24):  # so that disk speed is not measured
                 pass
     return _rate(_open_torchrl(root, game, **sampling), seconds)
 
 
 def load_d4rl(folder: Path, game: Game, cache: Path, lazy: bool) -> float:
-    """Seconds until d4rl-atari's data set is there."""
+    """Returns the seconds until d4rl-atari's dataset is loaded."""
     from atari_dqn_replay.interop.d4rl_atari import OfflineAtariEnv
 
     env = OfflineAtariEnv(game.slug, RUN, "mixed", dataset=folder, lazy=lazy, cache_dir=cache)
@@ -127,7 +127,7 @@ def _open_torchrl(root: Path, game: Game, **options: Any) -> Any:
 
 
 def _prepare_torchrl(logs: Path, game: Game, cache: Path) -> Path:
-    """TorchRL's memory map of the logs, made once for each cache."""
+    """Returns the folder of TorchRL's memory map of the logs, made once for each cache."""
     root = cache / f"torchrl-{logs.name}"
     if not root.exists():
         with replacing(root) as temporary:

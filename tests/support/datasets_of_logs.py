@@ -1,4 +1,4 @@
-"""Datasets built from whole folders of logs."""
+"""Builds datasets from whole folders of logs."""
 
 from pathlib import Path
 from typing import Any

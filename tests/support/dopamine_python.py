@@ -1,4 +1,4 @@
-"""A Python that has Dopamine's replay buffer: in an environment of its own, since it needs TensorFlow."""
+"""Makes a Python with Dopamine's replay buffer, in a separate environment, since it needs TensorFlow."""
 
 import fcntl
 import subprocess
@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(tempfile.gettempdir()) / "atari-dqn-replay-dopamine"
-"""Where it is kept for the next time."""
+"""The folder where the environment is kept for reuse."""
 
 PATIENCE = 540
-"""Seconds in which it must be made."""
+"""Seconds within which the environment must be made."""
 
 INSTALLS = (
     ["tensorflow-cpu", "absl-py", "gin-config", "numpy<2.4"],
-    ["--no-deps", "dopamine-rl==4.1.2"],  # the rest of it (JAX, Gym, pygame) is for agents
+    ["--no-deps", "dopamine-rl==4.1.2"],  # its other dependencies (JAX, Gym, pygame) are for agents
 )
 
 
 def dopamine_python() -> Path:
-    """Returns the interpreter; where the packages cannot be had, the test is skipped."""
+    """Returns the interpreter, or skips the test if the packages cannot be installed."""
     FOLDER.mkdir(exist_ok=True)
     folder = FOLDER / f"python-{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / "bin" / "python"

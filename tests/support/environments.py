@@ -1,4 +1,4 @@
-"""Environments of their own, for libraries whose pins conflict with what the tests have."""
+"""Makes separate environments for libraries whose pins conflict with the tests' own packages."""
 
 import hashlib
 import os
@@ -11,16 +11,16 @@ from atari_dqn_replay.builder.files import replacing
 from paths import ROOT
 
 FOLDER = Path(tempfile.gettempdir()) / "atari-dqn-replay-environments"
-"""Where they are kept for the next time."""
+"""The folder where environments are kept for reuse."""
 
 PATIENCE = 540
-"""Seconds in which one must be made."""
+"""Seconds within which an environment must be made."""
 
 
 def python_with(*requirements: str) -> Path:
-    """An interpreter that has these, at the versions that they pin, and for the rest what the tests have.
+    """Returns an interpreter with these requirements, as pinned, on top of the tests' packages.
 
-    So neither torch nor anything else that is there already is installed twice.
+    So neither torch nor anything else that is already installed is installed twice.
     """
     seen = [path for path in sys.path if path.endswith("site-packages")]
     name = hashlib.sha256("\n".join([*requirements, *seen, sys.version, str(ROOT)]).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Games that `collect` played, built into a folder: what was played, step by step, beside what is stored."""
+"""Plays games with `collect` and builds them into a folder, to compare play with what is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PlayedGame:
-    """One run of one game, every step of which can be recovered from its log."""
+    """One run of one game, whose every step can be recovered from its log."""
 
     game: Game
     run: int
     logs: Path
-    """The source's root."""
+    """The root of the source."""
     record: Mapping[str, NDArray[np.generic]]
     """observation (n, 84, 84), action, reward (clipped) and terminal (n,), in order of play."""
 
     @property
     def log(self) -> Path:
-        """The folder of its files."""
+        """The folder of the log's files."""
         return self.logs / self.game.name / str(self.run) / "replay_logs"
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class PlayedGame:
 
     @cached_property
     def episode(self) -> NDArray[np.int64]:
-        """(n,) the number of each step's episode."""
+        """The number of each step's episode, (n,)."""
         ended = self.record["terminal"].astype(np.int64)
         return np.cumsum(ended) - ended
 
@@ -41,7 +41,7 @@ class PlayedGame:
 def play_games(
     folder: Path, games: Mapping[str, int], *, checkpoints: int = 3, checkpoint_size: int = 2_000
 ) -> tuple[Path, dict[str, PlayedGame]]:
-    """Play some games, each as the run given, and build one dataset of them; returns its folder too."""
+    """Play games, each as the given run, and build them into a dataset; return its folder and the games."""
     played = {}
     for name, run in games.items():
         game, record = find_game(name), folder / f"{name}.npz"
