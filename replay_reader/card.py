@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from fsspec.utils import glob_translate
 
 from ..builder.errors import UnknownNameError
 from .errors import DatasetError
@@ -37,10 +38,10 @@ def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
         DatasetError: the card cannot be read, has no such config, or names files outside of its repo.
     """
     entries = _parse(card, where)
-    configs = {entry.get("config_name"): entry for entry in _mappings(entries.get("configs"))}
+    # YAML takes a list for a name, too, which is no key.
+    configs = {str(entry.get("config_name")): entry for entry in _mappings(entries.get("configs"))}
     if config_name not in configs:
-        names = [str(name) for name in configs]
-        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        listed = ", ".join([*configs][:20]) + (", …" if len(configs) > 20 else "")
         raise DatasetError(
             f"{where}: BuilderConfig {config_name!r} not found; the card lists {listed or 'no configs'}"
         )
@@ -50,7 +51,8 @@ def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
     for pattern in (pattern for of_split in patterns.values() for pattern in of_split):
         if pattern.startswith("/") or "://" in pattern or "::" in pattern or ".." in pattern.split("/"):
             raise DatasetError(f"{where}: {config_name} has files outside of its repo: {pattern!r}")
-    infos = {info.get("config_name"): info for info in _mappings(entries.get("dataset_info"))}
+        _check_glob(pattern, f"{where}: {config_name}")
+    infos = {str(info.get("config_name")): info for info in _mappings(entries.get("dataset_info"))}
     splits = _mappings(infos.get(config_name, {}).get("splits"))
     counts = {str(split.get("name")): split.get("num_examples") for split in splits}
     return CardConfig(patterns, {name: count for name, count in counts.items() if isinstance(count, int)})
@@ -85,6 +87,15 @@ def _patterns(data_files: Any) -> dict[str, list[str]]:
             globs = path if isinstance(path, list) else [path]
             patterns.setdefault(str(entry.get("split")), []).extend(map(str, globs))
     return patterns
+
+
+def _check_glob(pattern: str, where: str) -> None:
+    try:
+        if "\0" in pattern:
+            raise ValueError("a null character")
+        glob_translate(pattern)
+    except ValueError as error:
+        raise DatasetError(f"{where} has a glob that matches no files: {pattern!r} ({error})") from None
 
 
 def choose_splits(split: str, known: Sequence[str], where: str) -> list[str]:

@@ -73,6 +73,35 @@ class TestParts:
         assert done.stdout.split()[-1] == "False", "torch is never imported by us"
 
 
+class TestCards:
+    """A card that somebody wrote by hand."""
+
+    @pytest.mark.parametrize(
+        ("entry", "message"),
+        [
+            ("config_name: [x]\n  data_files: a.parquet", "not found; the card lists ['x']"),
+            ("config_name: {a: b}\n  data_files: a.parquet", "not found; the card lists {'a': 'b'}"),
+            ("config_name: pong-full\n  data_files: data/x**.parquet", "'data/x**.parquet' (Invalid pattern"),
+            ('config_name: pong-full\n  data_files: "data/\\0/x.parquet"', "(a null character)"),
+        ],
+    )
+    def test_what_no_card_can_mean(self, tmp_path: Path, entry: str, message: str) -> None:
+        (tmp_path / "README.md").write_text(f"---\nconfigs:\n- {entry}\n---\n")
+        with pytest.raises(AtariReplayError) as refusal:
+            count(tmp_path, split="train")
+        assert f"{tmp_path}: README.md: " in str(refusal.value)
+        assert message in str(refusal.value)
+
+    def test_another_config_or_its_size_does_no_harm(self, folder: Path, tmp_path: Path) -> None:
+        copy = Path(shutil.copytree(folder, tmp_path / "dataset"))
+        card = (copy / "README.md").read_text()
+        for key in ("configs", "dataset_info"):
+            assert f"\n{key}:\n" in card
+            card = card.replace(f"\n{key}:\n", f"\n{key}:\n- config_name: [x]\n", 1)
+        (copy / "README.md").write_text(card)
+        assert count(copy) == 48
+
+
 class TestSplits:
     def test_several_at_once(self, folder: Path) -> None:
         assert count(folder, split="run_1+run_2") == count(folder, split="all") == 96
