@@ -187,6 +187,7 @@ def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> R
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]  Each version has its own HTTP library.
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -206,13 +207,15 @@ def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> R
         reason = f"the Hub refuses ({error.response.status_code} {error.response.reason_phrase})"
     except OfflineModeIsEnabled:
         return _open_cached(name, revision, "HF_HUB_OFFLINE is set")
-    except Exception as error:  # Each version of huggingface_hub has its own HTTP library.
-        return _open_cached(name, revision, f"the Hub cannot be reached ({type(error).__name__})")
+    except (HTTPError, ConnectionError, TimeoutError) as error:
+        return _open_cached(name, revision, f"the Hub cannot be reached ({type(error).__name__}: {error})")
+    except Exception as error:  # A name or a token that cannot be, for one.
+        reason = f"cannot be opened on the Hub ({type(error).__name__}: {error})"
     raise DatasetError(f"{name}: {reason}")
 
 
 def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
-    """Open what load_dataset or snapshot_download cached of a repo.
+    """Open what load_dataset or snapshot_download cached of a repo, with a warning that says so.
 
     Raises:
         DatasetError: nothing is cached.
@@ -226,18 +229,22 @@ def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
             f"{name}: {reason}, and the cache of the Hub holds nothing of it; go online, or give what "
             f"load_dataset prepared before, or the folder of huggingface_hub.snapshot_download"
         ) from None
+    warnings.warn(
+        f"{name}: {reason}; reading what the cache of the Hub holds, of commit {Path(folder).name}",
+        stacklevel=2,
+    )
     # Its files are links to the cache's content.
     return Repository(name, LocalFileSystem(), Path(folder).resolve().as_posix(), reason)
 
 
 def patiently(call: Callable[[], T]) -> T:
     """Call a function, and again after a while if the Hub or the network fails temporarily."""
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     for wait in WAITS:
         try:
             return call()
-        except (FileNotFoundError, OfflineModeIsEnabled):
+        except (FileNotFoundError, HFValidationError, OfflineModeIsEnabled):
             raise
         except HfHubHTTPError as error:
             if error.response.status_code < 500 and error.response.status_code != 429:

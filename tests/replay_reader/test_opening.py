@@ -183,6 +183,7 @@ class TestHub:
         own = {**hub.environment(hub.token), **environment}
         done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        self.warnings = done.stderr
         return done.stdout
 
     @pytest.fixture
@@ -199,8 +200,20 @@ class TestHub:
         assert "HF_HUB_OFFLINE is set" in found
         assert "snapshot_download" in found
         assert self.open(repo, "snapshot", **cache) == "48\n"
-        assert self.open(repo, "repo", **cache, HF_HUB_OFFLINE="1") == "48\n"
-        assert self.open(repo, "repo", **cache, HF_ENDPOINT="http://127.0.0.1:9") == "48\n"
+        commit = HfApi(endpoint=repo.url, token=repo.token).dataset_info("user/replay").sha
+        for unreachable, reason in (
+            ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
+            ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "the Hub cannot be reached (ConnectError: "),
+        ):
+            assert self.open(repo, "repo", **cache, **unreachable) == "48\n"
+            assert self.warnings.count("UserWarning") == 1
+            assert f"user/replay: {reason}" in self.warnings
+            assert f"of commit {commit}" in self.warnings
+
+    @pytest.mark.parametrize("name", ["user/a--b", "user/" + "a" * 100])
+    def test_a_name_that_no_repo_has_is_its_own_error(self, name: str) -> None:
+        with pytest.raises(AtariReplayError, match=r"cannot be opened on the Hub .HFValidationError: .*epo"):
+            count(name)
 
     def test_a_private_stream_is_read_with_its_own_token(self, repo: HubServer, tmp_path: Path) -> None:
         cache = {"HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": ""}
