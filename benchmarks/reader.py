@@ -60,7 +60,7 @@ torch.set_num_threads(1)
 for folder, _, names in os.walk(root if seconds else "none"):
     for name in names:
         with open(os.path.join(folder, name), "rb") as file:
-            while file.read(1 << 24):  # so that disk speed is not measured, where memory holds it all
+            while file.read(1 << 24):  # no rate of the disk is measured, where memory holds it all
                 pass
 AtariDQNExperienceReplay._max_runs = 1
 start = time.perf_counter()
