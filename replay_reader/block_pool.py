@@ -119,7 +119,7 @@ class BlockPool:
         self._free.append(self._slot_of.pop(block))
 
     def held(self) -> list[int]:
-        """The blocks that are present or on their way."""
+        """Returns the blocks that are present or on their way."""
         return list(self._slot_of)
 
     def close(self) -> None:

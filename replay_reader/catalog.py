@@ -97,7 +97,7 @@ def open_catalog(
 
 
 def _of_checkpoint(files: Sequence[str], checkpoint: int, where: str) -> list[str]:
-    """The episodes in the folder of a checkpoint."""
+    """Returns the episodes in the folder of a checkpoint."""
     folders = [file.rsplit("/", 2)[-2] for file in files]
     wanted = f"checkpoint_{checkpoint:02d}"
     if wanted not in folders:

@@ -131,7 +131,7 @@ class Manifest(Record, frozen=True):
         return tuple(self.shards[0].digests)
 
     def files(self) -> tuple[ParquetRecord, ...]:
-        """Every Parquet file that the manifest lists."""
+        """Returns every Parquet file that the manifest lists."""
         return (*self.shards, self.episodes_table)
 
     def to_json(self) -> str:

@@ -637,7 +637,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(response)
 
     def do_OPTIONS(self) -> None:
-        """What a browser asks before it shows a token."""
+        """Answer the preflight request that a browser sends before it sends a token."""
         allowed = {
             "Access-Control-Allow-Methods": "GET, HEAD",
             "Access-Control-Allow-Headers": "authorization, range",

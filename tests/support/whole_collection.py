@@ -1,4 +1,4 @@
-"""A dataset of as many files as the whole collection: 60 games, 5 runs, 50 checkpoints, all made up."""
+"""Makes a dataset of as many files as the whole collection: 60 games, 5 runs, 50 checkpoints, synthetic."""
 
 import io
 import os
@@ -18,16 +18,16 @@ from msgspec.structs import replace
 RUNS = range(1, 6)
 CHECKPOINTS = range(50)
 SIZE = 987_654_321
-"""Stands for the size of an episodes table, in the text from which manifests are made."""
+"""The placeholder for an episodes table's size in the text from which manifests are made."""
 
 
 def make_up_whole_collection(folder: Path, built: Path) -> Path:
     """Write a card, 15,000 manifests, episodes tables and shards; return the folder.
 
-    Each checkpoint is the same: its shards are one file, under many names.
+    All checkpoints are the same: their shards are one file, under many names.
 
     Args:
-        folder: to write into.
+        folder: the folder to write into.
         built: a folder to work in.
     """
     build_dataset(built, checkpoints=(0,), shards=1)
@@ -71,7 +71,7 @@ def _manifest(example: Manifest, checkpoint: CheckpointId) -> Manifest:
 
 
 def _write_tables(folder: Path, example: Path) -> Iterator[int]:
-    """Write the episodes tables, and give their sizes; those of runs differ in one digit of a file's name."""
+    """Write the episodes tables, and return their sizes; runs differ only in one digit of a file name."""
     (row,) = pq.read_table(example).to_pylist()
     schema = pq.read_schema(example)
     for game in GAMES:
