@@ -29,7 +29,7 @@ def number_globs(numbers: Collection[int]) -> list[str]:
     >>> number_globs(range(50))
     ['[0-4][0-9]']
     >>> number_globs({*range(12), 14})
-    ['0[0-9]', '1[0-14]']
+    ['0[0-9]', '1[014]']
     """
     ones = [(ten, [number % 10 for number in sorted(numbers) if number // 10 == ten]) for ten in range(10)]
     globs = []
