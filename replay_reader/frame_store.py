@@ -13,8 +13,10 @@ pyarrow's LZ4 takes 4 to 6 µs for the five frames of a transition. zstd would t
 the time; pyarrow's zstd, which sets up a context for every chunk, would take five times as long.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +35,8 @@ CHUNK = 8
 """The number of frames compressed together."""
 BLOCK_ROWS = 2048
 """The number of rows read at once: a row group of a built dataset, and a multiple of CHUNK."""
+AHEAD = 2
+"""Blocks beyond one for each thread that may wait to be written."""
 SUFFIX = ".frames"
 
 _CODEC = pa.Codec("lz4_raw")
@@ -159,7 +163,7 @@ def write_store(
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             starts = range(0, shard.rows, BLOCK_ROWS)
-            blocks = executor.map(lambda start: _compress_block(shard, start, numbers), starts)
+            blocks = _compress_blocks(shard, starts, numbers, executor, threads + AHEAD)
             for start, chunks in zip(starts, blocks, strict=True):
                 lengths += [chunk.size for chunk in chunks]
                 checksums += [xxhash.xxh3_64_intdigest(chunk) for chunk in chunks]
@@ -199,6 +203,28 @@ def copy_frames(
         if held != (shard, chunk):
             held, frames = (shard, chunk), stores[shard].chunk(chunk)
         out[place : place + length] = frames[start : start + length]
+
+
+def _compress_blocks(
+    shard: StepShard,
+    starts: Sequence[int],
+    numbers: dict[str, np.ndarray],
+    executor: Executor,
+    most: int,
+) -> Iterator[list[pa.Buffer]]:
+    """The chunks of the blocks in order; at most so many blocks are in memory while one is written."""
+    waiting = iter(starts)
+    blocks: deque[Future[list[pa.Buffer]]] = deque()
+
+    def submit(count: int) -> None:
+        for start in islice(waiting, count):
+            blocks.append(executor.submit(_compress_block, shard, start, numbers))
+
+    submit(most)
+    while blocks:
+        chunks = blocks.popleft().result()
+        submit(1)
+        yield chunks
 
 
 def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]) -> list[pa.Buffer]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -408,6 +409,32 @@ def test_a_killed_opening_leaves_nothing_that_the_next_one_stumbles_over(
     opened = open_anew(folder, tmp_path)
     assert not list(tmp_path.glob("*.incomplete"))
     assert_equal(opened[4321], dataset[4321])
+
+
+class CountingShard(ParquetShard):
+    """Counts the blocks that were read."""
+
+    blocks = 0
+
+    def read_tables(self, start: int, stop: int, columns: Any) -> Iterator[pa.Table]:
+        self.blocks += 1
+        return super().read_tables(start, stop, columns)
+
+
+def test_blocks_do_not_pile_up_before_a_slow_disk(long_shard: str, tmp_path: Path) -> None:
+    table = pa.concat_tables([pq.read_table(long_shard)] * 4)
+    pq.write_table(table, tmp_path / "longer.parquet", row_group_size=2048)
+    shard, written, ahead = CountingShard(str(tmp_path / "longer.parquet")), [], []
+
+    def write_slowly(steps: int) -> None:
+        time.sleep(0.1)
+        written.append(steps)
+        ahead.append(shard.blocks - len(written))
+
+    write_store(shard, tmp_path / "longer.frames", 2, write_slowly)
+    assert sum(written) == len(table)
+    assert len(written) > 12
+    assert max(ahead) <= 2 + 2, "one for each thread and two more"
 
 
 def test_an_interrupted_opening_leaves_nothing(long_shard: str, tmp_path: Path) -> None:
