@@ -209,7 +209,7 @@ class _PieceWriter:
             game=run.game.name,
             run=run.number,
             checkpoint=number,
-            partial=number in run.partial_checkpoints(),
+            partial=run.is_partial(number),
             last_complete=run.is_last_complete(number),
             capacity=run.capacity(),
             provenance=run.provenance,

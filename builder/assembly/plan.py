@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..errors import OutputError, SourceError, UnknownNameError
+from ..errors import OutputError, SourceError, UnknownNameError, UnreachableError
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
 from ..format.games import Game
@@ -153,10 +153,11 @@ class _Comparison:
                     f"a dataset holds those up to {MOST_CHECKPOINT}"
                 )
         sizes = self.run.file_sizes()
-        self.plan.runs[self.run.game, self.run.number] = self.run
+        self.run.capacity()  # raises now if none of the run's files can be read
         ids = [CheckpointId(self.run.game, self.run.number, number) for number in asked]
         found = {checkpoint: self._list_for(checkpoint, sizes) for checkpoint in ids}
         self._check_others({each.number for each in ids if found[each] is not self.plan.done})
+        self.plan.runs[self.run.game, self.run.number] = self.run
         for checkpoint in ids:
             found[checkpoint].append(checkpoint)
 
@@ -214,9 +215,15 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         run: the run, as the source holds it.
         sizes: sizes of its files, from `Run.file_sizes`.
     """
+    try:
+        is_last_complete = run.is_last_complete(manifest.checkpoint)
+    except UnreachableError:
+        raise
+    except SourceError:
+        return False  # the worker that makes the checkpoint again will report the file
     return (
         (manifest.earlier, manifest.later) == run.neighbours(manifest.checkpoint)
         and is_same_log(manifest, run)
-        and manifest.last_complete == run.is_last_complete(manifest.checkpoint)
+        and manifest.last_complete == is_last_complete
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
     )

@@ -189,9 +189,14 @@ class Run(ABC):
         partial = self.partial_checkpoints()
         return [number for number in self.checkpoints if number not in partial]
 
+    def is_partial(self, checkpoint: int) -> bool:
+        """Returns whether a checkpoint was made at the end of training, from less than a full ring."""
+        # Only the last one can be, so that the others do not depend on its files.
+        return checkpoint in self.checkpoints[-1:] and checkpoint in self.partial_checkpoints()
+
     def is_last_complete(self, checkpoint: int) -> bool:
         """Returns whether a checkpoint is complete and no later one is."""
-        return self.complete_checkpoints()[-1:] == [checkpoint]
+        return checkpoint in self.checkpoints[-2:] and self.complete_checkpoints()[-1:] == [checkpoint]
 
     def require(self, checkpoint: int) -> None:
         """Check that the run has a checkpoint.

@@ -136,7 +136,7 @@ def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
             ("capacity", manifest.capacity, run.capacity()),
             ("provenance", manifest.provenance, run.provenance),
             ("neighbours", (manifest.earlier, manifest.later), run.neighbours(number)),
-            ("partial", manifest.partial, number in run.partial_checkpoints()),
+            ("partial", manifest.partial, run.is_partial(number)),
             ("last_complete", manifest.last_complete, run.is_last_complete(number)),
         )
         if found != expected

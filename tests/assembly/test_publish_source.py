@@ -56,6 +56,18 @@ def publish(source: Path, to: Path, games: tuple[str, ...] = ("all",), **selecti
     return str(publish_source(plan(source, to, games, **selection), ProcessEngine()))
 
 
+def prepare(source: Path, to: Path, monkeypatch: pytest.MonkeyPatch, **selection: Any) -> None:
+    """Publish, and stop when the first pieces are made and none is published."""
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(coordinator, "put", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            publish(source, to, **selection)
+
+
 def test_build_writes_the_same(source: Path, whole: Path, tmp_path: Path) -> None:
     assert run("build", "all", "--source", source, "--out", tmp_path / "built").returncode == 0
     assert contents(tmp_path / "built") == contents(whole)
@@ -159,6 +171,61 @@ def test_a_run_that_cannot_be_read_holds_up_no_other(source: Path, tmp_path: Pat
     assert breakout >= {3, 4}, "what comes right after it cannot be told apart from a gap"
 
 
+@pytest.mark.parametrize("command", [("build", "--out"), ("publish", "--to")])
+@pytest.mark.parametrize("what", ["empty", "missing", "no header", "no add_count", "empty add_count"])
+def test_a_last_file_that_cannot_be_read_holds_up_none_but_those_that_need_it(
+    source: Path, whole: Path, tmp_path: Path, command: tuple[str, str], what: str
+) -> None:
+    """It says whether that checkpoint is partial, which the two last manifests state; 5 ends in 6."""
+    mirror, out = shutil.copytree(source, tmp_path / "mirror"), tmp_path / "out"
+    array = "add_count" if "add_count" in what else "$store$_observation"
+    damaged = log_folder(mirror, PONG, 1) / f"{array}_ckpt.7.gz"
+    content = damaged.read_bytes()
+    if what in ("missing", "no add_count"):
+        damaged.unlink()
+    else:
+        damaged.write_bytes(b"not gzip" if what == "no header" else b"")
+    done = run(command[0], "all", "--source", mirror, command[1], out)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert damaged.name in last, last
+    assert "(10 other checkpoints were published)" in last
+    damaged.write_bytes(content)
+    assert run(command[0], "all", "--source", mirror, command[1], out).returncode == 0
+    assert contents(out) == contents(whole)
+
+
+@pytest.mark.parametrize("state", ["published", "prepared"])
+def test_a_last_file_that_is_damaged_later_is_reported_and_nothing_is_lost(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    mirror, out = shutil.copytree(source, tmp_path / "mirror"), tmp_path / "out"
+    if state == "prepared":
+        prepare(mirror, out, monkeypatch)
+    else:
+        publish(mirror, out)
+    damaged = log_folder(mirror, PONG, 1) / "$store$_observation_ckpt.7.gz"
+    damaged.write_bytes(b"")
+    with pytest.raises(SourceError, match=r"observation_ckpt\.7\.gz: holds nothing"):
+        publish(mirror, out)
+    there = {manifest.checkpoint for manifest in manifests(out) if manifest.game == "Pong"}
+    assert there == set(range(8 if state == "published" else 5))
+    assert sum(manifest.game == "Breakout" for manifest in manifests(out)) == 5
+
+
+def test_a_run_of_which_no_file_can_be_read_is_reported_by_the_plan(source: Path, tmp_path: Path) -> None:
+    mirror = shutil.copytree(source, tmp_path / "mirror")
+    for path in log_folder(mirror, PONG, 1).glob("$store$_observation_ckpt.*.gz"):
+        path.write_bytes(b"")
+    made = plan(mirror, tmp_path / "out")
+    assert {each.game.name for each in made.unpublished} == {"Breakout"}
+    assert "cannot read: " in str(made)
+    with pytest.raises(SourceError, match="holds nothing"):
+        publish(mirror, tmp_path / "out")
+    assert len(manifests(tmp_path / "out")) == 5
+
+
 def test_an_episode_may_go_on_through_many_checkpoints(tmp_path: Path) -> None:
     log = write_log(tmp_path / "source", [10, 700, 30], capacity=60)
     publish(log.root, tmp_path / "part", ("pong",), checkpoints=[0])
@@ -252,14 +319,8 @@ def test_killed_workers_and_all_it_goes_on(source: Path, whole: Path, tmp_path: 
 def test_uploads_that_were_lost_are_made_again(
     source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_arguments: object, **_options: object) -> None:
-        raise KeyboardInterrupt
-
     out = tmp_path / "out"
-    with monkeypatch.context() as patch:
-        patch.setattr(coordinator, "put", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            publish(source, out)
+    prepare(source, out, monkeypatch)
     prepared = plan(source, out)
     assert len(prepared.prepared) == 13
     shutil.rmtree(out / UPLOADS)

@@ -1,8 +1,9 @@
 """A run stored as a replay log, its checkpoints, and their reader."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
-from ...errors import ReplayLogError
+from ...errors import ReplayLogError, SourceError
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...format.numbers import describe_numbers
@@ -75,11 +76,16 @@ class LoggedRun(Run):
         """
         tasks: list[list[int]] = []
         for number in checkpoints:
-            if tasks and number in self.partial_checkpoints() and tasks[-1][-1] == self.log.earlier(number):
+            if tasks and tasks[-1][-1] == self.log.earlier(number) and self._completes_earlier(number):
                 tasks[-1].insert(0, number)
             else:
                 tasks.append([number])
         return tasks
+
+    def _completes_earlier(self, number: int) -> bool:
+        with contextlib.suppress(SourceError):  # the worker that reads it will report it
+            return self.is_partial(number)
+        return False
 
     def _holes(self) -> Iterator[str]:
         missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
@@ -150,7 +156,8 @@ class LoggedCheckpoint(Checkpoint):
         numbers, last = set(self._dumps_read), max(self._dumps_read)
         later = self._log.later(last)
         # Whether the final dump continues where the one before it ends is decided by comparing them.
-        if later in self.run.partial_checkpoints() and (last == self.number or self._is_open):
+        decides = last == self.number or self._is_open
+        if decides and later is not None and self.run.is_partial(later):
             numbers.add(later)
         return tuple(record for number in sorted(numbers) for record in self._log.records(number))
 
