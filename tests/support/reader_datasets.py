@@ -93,7 +93,10 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
             )
             first += length
         columns = {name: np.concatenate([part[name] for part in steps]) for name in steps[0]}
-        write(folder / file, steps_table(columns, steps_features(BREAKOUT).arrow_schema), rows_in_group)
+        schema = steps_features(BREAKOUT).arrow_schema
+        for name in columns.keys() - {"observation"}:
+            columns[name] = columns[name].astype(schema.field(name).type.to_pandas_dtype())
+        write(folder / file, steps_table(columns, schema), rows_in_group)
         table = pa.Table.from_pylist(episodes, schema=episodes_features().arrow_schema)
         write(folder / CheckpointId(BREAKOUT, 1, checkpoint).episodes_table, table)
     (folder / "README.md").write_text(
