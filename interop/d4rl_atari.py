@@ -295,7 +295,8 @@ def _terminals(steps: ReplayDataset) -> np.ndarray:
     ends = np.cumsum(steps.episodes["length"]) - 1
     terminals = np.zeros(len(steps), np.uint8)
     terminals[ends] = 1
-    terminals[ends[-1]] = bool(steps.episodes["complete"][-1])
+    last = steps.episodes[-1]
+    terminals[ends[-1]] = last["terminated"] | last["truncated"]
     return terminals
 
 

@@ -30,7 +30,10 @@ class EpisodeFilter:
     max_length: int | None = None
     checkpoints: Collection[int] | None = None
     complete: bool | None = None
-    """If True, only episodes that began at a reset and were ended by the game or the time limit."""
+    """True: only those that began at a reset and were ended by the game or the time limit; False: the others.
+
+    Only episodes tables say so: it is refused for a prepared `Dataset`, and for Parquet files outside a repo.
+    """
 
     def choose(self, episodes: np.ndarray) -> np.ndarray:
         """Returns the indices of the episodes that meet the conditions, ascending.
@@ -39,11 +42,17 @@ class EpisodeFilter:
             episodes: the episodes, of dtype EPISODE_FIELDS.
 
         Raises:
-            DatasetError: `first`, `share` or `top` is not a share.
+            DatasetError: `complete` is given and not known, or `first`, `share` or `top` is not a share.
         """
         for name, given in (("first", self.first), ("share", self.share), ("top", self.top)):
             if given is not None and not 0 < given <= 1:
                 raise DatasetError(f"{name}={given}: expected a share above 0 and up to 1, e.g. 0.1 for 10 %")
+        if self.complete is not None and episodes["start_unknown"].any():
+            raise DatasetError(
+                f"complete={self.complete}: these steps have no episodes tables, and do not say "
+                f"themselves whether an episode began at a reset; "
+                f"give the folder or the repo with both data/ and episodes/"
+            )
         keep = np.ones(len(episodes), bool)
         for name, least, most in (
             ("return", self.min_return, self.max_return),

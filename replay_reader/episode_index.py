@@ -18,9 +18,14 @@ EPISODE_FIELDS = np.dtype(
         ("terminated", "?"),
         ("truncated", "?"),
         ("complete", "?"),
+        ("start_unknown", "?"),
     ]
 )
-"""One entry per episode; `first_row` counts within the shard."""
+"""One entry per episode; `first_row` counts within the shard.
+
+`start_unknown`: no episodes table lists it, so nothing says whether it began at a reset; then `complete` is
+False, however it ended.
+"""
 
 AGAIN = "fetch or build this checkpoint again"
 
@@ -49,7 +54,7 @@ def episodes_of_table(checkpoint: CheckpointFiles, table: pa.Table) -> np.ndarra
     ended = flags["terminated"] | flags["truncated"]
     _check_rows(where, "complete", flags["complete"], flags["complete"] & ~ended, "False where neither ended")
     shards, is_there = _shard_numbers(checkpoint, columns["file"].to_pylist())
-    episodes = np.empty(len(table), EPISODE_FIELDS)
+    episodes = np.zeros(len(table), EPISODE_FIELDS)
     episodes["shard"] = shards
     for name, values in {**numbers, **flags}.items():
         if name != "run":
@@ -162,5 +167,6 @@ def episodes_of_shard(shard: StepShard, number: int) -> np.ndarray:
         for name in ("terminated", "truncated"):
             episodes[name] = columns[name][ends - 1]
         episodes["return"] = np.add.reduceat(columns["reward"].astype(np.float64), starts)
-        episodes["complete"] = episodes["terminated"] | episodes["truncated"]
+    # What is missing before step 0 leaves no trace in the steps, so `complete` stays False.
+    episodes["start_unknown"] = True
     return episodes

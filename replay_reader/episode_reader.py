@@ -40,7 +40,7 @@ class Episodes(Reader):
     | truncated | (L,) bool | True on the last step if the time limit or the end of the log did |
     | checkpoint, episode, length | int | `episode` counts within the checkpoint |
     | return | float | the sum of the rewards as stored |
-    | complete | bool | began at a reset, and was ended by the game or the time limit |
+    | complete | bool | began at a reset and ended, as its episodes table says; False without a table |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
     `state_dict` and `load_state_dict` resume exactly at an episode; see `Reader`.

@@ -7,10 +7,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
+from atari_dqn_replay.replay_reader.errors import DatasetError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reader_datasets import (
@@ -193,3 +195,32 @@ def test_a_shard_of_another_build_is_refused(folder: Path, tmp_path: Path) -> No
     shutil.copy(other / shard, copy / shard)
     with pytest.raises(AtariReplayError, match="episodes lie elsewhere"):
         list(Episodes(copy, *CONFIG))
+
+
+@pytest.mark.parametrize("kind", ["prepared", "files", "without tables"])
+def test_steps_alone_do_not_tell_which_episodes_are_complete(folder: Path, tmp_path: Path, kind: str) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "dataset"))
+    given: Any = (copy, *CONFIG)
+    if kind == "without tables":
+        shutil.rmtree(copy / "episodes")
+    elif kind == "prepared":
+        given = (
+            datasets.load_dataset(str(copy), CONFIG[0], split=CONFIG[1], cache_dir=str(tmp_path / "hf")),
+        )
+    else:
+        shards = [str(path) for path in sorted(copy.glob("data/*/*/*/*.parquet"))]
+        for number, shard in enumerate(shards):
+            shutil.copy(shard, tmp_path / f"{number:03d}.parquet")
+        files = sorted(str(path) for path in tmp_path.glob("*.parquet"))
+        given = (datasets.load_dataset("parquet", data_files=files, split="train", streaming=True),)
+    expected = Episodes(folder, *CONFIG).catalog.episodes
+    opened = Episodes(*given)
+    found = opened.catalog.episodes
+    for name in ("length", "return", "terminated", "truncated"):
+        assert (found[name] == expected[name]).all(), name
+    assert expected["complete"].any()
+    assert not found["complete"].any()
+    assert not next(iter(opened))["complete"]
+    for complete in (True, False):
+        with pytest.raises(DatasetError, match=f"complete={complete}: these steps have no episodes tables"):
+            Episodes(*given, episodes=EpisodeFilter(complete=complete))
