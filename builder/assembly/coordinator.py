@@ -67,7 +67,9 @@ class _Coordinator:
     def __init__(self, plan: Plan, engine: Engine, license: str | None) -> None:
         self._plan, self._engine, self._license = plan, engine, license
         self._work = plan.work
-        self._schedule: Schedule[Piece] = Schedule(frozenset(plan.unpublished))
+        self._schedule: Schedule[Piece] = Schedule(
+            frozenset(plan.unpublished), selection=frozenset([*plan.unpublished, *plan.done])
+        )
         self._runner = TaskRunner(plan, engine)
         self._board = ProgressBoard(plan)
         self._sizes: dict[Run, dict[str, int | None]] = {}
@@ -123,7 +125,7 @@ class _Coordinator:
             piece = self._work.find_piece(checkpoint, kind)
             if piece is not None and self._is_usable(piece, self._plan.run_of(checkpoint)):
                 found[checkpoint] = piece
-            else:
+            elif kind == HEADS or self._schedule.is_own(checkpoint):
                 self._work.remove_piece(checkpoint, kind)
         return found
 
@@ -262,7 +264,7 @@ class _Coordinator:
     def _clear_work_folder(self) -> None:
         self._work.remove("jobs")
         self._work.remove(HANDED_OVER)
-        for checkpoint in self._work.pieces().intersection([*self._plan.unpublished, *self._plan.done]):
+        for checkpoint in filter(self._schedule.is_own, self._work.pieces()):
             self._work.remove_piece(checkpoint)
         if not self._work.pieces():  # any left belong to another selection
             for destination in self._places():

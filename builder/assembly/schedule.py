@@ -78,6 +78,12 @@ class Schedule(Generic[AnyPart]):
     """Heads of checkpoints that are not to be published, made to complete those before them."""
     failed: frozenset[CheckpointId] = frozenset()
     """Checkpoints that could not be made."""
+    selection: frozenset[CheckpointId] | None = None
+    """Checkpoints of this publication, published or not; None means all. Pieces of others are not its own."""
+
+    def is_own(self, checkpoint: CheckpointId) -> bool:
+        """Returns whether a checkpoint belongs to this publication's selection."""
+        return self.selection is None or checkpoint in self.selection
 
     def find(self, checkpoint: CheckpointId) -> AnyPart | None:
         """Returns what is made of a checkpoint: its piece, or otherwise its head."""
@@ -104,7 +110,9 @@ class Schedule(Generic[AnyPart]):
     def spent(self) -> list[CheckpointId]:
         """Returns what no unpublished checkpoint can still need: made, and before the first of its run."""
         first: dict[CheckpointId, CheckpointId] = {}
-        for checkpoint in sorted(self.unpublished, reverse=True):
+        # An interrupted publication of another selection will need its pieces, and the heads after them.
+        others = frozenset[CheckpointId]() if self.selection is None else self.pieces.keys() - self.selection
+        for checkpoint in sorted(self.unpublished | others, reverse=True):
             first[checkpoint.sibling(0)] = checkpoint
         made = sorted({*self.pieces, *self.heads})
         return [each for each in made if each.sibling(0) not in first or each < first[each.sibling(0)]]

@@ -328,6 +328,38 @@ def test_uploads_that_were_lost_are_made_again(
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.parametrize("between", [[2], [5, 6], [7]])
+def test_another_selection_leaves_what_an_interrupted_one_has_prepared(
+    source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: list[int]
+) -> None:
+    class Idle(ProcessEngine):
+        """Allows no task."""
+
+        def run(self, work: str, tasks: Any) -> Any:
+            raise AssertionError("nothing is to be made")
+
+    out, first = tmp_path / "out", [0, 1]
+    prepare(source, out, monkeypatch, games=("pong",), checkpoints=first)
+    assert [each.number for each in plan(source, out, ("pong",), checkpoints=first).prepared] == first
+    publish(source, out, ("pong",), checkpoints=between)
+    publish(source, out, ("breakout",))
+    again = plan(source, out, ("pong",), checkpoints=first)
+    assert [each.number for each in again.prepared] == first
+    publish_source(again, Idle())
+    publish(source, out)
+    assert contents(out) == contents(whole)
+    assert not list(out.glob(".*")), "nothing is left in it"
+
+
+def test_another_compression_leaves_what_another_selection_has_prepared(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    prepare(source, out, monkeypatch, games=("pong",), checkpoints=[1, 4])
+    publish(source, out, ("pong",), checkpoints=[2], compression="fast")
+    assert len(plan(source, out, ("pong",), checkpoints=[1, 4]).prepared) == 2
+
+
 def test_a_dry_run_tells_what_it_would_take_and_changes_nothing(source: Path, tmp_path: Path) -> None:
     done = run("publish", "pong", "--source", source, "--to", tmp_path / "out", "--dry-run")
     assert done.returncode == 0, done.stderr

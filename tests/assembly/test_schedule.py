@@ -62,6 +62,12 @@ def test_pieces_are_kept_until_nothing_before_them_is_unpublished() -> None:
     assert schedule.with_published(pong(0, 1, 2, 3)).spent() == pong(0, 1, 2, 3)
 
 
+def test_pieces_of_another_selection_are_kept_with_the_heads_after_them() -> None:
+    made = pieces(_1=Made(2), _5=Made())
+    schedule = Schedule(frozenset(pong(5)), made, pieces(_0=Made(), _2=Made()), selection=frozenset(pong(5)))
+    assert schedule.with_published(pong(5)).spent() == pong(0)
+
+
 def test_runs_do_not_wait_for_each_other() -> None:
     other = pong(0, run=2)[0]
     schedule = Schedule(frozenset([*pong(5), other]), {**pieces(_5=Made()), other: Made()})
