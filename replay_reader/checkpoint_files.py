@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
 from ..builder.errors import AtariReplayError
+from ..builder.files import read_small
 from ..builder.format.checkpoint_id import CheckpointId
 from ..builder.format.manifest import Manifest
 from .errors import DatasetError, MissingFileError
@@ -21,9 +23,6 @@ TABLE_COLUMNS = {
     "file": "string", "first_row": "integer",
 }  # fmt: skip
 """The columns read from an episodes table, each with its kind of values."""
-
-MANIFEST_BYTES = 16 << 20
-"""The maximum size of a manifest in bytes."""
 
 
 @dataclass(frozen=True)
@@ -163,18 +162,8 @@ def _read_manifest(path: str) -> Manifest | None:
     if "://" in path or not os.path.exists(path):  # noqa: PTH110  Not of a URL.
         return None
     try:
-        if not os.path.isfile(path):  # noqa: PTH113
-            raise DatasetError(f"{path}: expected a regular file")
-        with open(path, "rb") as file:  # noqa: PTH123
-            text = file.read(MANIFEST_BYTES + 1)
-        if len(text) > MANIFEST_BYTES:
-            raise DatasetError(f"{path}: is larger than {MANIFEST_BYTES:,} bytes")
-        manifest = Manifest.from_json(text, path)
-        manifest.find_game()
-        return manifest
-    except DatasetError:
-        raise
+        return Manifest.from_json(read_small(Path(path)), path)
     except AtariReplayError as error:
         raise DatasetError(str(error)) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error}); build this checkpoint again") from None

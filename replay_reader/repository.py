@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
+from ..builder.files import MOST_SMALL_BYTES, read_small
 from ..builder.format.configs import ConfigName, select_checkpoints
 from ..builder.format.layout import CARD
 from .card import CardConfig, choose_splits, read_config
@@ -20,8 +21,6 @@ from .step_shards import WAITS
 
 T = TypeVar("T")
 
-CARD_BYTES = 64 << 20
-"""The maximum size of a card in bytes."""
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -47,20 +46,18 @@ class Repository:
         """Returns a small file's content, or None if the file does not exist.
 
         Raises:
-            DatasetError: it is not a regular file, or is too large.
+            DatasetError: it cannot be read, is not a regular file, or is too large.
         """
         try:
             if isinstance(self.file_system, LocalFileSystem):
-                if not Path(self.root, path).is_file() and Path(self.root, path).exists():
-                    raise DatasetError(f"{self.url(path)}: expected a regular file")
-                with Path(self.root, path).open("rb") as file:
-                    content = file.read(CARD_BYTES + 1)
-            else:
-                content = patiently(lambda: self._fetch(path))
+                return read_small(Path(self.root, path))
+            content = patiently(lambda: self._fetch(path))
         except FileNotFoundError:
             return None
-        if len(content) > CARD_BYTES:
-            raise DatasetError(f"{self.url(path)}: is larger than {CARD_BYTES:,} bytes")
+        except OSError as error:
+            raise DatasetError(f"{self.url(path)}: cannot be read ({error})") from None
+        if len(content) > MOST_SMALL_BYTES:
+            raise DatasetError(f"{self.url(path)}: is larger than {MOST_SMALL_BYTES:,} bytes")
         return content
 
     def _fetch(self, path: str) -> bytes:
@@ -68,7 +65,7 @@ class Repository:
 
         try:
             with self.file_system.open(f"{self.root}/{path}", "rb", block_size=0) as file:
-                return file.read(CARD_BYTES + 1)
+                return file.read(MOST_SMALL_BYTES + 1)
         except EntryNotFoundError:
             raise FileNotFoundError(path) from None
 

@@ -145,6 +145,12 @@ def test_a_shard_that_its_manifest_alone_knows(folder: Path) -> None:
     assert_refused(folder, SHARD, "is missing")
 
 
+def test_a_manifest_that_cannot_be_read(folder: Path) -> None:
+    forget_manifest(folder)
+    os.mkfifo(folder / MANIFEST)
+    assert_refused(folder, MANIFEST, "not a regular file")
+
+
 def test_a_manifest_of_other_files(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["shards"][0]["rows"] += 1

@@ -101,6 +101,11 @@ class TestCards:
         (copy / "README.md").write_text(card)
         assert count(copy) == 48
 
+    def test_one_that_is_no_file(self, tmp_path: Path) -> None:
+        (tmp_path / "README.md").mkdir()
+        with pytest.raises(AtariReplayError, match=r"README.md: cannot be read \(.*irectory"):
+            count(tmp_path)
+
 
 class TestSplits:
     def test_several_at_once(self, folder: Path) -> None:
