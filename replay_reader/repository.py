@@ -2,12 +2,11 @@
 
 import os
 import re
-import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
@@ -17,9 +16,7 @@ from ..builder.format.configs import ConfigName, select_checkpoints
 from ..builder.format.layout import CARD
 from .card import CardConfig, choose_splits, read_config
 from .errors import DatasetError
-from .step_shards import WAITS
-
-T = TypeVar("T")
+from .patience import patiently
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _MAGIC = re.compile(r"[*?\[]")
@@ -232,24 +229,6 @@ def _open_cached(name: str, revision: str | None, reason: str) -> Repository:
     )
     # Its files are links to the cache's content.
     return Repository(name, LocalFileSystem(), Path(folder).resolve().as_posix(), reason)
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """Call a function, and again after a while if the Hub or the network fails temporarily."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    for wait in WAITS:
-        try:
-            return call()
-        except (FileNotFoundError, HFValidationError, OfflineModeIsEnabled):
-            raise
-        except HfHubHTTPError as error:
-            if error.response.status_code < 500 and error.response.status_code != 429:
-                raise
-        except Exception:  # Each version of huggingface_hub has its own HTTP library.
-            pass
-        time.sleep(wait)
-    return call()
 
 
 def _config_by_layout(repository: Repository, name: ConfigName) -> CardConfig:

@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -18,15 +17,13 @@ from fsspec.implementations.local import LocalFileSystem
 from ..builder.errors import AtariReplayError
 from ..builder.format.frames import decode_frames
 from .errors import DatasetError, MissingFileError
+from .patience import patiently
 
 Columns = dict[str, np.ndarray]
 T = TypeVar("T")
 
 PIECE_ROWS = 128
 """The number of rows decoded at a time: 1 MB of frames stays in the processor's cache."""
-
-WAITS = (0.25, 0.5, 1, 2)
-"""The seconds to wait before each further attempt at a remote read."""
 
 STEP_COLUMNS = {
     "observation": "image", "action": "integer", "reward": "floating", "terminated": "boolean",
@@ -195,17 +192,13 @@ class ParquetShard(StepShard):
 
     def _try(self, use: Callable[[Any], T]) -> T:
         """Open the file and use it, retrying after failures if it is on a network."""
-        for wait in () if self._is_local else WAITS:
-            try:
-                with self._open() as file:
-                    return use(file)
-            except (FileNotFoundError, pa.ArrowInvalid):
-                break
-            except Exception:  # Each network library has its own.
-                time.sleep(wait)
-        try:
+
+        def attempt() -> T:
             with self._open() as file:
                 return use(file)
+
+        try:
+            return attempt() if self._is_local else patiently(attempt)
         except DatasetError:
             raise
         except FileNotFoundError:
