@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 
 from ..engines.engine import Engine, EngineError, ProcessEngine
 from ..errors import OutputError, SourceError
@@ -54,8 +53,15 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
     Raises:
         OutputError: the destination or the work folder cannot be written, or another process is using it.
     """
-    path = plan.work.path
-    with writing_alone(path, "or give this one another folder with --work") if path else nullcontext():
+    places = dict.fromkeys(plan.destinations.values())
+    # Two publications into one folder would share its uploads.
+    is_shared = any(isinstance(place, FolderDestination) for place in places)
+    otherwise = "" if is_shared else "or give this one another folder with --work"
+    with contextlib.ExitStack() as locks:
+        if plan.work.path:
+            locks.enter_context(writing_alone(plan.work.path, otherwise))
+        for place in places:
+            locks.enter_context(place.uploading_alone())
         coordinator = _Coordinator(plan, engine, license)
         coordinator.run()
     return coordinator.outcome

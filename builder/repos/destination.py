@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -152,6 +153,16 @@ class Destination(ABC):
         Raises:
             OutputError: the files cannot be uploaded.
         """
+
+    def uploading_alone(self) -> AbstractContextManager[None]:
+        """Keep other publications from discarding uploads here while the block lasts, if they could.
+
+        Workers of this publication, in any process, upload all the same.
+
+        Raises:
+            OutputError: another publication is uploading there.
+        """
+        return nullcontext()
 
     @abstractmethod
     def discard_uploads(self) -> None:

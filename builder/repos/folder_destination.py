@@ -80,6 +80,18 @@ class FolderDestination(Destination):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _upload(file, place)
 
+    @contextlib.contextmanager
+    def uploading_alone(self) -> Iterator[None]:
+        """Lock the folder of uploads: the publication that ends first would discard those of all.
+
+        Raises:
+            OutputError: another publication has locked it, or the folder cannot be written.
+        """
+        with contextlib.ExitStack() as lock:
+            with _explained(self.folder, 0):
+                lock.enter_context(writing_alone(self.folder / UPLOADS))
+            yield
+
     def discard_uploads(self) -> None:
         """Remove uploads that no change has named."""
         with _explained(self.folder, 0):

@@ -19,7 +19,7 @@ from atari_dqn_replay.builder.engines.engine import ProcessEngine
 from atari_dqn_replay.builder.errors import OutputError, SourceError
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.repos.folder_destination import UPLOADS
+from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDestination
 from atari_dqn_replay.builder.sources.open import named_games, open_source
 from command import run, start
 from dataset_folders import contents, manifests
@@ -358,6 +358,53 @@ def test_another_compression_leaves_what_another_selection_has_prepared(
     prepare(source, out, monkeypatch, games=("pong",), checkpoints=[1, 4])
     publish(source, out, ("pong",), checkpoints=[2], compression="fast")
     assert len(plan(source, out, ("pong",), checkpoints=[1, 4]).prepared) == 2
+
+
+@pytest.mark.parametrize("work", [None, "work"])
+def test_a_second_publication_into_the_same_folder_is_refused(
+    source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str | None
+) -> None:
+    """The one that ends first would discard the other's uploads, wherever its work folder is."""
+    out = tmp_path / "out"
+    prepare(source, out, monkeypatch)
+    options = ["--work", tmp_path / work] if work else []
+    command = ["publish", "breakout", "--source", source, "--to", out, *options]
+    with FolderDestination(out).uploading_alone():
+        done = run(*command)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "another atari-dqn-replay is writing there; wait until it is done" in done.stderr
+    assert str(out) in done.stderr
+    assert "--work" not in done.stderr
+    assert len(plan(source, out).prepared) == 13
+    publish(source, out)
+    assert contents(out) == contents(whole)
+    assert not list(out.glob(".*")), "nothing is left in it"
+
+
+def test_a_publication_keeps_others_out_from_beginning_to_end(source: Path, tmp_path: Path) -> None:
+    seen = []
+
+    class Watching(ProcessEngine):
+        """Tries to publish into the same folder before and after each task."""
+
+        def run(self, work: str, tasks: Any) -> Any:
+            self.try_another()
+            for _ in super().run(work, tasks):
+                self.try_another()
+                yield
+
+        def try_another(self) -> None:
+            other = plan(source, tmp_path / "out", ("breakout",), work=str(tmp_path / "another"))
+            with pytest.raises(OutputError, match="another atari-dqn-replay is writing there") as refused:
+                publish_source(other, ProcessEngine())
+            seen.append(str(refused.value))
+
+    publish_source(plan(source, tmp_path / "out"), Watching())
+    assert len(seen) > 1
+    assert len(manifests(tmp_path / "out")) == 13
+    assert not list((tmp_path / "out").glob(".*")), "nothing is left in it"
 
 
 def test_a_dry_run_tells_what_it_would_take_and_changes_nothing(source: Path, tmp_path: Path) -> None:
