@@ -53,7 +53,11 @@ READERS: dict[str, Read] = {
     "Sequences": lambda folder, cache: _values(
         Sequences(folder, *SELECTION, length=50, stride=50, batch_size=16)
     ),
-    "Episodes": lambda folder, cache: _values(Episodes(folder, *SELECTION)),
+    # But for `complete`, which is documented as False where an episodes table is lost.
+    "Episodes": lambda folder, cache: _values(
+        {name: value for name, value in episode.items() if name != "complete"}
+        for episode in Episodes(folder, *SELECTION)
+    ),
     "ReplayDataset": lambda folder, cache: _values(
         [ReplayDataset(folder, *SELECTION, frame_stack=1, cache_dir=cache)[:]]
     ),
