@@ -9,6 +9,8 @@ import sys
 import pytest
 from paths import SUPPORT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("to", ["folder", "hub"])
 def test_killed_at_random_instants(to: str) -> None:

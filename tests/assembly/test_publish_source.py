@@ -26,6 +26,8 @@ from dataset_folders import contents, manifests
 from hub_server import HubServer
 from logs import log_folder, write_log
 
+pytestmark = pytest.mark.slow
+
 PONG = find_game("pong")
 PONG_LENGTHS = [30, 70, 45, 60, 95, 20, 80, 33]
 

@@ -15,6 +15,8 @@ from huggingface_hub import HfApi
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 STEPS = 3
 HELD = range(24)
 """Checkpoints whose data lies there."""

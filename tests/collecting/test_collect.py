@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from paths import ROOT
 from waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.slow
+
 PONG, BREAKOUT = find_game("Pong"), find_game("Breakout")
 
 

@@ -44,6 +44,7 @@ def _example_lines(help_text: str) -> list[str]:
     return help_text.split("examples:")[1].replace("\\\n", " ").strip().splitlines()
 
 
+@pytest.mark.slow
 def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
     done = run("demo", "--out", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -17,6 +17,8 @@ from logs import write_log
 from paths import SUPPORT
 from waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 COORDINATOR = """
 import sys
 import tempfile

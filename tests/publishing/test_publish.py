@@ -32,6 +32,8 @@ from hub_server import HubServer, Request, Response
 from paths import ROOT
 from publishing import KILL, REPO, commits, configs, held, is_commit, to_hub, without_card
 
+pytestmark = pytest.mark.slow
+
 LOAD = """
 import gc, hashlib, json, sys
 from datasets import load_dataset

@@ -20,6 +20,8 @@ from waiting import PATIENCE, wait_until
 
 from atari_dqn_replay import AtariReplayError, Episodes, Sequences, Transitions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

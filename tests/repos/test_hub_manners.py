@@ -26,6 +26,8 @@ from hub_server import HANG_UP, HubServer, Request, Response, running_hub
 from paths import ROOT
 from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
 
+pytestmark = pytest.mark.slow
+
 PUBLISH_IN_BATCHES = """
 import sys
 from pathlib import Path

@@ -26,6 +26,8 @@ from logs import write_log
 from paths import ROOT
 from publishing import KILL
 
+pytestmark = pytest.mark.slow
+
 PONG, BREAKOUT, QBERT = map(find_game, ("pong", "breakout", "qbert"))
 PLACES = "user/replay-{game}"
 

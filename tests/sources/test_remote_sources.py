@@ -40,6 +40,8 @@ from web_server import Fault, WebServer, running_web
 
 from atari_dqn_replay import AtariDQNReplay
 
+pytestmark = pytest.mark.slow
+
 LOGS = "dqn/Breakout/1/replay_logs"
 BREAKOUT = find_game("breakout")
 FRAMES = "$store$_observation_ckpt.1.gz"

@@ -30,6 +30,8 @@ from atari_dqn_replay.builder.verification.verify import verify
 from hub_server import HubServer, Request, Response
 from logs import write_log
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = (20, 25, 30, 70, 250, 60, 33, 80)
 """Of the episodes of a log with 100 rows in each of its 6 checkpoints. The first has three whole episodes and
 one that goes on; two lie within an episode that began before them; the last is partial."""

@@ -35,6 +35,8 @@ from paths import DATA
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
 
+pytestmark = pytest.mark.slow
+
 PADDING = -1
 PADDING_ROWS = 3
 STAMP_BASE = 251

@@ -37,6 +37,8 @@ from rl_unplugged_files import PlayedEpisode
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
 
+pytestmark = pytest.mark.slow
+
 ASTERIX = find_game("asterix")
 GAME = "Asterix"
 
