@@ -59,7 +59,7 @@ def parse_config_name(name: str) -> ConfigName:
     if view.isdecimal() and game.endswith(f"-{EPOCH}") and int(view) <= LARGEST_NUMBER:
         return ConfigName(find_game(game.removesuffix(f"-{EPOCH}")), f"{EPOCH}-{int(view)}")
     if view not in QUALITIES and view != EPISODES:
-        views = ", ".join((*QUALITIES, f"{EPOCH}-<number>", EPISODES))
+        views = ", ".join((*QUALITIES, EPISODES, f"{EPOCH}-<number>"))
         raise UnknownNameError(
             f"unknown config {name!r}: expected <game>-<view>, e.g. 'pong-expert', with a view of {views}"
         )

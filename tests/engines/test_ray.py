@@ -77,6 +77,7 @@ def cluster() -> Iterator[Any]:
         patch.setenv("PYTHONPATH", str(SUPPORT))  # for the workers
         from ray.cluster_utils import Cluster
 
+        Path("/tmp/ray").mkdir(exist_ok=True)  # there Ray keeps the address, wherever its nodes' folders lie
         node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
         try:
