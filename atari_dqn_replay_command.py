@@ -16,10 +16,15 @@ def main() -> int:
         status = run()
         # All is done: while Python ends, Ctrl-C must not make it look otherwise.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return status
     except KeyboardInterrupt:
         print("atari-dqn-replay: stopped", file=sys.stderr)
-        return 130
+        status = 130
+    if status == 130:
+        # All is cleaned up, but a library that was interrupted while it was imported can crash Python's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":
