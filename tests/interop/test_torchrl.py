@@ -37,6 +37,7 @@ def _where_the_data_are(
 ) -> None:
     monkeypatch.setenv("ATARI_DQN_REPLAY_DATASET", str(dataset))
     monkeypatch.setenv("HF_ASSETS_CACHE", str(tmp_path_factory.getbasetemp() / "assets"))
+    torch.manual_seed(0)  # what is sampled is the same in every run
 
 
 class TestAtariDQN:
