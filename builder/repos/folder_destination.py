@@ -1,7 +1,6 @@
 """Publishes into a folder."""
 
 import contextlib
-import errno
 import os
 import shutil
 import stat
@@ -17,7 +16,6 @@ from ..files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alon
 from ..format.games import GAMES, Game
 from ..format.layout import CARD
 from ..terminal.progress import progress_bar
-from ..terminal.sizes import size_text
 from .built_folder import raise_unless_missing
 from .destination import (
     Change,
@@ -27,13 +25,12 @@ from .destination import (
     Snapshot,
     UploadLostError,
 )
+from .disk_space import explaining_write_errors, require_space
 from .outgoing_file import OutgoingFile
 from .repo_folder import DATA_FOLDERS, check_repo_folder, read_repo_file
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """The folder of files that were uploaded ahead, each under its SHA-256."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _Marks = Mapping[str, tuple[int, int, int]]
 """Inode, size and change time of each file, by its path in the repo: they show whether it was replaced."""
@@ -73,7 +70,7 @@ class FolderDestination(Destination):
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
-        with _explained(self.folder, sum(file.size for file in files)):
+        with explaining_write_errors(self.folder, sum(file.size for file in files)):
             for file in files:
                 place = uploaded(self.folder, file)
                 if not _has_size(place, file.size):
@@ -88,13 +85,13 @@ class FolderDestination(Destination):
             OutputError: another publication has locked it, or the folder cannot be written.
         """
         with contextlib.ExitStack() as lock:
-            with _explained(self.folder, 0):
+            with explaining_write_errors(self.folder, 0):
                 lock.enter_context(writing_alone(self.folder / UPLOADS))
             yield
 
     def discard_uploads(self) -> None:
         """Remove uploads that no change has named."""
-        with _explained(self.folder, 0):
+        with explaining_write_errors(self.folder, 0):
             remove(self.folder / UPLOADS)
 
     def games(self) -> list[Game]:
@@ -161,7 +158,7 @@ class FolderSnapshot(Snapshot):
             return
         uploads = [file for file in change.writes if file.content is None]
         needed = change.bytes - sum(file.size for file in uploads)
-        with _explained(self.folder, needed), writing_alone(self.folder):
+        with explaining_write_errors(self.folder, needed), writing_alone(self.folder):
             if _marks(self.folder, self.games) != self.marks:
                 raise DestinationChangedError
             if lost := [
@@ -266,41 +263,3 @@ def _link(place: Path, path: Path) -> None:
         path.hardlink_to(place)
     except OSError:  # a file system without links
         shutil.copyfile(place, path)
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Refuse to start what will not fit.
-
-    Args:
-        folder: where the files go; it need not exist.
-        needed: the bytes that they take.
-
-    Raises:
-        OutputError: less than that is free.
-    """
-    if _free(folder) < needed:
-        raise _full(folder, needed)
-
-
-@contextlib.contextmanager
-def _explained(folder: Path, needed: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _full(folder, needed) from None
-        raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
-
-
-def _full(folder: Path, needed: int) -> OutputError:
-    sizes = [size_text(number) for number in (needed, _free(folder))]
-    return OutputError(
-        f"{folder}: the disk is full or a quota is reached: {sizes[0]} needed, {sizes[1]} free; "
-        "free some space and publish again, what is there already is kept"
-    )
-
-
-def _free(folder: Path) -> int:
-    """Returns the free bytes of the nearest folder that exists."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(os.fspath(existing)).free

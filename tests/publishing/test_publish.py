@@ -23,7 +23,8 @@ from atari_dqn_replay.builder.publishing.publish import plan_change, publish
 from atari_dqn_replay.builder.repos import built_folder
 from atari_dqn_replay.builder.repos.built_folder import read_built_folder
 from atari_dqn_replay.builder.repos.destination import DestinationChangedError
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination, require_space
+from atari_dqn_replay.builder.repos.disk_space import require_space
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
