@@ -74,7 +74,7 @@ def _manifest(
         step_counts=replace(
             counts,
             steps=sum(shard.rows for shard in shards),
-            continued_in_later=sum(heads),
+            continued_in_later=counts.continued_in_later + sum(heads),
             episodes=len(table),
             complete_episodes=len(returns),
         ),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from ..files import sha256_of
 from ..format.compression import SMALL
 from ..format.features import episodes_features, steps_features
-from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord, StepCounts
+from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.records import Count, Record, Sha256, read_record, to_json
 from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
@@ -184,7 +185,9 @@ class _PieceWriter:
         schema = pa.schema(fields)
         write_steps(self._folder / name, self._counted(episode), schema, COMPRESSIONS[self._compression])
         ended = episode.terminated or episode.truncated
-        return Fragment(len(episode), ended, episode.joined, episode.began_at_reset)
+        # From a dataset, an episode comes whole that went on in a later file of its log.
+        goes_on = episode.joined and self._part.run.continued_in(self._part.number) is not None
+        return Fragment(len(episode), ended, goes_on, episode.began_at_reset)
 
     def _counted(self, episode: Episode) -> Iterator[Columns]:
         for columns in episode_columns(episode):
@@ -214,7 +217,9 @@ class _PieceWriter:
             capacity=run.capacity(),
             provenance=run.provenance,
             row_counts=part.row_counts,
-            step_counts=StepCounts(steps, head.rows if head else 0, 0, len(self._rows), self._complete),
+            step_counts=replace(
+                part.step_counts, steps=steps, episodes=len(self._rows), complete_episodes=self._complete
+            ),
             returns=ReturnSummary(None, None, None),
             sources=sources,
             shards=shards,

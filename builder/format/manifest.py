@@ -130,6 +130,12 @@ class Manifest(Record, frozen=True):
         """The names of the steps' columns."""
         return tuple(self.shards[0].digests)
 
+    def is_of(self, checkpoint: CheckpointId) -> bool:
+        """Returns whether it describes this checkpoint, and lists no files but that checkpoint's own."""
+        shards = len(self.shards)
+        expected = [*(checkpoint.shard(shard, shards) for shard in range(shards)), checkpoint.episodes_table]
+        return self.id == checkpoint and [file.path for file in self.files()] == expected
+
     def files(self) -> tuple[ParquetRecord, ...]:
         """Returns every Parquet file that the manifest lists."""
         return (*self.shards, self.episodes_table)

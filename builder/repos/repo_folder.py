@@ -86,14 +86,7 @@ def read_manifest(content: bytes, path: str, where: str) -> Manifest:
         OutputError: it is not a manifest, or it belongs elsewhere.
     """
     manifest = Manifest.from_json(content, f"{where}/{path}")
-    checkpoint, shards = manifest.id, len(manifest.shards)
-    named = [path, *(file.path for file in manifest.files())]
-    expected = [
-        checkpoint.manifest,
-        *(checkpoint.shard(shard, shards) for shard in range(shards)),
-        checkpoint.episodes_table,
-    ]
-    if named != expected:
+    if path != manifest.id.manifest or not manifest.is_of(manifest.id):
         raise OutputError(
             f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and "
             f"publish this checkpoint again"

@@ -62,14 +62,13 @@ def _inspect(source: Source, game: Game, run: int) -> RunReport:
 
 def _report_on(run: Run) -> RunReport:
     remarks = run.remarks()
-    sizes = list(run.file_sizes().values())
-    known = [size for size in sizes if size is not None]
+    stored = run.stored_bytes()
     return RunReport(
         run.game.name,
         run.number,
         describe_numbers(run.checkpoints),
         run.capacity(),
-        sum(known) / 1e6 if len(known) == len(sizes) else None,
+        None if stored is None else stored / 1e6,
         run.provenance.origin,
         tuple(remarks),
     )

@@ -8,6 +8,7 @@ from ..stores.google import GoogleStore
 from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
+from .dataset_repo.source import DatasetRepo
 from .replay_logs.mirror import Mirror
 from .replay_logs.unlisted_mirror import UnlistedMirror
 from .rl_unplugged.source import RLUnplugged
@@ -50,6 +51,8 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
 def _recognise(store: Store) -> Source:
     try:
         store.list("")
+        if DatasetRepo.recognises(store):
+            return DatasetRepo(store)
         if RLUnplugged.recognises(store):
             return RLUnplugged(store)
         if TFDSFolder.recognises(store):

@@ -168,6 +168,12 @@ class Run(ABC):
     def file_sizes(self) -> dict[str, int | None]:
         """Returns the size in bytes of each file of the run, by path relative to the source's root."""
 
+    def stored_bytes(self) -> int | None:
+        """Returns the size in bytes of what the source stores of the run; None if that is not known."""
+        sizes = list(self.file_sizes().values())
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
     @abstractmethod
     def remarks(self) -> list[str]:
         """Returns notes on what is missing or odd, as far as can be seen without reading frames."""

@@ -1,0 +1,1 @@
+"""A dataset repo that this project built or published, as a source."""

@@ -1,0 +1,182 @@
+"""Reads the Parquet files of one checkpoint, each after comparing it with the manifest."""
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import AtariReplayError, SourceError
+from ...format.features import episodes_features, steps_features
+from ...format.frames import decode_frames
+from ...format.manifest import Manifest, ParquetRecord
+from ...stores.store import Store
+from ...stores.whole_file import open_whole
+from ..checks import check_actions, check_rewards
+
+BLOCK_ROWS = 512
+"""Frames held at a time: 3.6 MB."""
+
+_AGAIN = "copy it again, or compare the dataset with its manifests: atari-dqn-replay verify"
+_EPISODE_COLUMNS = ("episode", "length", "terminated", "truncated", "complete", "final_observation")
+_NUMBERS = ("action", "reward", "episode", "step")
+
+
+@dataclass(frozen=True)
+class RecordedEpisode:
+    """A row of the episodes table."""
+
+    length: int
+    terminated: bool
+    truncated: bool
+    complete: bool
+    final_observation: np.ndarray | None
+    """(84, 84) uint8"""
+
+
+class CheckpointFiles:
+    """The files of one checkpoint, open while it is used as a context manager.
+
+    Args:
+        store: the dataset repo.
+        manifest: the checkpoint's manifest.
+
+    Raises:
+        SourceError: from every method: a file is missing or damaged, or is not what the manifest states.
+    """
+
+    def __init__(self, store: Store, manifest: Manifest) -> None:
+        self._store, self._manifest = store, manifest
+        self._game = manifest.find_game()
+        self._unclipped = "unclipped_reward" in manifest.columns
+        self._stack = contextlib.ExitStack()
+        self._shards: list[tuple[str, pq.ParquetFile]] = []
+
+    def __enter__(self) -> "CheckpointFiles":
+        schema = steps_features(self._game, unclipped_reward=self._unclipped).arrow_schema
+        try:
+            for shard in self._manifest.shards:
+                self._shards.append(self._open(shard, schema))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def episodes(self) -> list[RecordedEpisode]:
+        """Returns the episodes in order of play."""
+        with contextlib.ExitStack() as stack:
+            record = self._manifest.episodes_table
+            where, file = self._open(record, episodes_features().arrow_schema, stack)
+            with _reading(where):
+                columns = file.read([*_EPISODE_COLUMNS])
+                final = columns["final_observation"]
+                known = np.array(final.is_valid().to_pylist(), bool)
+                frames = iter(decode_frames(final.filter(pa.array(known.tolist(), pa.bool_()))))
+                rows = columns.drop_columns(["final_observation"]).to_pylist()
+        episodes = [
+            RecordedEpisode(
+                row["length"],
+                row["terminated"],
+                row["truncated"],
+                row["complete"],
+                next(frames) if has_final else None,
+            )
+            for row, has_final in zip(rows, known, strict=True)
+        ]
+        self._check(episodes, [row["episode"] for row in rows], where)
+        return episodes
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Returns the steps without their frames: action int32, reward float32, both of shape (n,).
+
+        With `unclipped_reward`, if the shards have it; and with `episode` and `step`, int32.
+        """
+        names = [*_NUMBERS, *(["unclipped_reward"] if self._unclipped else [])]
+        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for where, file in self._shards:
+            with _reading(where):
+                for batch in file.iter_batches(columns=names):
+                    for name in names:
+                        found[name].append(_array_of(batch[name]))
+        numbers = {name: np.concatenate(found[name]) if found[name] else np.empty(0) for name in names}
+        where = self._store.describe(self._manifest.id.folder)
+        numbers["action"] = check_actions(numbers["action"], self._game, where)
+        check_rewards(numbers["reward"], where)
+        return numbers
+
+    def frames(self) -> Generator[np.ndarray, None, None]:
+        """Yield all frames in order, in blocks of shape (n, 84, 84), uint8."""
+        for where, file in self._shards:
+            with _reading(where):
+                for batch in file.iter_batches(BLOCK_ROWS, columns=["observation"]):
+                    yield decode_frames(batch["observation"])
+
+    def _open(
+        self, record: ParquetRecord, schema: pa.Schema, stack: contextlib.ExitStack | None = None
+    ) -> tuple[str, pq.ParquetFile]:
+        """Returns a Parquet file and its name, once its bytes are those that the manifest lists."""
+        stack = stack or self._stack
+        whole = stack.enter_context(open_whole(self._store, record.path))
+        if (whole.record.size, whole.record.sha256) != (record.size, record.sha256):
+            raise SourceError(
+                f"{whole.where}: found {whole.record.size:,} bytes with SHA-256 {whole.record.sha256}, but "
+                f"its manifest lists {record.size:,} bytes with {record.sha256}; {_AGAIN}"
+            )
+        with _reading(whole.where):
+            file = stack.enter_context(pq.ParquetFile(whole.content, page_checksum_verification=True))
+            found = {field.name: field.type for field in file.schema_arrow}
+            for field in schema:
+                if found.get(field.name) != field.type:
+                    raise ValueError(
+                        f"column {field.name}: found {found.get(field.name)}, expected {field.type}"
+                    )
+            if file.metadata.num_rows != record.rows:
+                raise ValueError(f"found {file.metadata.num_rows:,} rows, expected {record.rows:,}")
+        return whole.where, file
+
+    def _check(self, episodes: Sequence[RecordedEpisode], numbers: Sequence[int], where: str) -> None:
+        steps, listed = (
+            sum(each.length for each in episodes),
+            sum(each.rows for each in self._manifest.shards),
+        )
+        if list(numbers) != list(range(len(episodes))) or any(each.length < 1 for each in episodes):
+            raise SourceError(f"{where}: its episodes are not numbered 0, 1, … with steps in each; {_AGAIN}")
+        if steps != listed:
+            raise SourceError(
+                f"{where}: its episodes have {steps:,} steps, but the shards hold {listed:,}; {_AGAIN}"
+            )
+        if any(
+            (each.terminated and each.truncated)
+            or (each.complete and not (each.terminated or each.truncated))
+            for each in episodes
+        ):
+            raise SourceError(f"{where}: an episode's flags contradict each other; {_AGAIN}")
+
+
+def _array_of(column: pa.Array) -> np.ndarray:
+    """Returns a column of numbers without nulls as an array."""
+    if column.null_count:
+        raise ValueError("a column of numbers has empty rows")
+    return np.from_dlpack(column)
+
+
+@contextlib.contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Turn what a damaged Parquet file raises into one error that names the file."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, AtariReplayError) as error:
+        raise SourceError(f"{where}: not a table as `build` writes it ({error}); {_AGAIN}") from None

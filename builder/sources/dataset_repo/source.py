@@ -1,0 +1,118 @@
+"""Reads a dataset repo that this project built or published: `data/<game>/run_<n>/checkpoint_<nn>/…`."""
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+
+from ...errors import AtariReplayError, OutputError, SourceError, UnknownNameError, UnreachableError
+from ...files import MOST_SMALL_BYTES
+from ...format.checkpoint_id import CheckpointId
+from ...format.games import GAMES, Game
+from ...format.layout import split_name
+from ...format.manifest import Manifest, check_one_log
+from ...format.numbers import describe_numbers
+from ...network.at_once import at_once
+from ...stores.store import Store
+from ..source import Source
+from .run import RepoRun
+
+READERS = 8
+"""Manifests that are read at once."""
+
+_DATA = "data"
+_RUN = re.compile(r"run_([0-9]{1,4})")
+_CHECKPOINT = re.compile(r"checkpoint_([0-9]{2,4})")
+
+
+class DatasetRepo(Source):
+    """A dataset repo in a folder, on the Hub or in any other store; all of it, or a part.
+
+    Args:
+        store: the repo's root.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._games = [game for game in GAMES if game.slug in store.list(_DATA)]
+
+    @classmethod
+    def recognises(cls, store: Store) -> bool:
+        """Returns whether the names in a store are those of a dataset repo, judging by one game."""
+        if _DATA not in store.list(""):
+            return False
+        try:
+            games = cls(store)._games[:1]
+            return any(_RUN.fullmatch(name) for game in games for name in store.list(f"{_DATA}/{game.slug}"))
+        except SourceError:
+            return False
+
+    def describe(self) -> str:
+        """Returns the full name of the repo's root."""
+        return self._store.describe()
+
+    def games(self) -> list[Game]:
+        """Returns the games in the repo, in alphabetical order."""
+        return sorted(self._games, key=lambda game: game.name)
+
+    def runs(self, game: Game) -> list[int]:
+        """Returns the runs of a game in the repo."""
+        if game not in self._games:
+            raise self.no_such_game(game)
+        names = self._store.list(f"{_DATA}/{game.slug}")
+        return sorted(int(match[1]) for name in names if (match := _RUN.fullmatch(name)))
+
+    def open_run(self, game: Game, run: int) -> RepoRun:
+        """Open one run, after reading its manifests."""
+        runs = self.runs(game)
+        if run not in runs:
+            raise UnknownNameError(
+                f"{self.describe()}: no run {run} of {game}; it has {describe_numbers(runs)}"
+            )
+        where = self._store.describe(f"{_DATA}/{game.slug}/{split_name(run)}")
+        manifests = self._manifests(game, run)
+        if not manifests:
+            raise SourceError(f"{where}: holds no checkpoint; expected folders such as checkpoint_00")
+        try:
+            check_one_log((each for each in manifests.values() if isinstance(each, Manifest)), where)
+        except OutputError as error:
+            raise SourceError(str(error)) from None
+        return RepoRun(self._store, game, run, where, manifests)
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Returns a digest of the manifests of these runs."""
+        texts = [
+            manifest.to_json() if isinstance(manifest, Manifest) else str(manifest)
+            for run in runs
+            for manifest in self._manifests(game, run).values()
+        ]
+        return sha256("".join(texts).encode()).hexdigest()
+
+    def _manifests(self, game: Game, run: int) -> dict[int, Manifest | SourceError]:
+        names = self._store.list(f"{_DATA}/{game.slug}/{split_name(run)}")
+        numbers = sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+        ids = [CheckpointId(game, run, number) for number in numbers]
+        return dict(zip(numbers, at_once(self._manifest, ids, READERS), strict=True))
+
+    def _manifest(self, checkpoint: CheckpointId) -> Manifest | SourceError:
+        """Returns a checkpoint's manifest, or why it cannot be read: the others may well be readable."""
+        where = self._store.describe(checkpoint.manifest)
+        try:
+            with self._store.open(checkpoint.manifest) as file:
+                content = file.read(MOST_SMALL_BYTES + 1)
+            if len(content) > MOST_SMALL_BYTES:
+                return SourceError(f"{where}: more than {MOST_SMALL_BYTES:,} bytes, expected a manifest")
+            manifest = Manifest.from_json(content, where)
+            if not manifest.is_of(checkpoint):
+                return SourceError(
+                    f"{where}: names files that are not {checkpoint}'s; remove its folder and publish that "
+                    f"checkpoint again"
+                )
+            return manifest
+        except UnreachableError:
+            raise
+        except FileNotFoundError:
+            return SourceError(f"{where}: no such file; copy the checkpoint's folder again")
+        except OSError as error:
+            return SourceError(f"{where}: cannot be read ({error.strerror or error}); copy it again")
+        except AtariReplayError as error:
+            return error if isinstance(error, SourceError) else SourceError(str(error))
