@@ -279,15 +279,14 @@ class _StepsStorage(Storage):
         return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
 
     def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
-        terminated, truncated = batch["terminated"], batch["truncated"]
-        flags = torch.from_numpy(np.stack([terminated, truncated, terminated | truncated]))
-        no = torch.zeros((3, size), dtype=torch.bool)
+        terminated, truncated = (torch.from_numpy(batch[name]) for name in ("terminated", "truncated"))
+        no = torch.zeros((3, size), dtype=torch.bool).unbind()
         following = {
             "observation": torch.from_numpy(batch["next_observation"][:, 0]),
             "reward": torch.from_numpy(batch["reward"]),
-            "terminated": flags[0],
-            "truncated": flags[1],
-            "done": flags[2],
+            "terminated": terminated,
+            "truncated": truncated,
+            "done": terminated | truncated,
         }
         shape = torch.Size([size])
         fields = {

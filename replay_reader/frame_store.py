@@ -52,6 +52,11 @@ _NUMBERS = {
 
 _READ = ("observation", "reward", "step", "action", "terminated", "truncated")
 
+_ROW_BITS = 40
+"""Of a row's number, where one number says the store and the row."""
+_CHUNKS = (1 << _ROW_BITS) // CHUNK
+"""The most that a store may have."""
+
 TERMINATED, TRUNCATED = 1, 2
 """The values of `end` at an episode's last step; 0 elsewhere."""
 
@@ -95,15 +100,16 @@ class FrameStore:
         chunks = -(-self.rows // CHUNK)
         self._checksums = self._section(np.dtype("<u8"), chunks, end)
         end -= self._checksums.nbytes
-        self._bounds = self._section(np.dtype("<i8"), chunks + 1, end)
-        end -= self._bounds.nbytes
+        bounds = self._section(np.dtype("<i8"), chunks + 1, end)
+        self._bounds = memoryview(bounds.astype(np.int64, copy=False))  # whose items are ints, at once
+        end -= bounds.nbytes
         checksum = xxhash.xxh3_64(self.path.name.encode())
         checksum.update(self._buffer.slice(end, self.size - _FOOTER.itemsize - end))
         if checksum.intdigest() != footer["checksum"]:
             raise ValueError("its numbers are damaged")
         if not 0 <= end - self._bounds[-1] < 8:
             raise ValueError("its parts do not fit together")
-        self._checked = np.zeros(chunks, bool)
+        self._checked = bytearray(chunks)
         """Which chunks this process has verified."""
 
     def _section(self, dtype: np.dtype, count: int, end: int) -> np.ndarray:
@@ -122,17 +128,17 @@ class FrameStore:
         Raises:
             DatasetError: the file is damaged.
         """
-        start, stop = int(self._bounds[number]), int(self._bounds[number + 1])
-        data = self._buffer.slice(start, stop - start)
+        start = self._bounds[number]
+        data = self._buffer.slice(start, self._bounds[number + 1] - start)
         try:
             if not self._checked[number]:
                 if xxhash.xxh3_64_intdigest(data) != self._checksums[number]:
                     raise ValueError(f"frames {CHUNK * number:,} to {CHUNK * (number + 1) - 1:,} changed")
-                self._checked[number] = True
+                self._checked[number] = 1
             frames = _CODEC.decompress(data, CHUNK * FRAME_BYTES)
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.path}: is damaged ({error}); delete it and open it again") from None
-        return np.frombuffer(frames, np.uint8).reshape(CHUNK, FRAME_BYTES)
+        return np.ndarray((CHUNK, FRAME_BYTES), np.uint8, frames)
 
     @property
     def size(self) -> int:
@@ -191,17 +197,17 @@ def copy_frames(
     """
     if not len(rows):
         return
-    chunks = (shards.astype(np.int64) << 40) + rows // CHUNK
-    jumps = (rows[1:] - rows[:-1] != 1) | (places[1:] - places[:-1] != 1) | (chunks[1:] != chunks[:-1])
-    bounds = np.concatenate([[0], np.flatnonzero(jumps) + 1, [len(rows)]])
+    at = (shards.astype(np.int64) << _ROW_BITS) + rows
+    begins = (at[1:] - at[:-1] != 1) | (places[1:] - places[:-1] != 1) | (at[1:] % CHUNK == 0)
+    bounds = np.concatenate([[0], np.flatnonzero(begins) + 1, [len(at)]])
     first, count = bounds[:-1], bounds[1:] - bounds[:-1]
-    order = chunks[first].argsort(kind="stable")
+    order = at[first].argsort(kind="stable")
     first, count = first[order], count[order]
-    runs = (shards[first], rows[first] // CHUNK, rows[first] % CHUNK, places[first], count)
-    held, frames = (-1, -1), np.empty((0, FRAME_BYTES), np.uint8)
-    for shard, chunk, start, place, length in zip(*(run.tolist() for run in runs), strict=True):
-        if held != (shard, chunk):
-            held, frames = (shard, chunk), stores[shard].chunk(chunk)
+    held, frames = -1, np.empty((0, FRAME_BYTES), np.uint8)
+    for row, place, length in zip(at[first].tolist(), places[first].tolist(), count.tolist(), strict=True):
+        chunk, start = divmod(row, CHUNK)
+        if held != chunk:
+            held, frames = chunk, stores[row >> _ROW_BITS].chunk(chunk % _CHUNKS)
         out[place : place + length] = frames[start : start + length]
 
 

@@ -187,10 +187,9 @@ class ReplayDataset:
         rows = self._first_row[number] + indices - self._begins[number]
         last, terminates = indices == self._ends[number] - 1, self._terminates[number]
         frames = np.empty((2 * size, FRAME_BYTES), np.uint8)
-        places = np.concatenate([np.arange(size), size + np.flatnonzero(~last)])
-        frames[size + np.flatnonzero(last)] = 0
-        wanted = np.concatenate([rows, rows[~last] + 1])
-        copy_frames(self._stores, np.concatenate([store, store[~last]]), wanted, places, frames)
+        wanted = np.concatenate([rows, rows + ~last])
+        copy_frames(self._stores, np.concatenate([store, store]), wanted, np.arange(2 * size), frames)
+        frames[size:][last] = 0
         action, reward = self._take_single_numbers(store, rows)
         pictures = frames.reshape(2, size, 1, *FRAME_SHAPE)
         return {
@@ -200,7 +199,7 @@ class ReplayDataset:
             "next_observation": pictures[1],
             "terminated": last & terminates,
             "truncated": last & ~terminates,
-            "discount": np.where(last, 0, np.float32(self._n_step.gamma)).astype(np.float32),
+            "discount": np.where(last, np.float32(0), np.float32(self._n_step.gamma)),
         }
 
     def _take_single_numbers(self, store: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -289,11 +288,12 @@ class ReplayDataset:
             given = np.empty(0, np.int64)
         if given.ndim != 1 or given.dtype.kind not in "iu":
             raise TypeError(f"expected integers in one row, got {given.dtype} of shape {given.shape}")
-        wrong = (given >= len(self)) | (given < -len(self))
-        if wrong.any():
-            raise IndexError(f"index {given[wrong][0]} is out of range for {len(self):,} transitions")
-        given = given.astype(np.int64)
-        return np.where(given < 0, given + len(self), given)
+        lowest, highest = given.min(initial=0), given.max(initial=0)
+        if highest >= len(self) or lowest < -len(self):
+            wrong = given[(given >= len(self)) | (given < -len(self))]
+            raise IndexError(f"index {wrong[0]} is out of range for {len(self):,} transitions")
+        given = given.astype(np.int64, copy=False)
+        return given if lowest >= 0 else np.where(given < 0, given + len(self), given)
 
     def _check_places(self) -> None:
         """Check that the episodes table agrees with the steps, which are known to count up."""
