@@ -11,6 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PLACES = {
     "atari_dqn_replay.py": "atari_dqn_replay/__init__.py",
     "atari_dqn_replay_command.py": "atari_dqn_replay_command.py",
+    "agents": "atari_dqn_replay/agents",
     "builder": "atari_dqn_replay/builder",
     "commands": "atari_dqn_replay/commands",
     "interop": "atari_dqn_replay/interop",

@@ -1,0 +1,1 @@
+"""Agents that learn from the dataset, and play the games again; needs the extra `agents`."""
