@@ -101,7 +101,7 @@ class FrameStore:
         self._checksums = self._section(np.dtype("<u8"), chunks, end)
         end -= self._checksums.nbytes
         bounds = self._section(np.dtype("<i8"), chunks + 1, end)
-        self._bounds = memoryview(bounds.astype(np.int64, copy=False))  # whose items are ints, at once
+        self._bounds = bounds.astype(np.int64, copy=False).data  # a memoryview, whose items are ints
         end -= bounds.nbytes
         checksum = xxhash.xxh3_64(self.path.name.encode())
         checksum.update(self._buffer.slice(end, self.size - _FOOTER.itemsize - end))

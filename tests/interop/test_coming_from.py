@@ -1,10 +1,12 @@
 """Every example and every argument in docs/coming-from.md, run."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from atari_dqn_replay.commands.main import main
 from paths import ROOT
 
 import atari_dqn_replay
@@ -15,8 +17,10 @@ ELSEWHERE = "d3rlpy"
 """Its example runs among d3rlpy_cases.py, where d3rlpy is installed."""
 
 
-def blocks(section: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", SECTIONS[section], re.DOTALL)
+def blocks(section: str) -> list[tuple[str, str]]:
+    """The language and the text of each example that is to be run; commands have no language."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", SECTIONS[section], re.DOTALL | re.MULTILINE)
+    return [(language, text) for language, text in found if language in ("python", "")]
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +33,12 @@ def _beside_the_dataset(dataset: Path, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("section", [name for name in SECTIONS if blocks(name) and name != ELSEWHERE])
 def test_the_examples_run(section: str) -> None:
     names: dict[str, Any] = {}
-    for block in blocks(section):
-        exec(compile(block, section, "exec"), names)
+    for language, block in blocks(section):
+        if language == "python":
+            exec(compile(block, section, "exec"), names)
+        else:
+            _, *arguments = shlex.split(block.replace("\\\n", ""))
+            assert main(arguments) == 0
     if section.startswith("pandas"):
         assert list(names["curve"]["checkpoint"]) == [0, 1, 2]  # in the partial one no episode began
         assert len(names["steps"].collect()) > len(names["frames"]) > 0

@@ -176,7 +176,7 @@ class _RunExport:
         """What a killed export left, or a new storage."""
         from minari.dataset.minari_storage import MinariStorage
 
-        data = self._unfinished / "data"
+        data = self._unfinished.absolute() / "data"  # Minari joins a relative path to itself
         if data.exists():
             try:
                 return MinariStorage.read(data)
