@@ -268,7 +268,7 @@ def _list_of_stacks(folder: Path, game: Game) -> list[np.ndarray]:
 
 
 def _manifests(folder: Path, game: Game) -> list[Path]:
-    return sorted((folder / "data" / game.slug).rglob("manifest.json"))
+    return sorted((folder / "manifests" / game.slug).rglob("*.json"))
 
 
 def _call_torchrl(options: argparse.Namespace, game: Game, logs: Path, root: Path, seconds: float) -> Any:

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ..builder.errors import AtariReplayError
-from ..builder.format.layout import CARD, MANIFEST
-from ..builder.repos.repo_folder import DATA_FOLDERS
+from ..builder.format.checkpoint_id import CheckpointId
+from ..builder.format.layout import CARD, DATA_FOLDERS
 from .page_files import MEDIA_TYPES, SETTINGS, page_files, settings_json
 
 LOOPBACK = "127.0.0.1"
@@ -217,14 +217,14 @@ class _Handler(BaseHTTPRequestHandler):
 def is_served(name: str) -> bool:
     """Whether a path in a dataset's folder is of a file that the page reads.
 
-    >>> is_served("data/pong/run_1/checkpoint_00/manifest.json"), is_served("data/../secret.parquet")
+    >>> is_served("manifests/pong/run_1/checkpoint_00.json"), is_served("data/../secret.parquet")
     (True, False)
     """
     if name == CARD:
         return True
     top, *parts = name.split("/")
     is_plain = all(part and not part.startswith(".") and "\\" not in part for part in parts)
-    is_read = name.endswith((f"/{MANIFEST}", ".parquet"))
+    is_read = name.endswith(".parquet") or CheckpointId.of_manifest(name) is not None
     return top in DATA_FOLDERS and bool(parts) and is_plain and is_read
 
 

@@ -5,13 +5,15 @@ N holds, in a ring of C rows, row r < c of x[N·C + r] and row r ≥ c of x[(N -
 cursor when it was dumped: C - 1 for all files but the last, which is dumped at the end of training.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 import fsspec
 import numpy as np
 
+from ..builder.format.checkpoint_id import CheckpointId
 from ..builder.format.games import Game
-from ..builder.format.layout import MANIFEST, split_name
+from ..builder.format.layout import split_name
 from ..builder.format.manifest import Manifest
 from ..builder.format.protocol import PADDING_ROWS
 from ..builder.sources.run import describe_numbers
@@ -80,12 +82,7 @@ def _manifests(folders: Sequence[str], number: int, where: str) -> list[Manifest
     """Those of the checkpoints up to a number, none of which may be missing."""
     manifests: dict[int, Manifest] = {}
     for folder in folders:
-        path = f"{folder}/{MANIFEST}"
-        try:
-            with fsspec.open(path, "rb") as file:
-                manifest = Manifest.from_json(file.read(), path)  # pyright: ignore[reportAttributeAccessIssue]
-        except FileNotFoundError:
-            raise DatasetError(f"{path} is missing, and {where} cannot be placed without it") from None
+        manifest = _read_manifest(folder, where)
         manifests[manifest.checkpoint] = manifest
     missing = [each for each in range(number + 1) if each not in manifests]
     if missing:
@@ -94,6 +91,17 @@ def _manifests(folders: Sequence[str], number: int, where: str) -> list[Manifest
             f"Build those too, or take the clean rows"
         )
     return [manifests[each] for each in range(number + 1)]
+
+
+def _read_manifest(folder: str, where: str) -> Manifest:
+    """That of the checkpoint whose shards lie in a folder."""
+    root, _, place = folder.rpartition("/data/")
+    checkpoint = CheckpointId.at(place)
+    paths = [f"{root}/{path}" for path in checkpoint.manifests] if checkpoint is not None else [folder]
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), fsspec.open(path, "rb") as file:
+            return Manifest.from_json(file.read(), path)  # pyright: ignore[reportAttributeAccessIssue]
+    raise DatasetError(f"{paths[0]} is missing, and {where} cannot be placed without it")
 
 
 def _checked_rows(lengths: np.ndarray, manifests: Sequence[Manifest], where: str) -> np.ndarray:

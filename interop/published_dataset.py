@@ -9,15 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ..builder.errors import OutputError, SourceError, UnknownNameError
-from ..builder.format.checkpoint_id import CheckpointId
 from ..builder.format.configs import ConfigName
 from ..builder.format.frames import decode_frames
-from ..builder.format.games import GAMES, Game
-from ..builder.format.layout import MANIFEST, split_name
+from ..builder.format.games import Game
+from ..builder.format.layout import split_name
 from ..builder.format.manifest import FileRecord, Manifest, RowCounts, StepCounts, check_one_log
 from ..builder.format.provenance import Provenance
 from ..builder.network.at_once import at_once
-from ..builder.repos.repo_folder import read_manifest
+from ..builder.repos.repo_folder import find_manifests, read_manifest
 from ..builder.repos.repo_reader import NoDatasetError, RepoReader, UnreadableFileError
 from ..builder.sources.run import Checkpoint, Episode, Run, RunReader
 from ..builder.sources.source import Source
@@ -44,12 +43,10 @@ class PublishedDataset(Source):
     def __init__(self, repo: RepoReader) -> None:
         self.repo = repo
         self.url = repo.address
-        self._manifest_paths = sorted(
-            path for path in repo.files() if path.startswith("data/") and path.endswith(f"/{MANIFEST}")
-        )
+        self._manifest_paths = dict(sorted(find_manifests(repo.files()).items()))
         if not self._manifest_paths:
             raise NoDatasetError(
-                f"{repo.address}: holds no dataset; expected data/<game>/run_<n>/checkpoint_<nn>/{MANIFEST}, "
+                f"{repo.address}: holds no dataset; expected manifests/<game>/run_<n>/checkpoint_<nn>.json, "
                 f"as `build` and `publish` write it"
             )
 
@@ -59,21 +56,15 @@ class PublishedDataset(Source):
 
     def games(self) -> list[Game]:
         """Returns the games that have a checkpoint here, in alphabetical order."""
-        slugs = {path.split("/")[1] for path in self._manifest_paths}
-        return [game for game in GAMES if game.slug in slugs]
+        return sorted({checkpoint.game for checkpoint in self._manifest_paths})
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game."""
-        prefix = f"data/{game.slug}/run_"
-        folders = {
-            path.removeprefix(prefix).split("/")[0]
-            for path in self._manifest_paths
-            if path.startswith(prefix)
-        }
-        if not folders:
+        runs = {checkpoint.run for checkpoint in self._manifest_paths if checkpoint.game == game}
+        if not runs:
             games = ", ".join(other.slug for other in self.games())
             raise SourceError(f"{self.describe()}: holds no {game}; it has {games}")
-        return sorted(int(folder) for folder in folders if folder.isdecimal())
+        return sorted(runs)
 
     def open_run(self, game: Game, run: int) -> "PublishedRun":
         """Returns one run, with all its manifests read."""
@@ -88,11 +79,10 @@ class PublishedDataset(Source):
         return sha256("".join(texts).encode()).hexdigest()
 
     def _manifests(self, game: Game, run: int) -> list[Manifest]:
-        folder = CheckpointId(game, run, 0).folder.rpartition("/")[0] + "/"
-        paths = [path for path in self._manifest_paths if path.startswith(folder)]
+        paths = [path for each, path in self._manifest_paths.items() if (each.game, each.run) == (game, run)]
         found = at_once(self._read_manifest, paths, READERS)
         bar = progress_bar(found, description="manifests", unit=" files", total=len(paths), leave=False)
-        manifests = sorted(bar, key=lambda manifest: manifest.checkpoint)
+        manifests = list(bar)
         check_one_log(manifests, self.describe())
         return manifests
 

@@ -104,6 +104,16 @@ class CheckpointFiles:
                 raise DatasetError(f"{self.table}: {name} is missing in {table[name].null_count:,} rows")
         return table
 
+    def _read_manifest(self) -> tuple[str, Manifest | None]:
+        """Returns where the manifest lies in a folder, and the manifest; None if it is not there."""
+        path = f"{self.root}/{self.id.manifest}"
+        if "://" in self.root:
+            return path, None
+        for path in (f"{self.root}/{each}" for each in self.id.manifests):
+            if os.path.exists(path):  # noqa: PTH110
+                return path, _read_manifest(path)
+        return path, None
+
     def check_manifest(self, shards: Mapping[str, ParquetShard], episodes: int | None) -> None:
         """Compare the manifest, if it lies in a folder, with the shards and the episodes table.
 
@@ -116,8 +126,7 @@ class CheckpointFiles:
         Raises:
             DatasetError: the files do not agree.
         """
-        path = f"{self.root}/{self.id.manifest}"
-        manifest = _read_manifest(path)
+        path, manifest = self._read_manifest()
         if manifest is None:
             return
         if manifest.id != self.id:
@@ -158,9 +167,7 @@ def group_by_checkpoint(files: Sequence[str]) -> tuple[list[CheckpointFiles], li
     return list(checkpoints), others
 
 
-def _read_manifest(path: str) -> Manifest | None:
-    if "://" in path or not os.path.exists(path):  # noqa: PTH110  Not of a URL.
-        return None
+def _read_manifest(path: str) -> Manifest:
     try:
         return Manifest.from_json(read_small(Path(path)), path)
     except AtariReplayError as error:

@@ -239,10 +239,10 @@ class _Coordinator:
                     self._work.remove_piece(checkpoint, kind)
         self._schedule = self._schedule.without_made(checkpoints)
 
-    def _outdated(self) -> list[str]:
-        """Returns the manifests of other logs that later batches will replace."""
+    def _outdated(self) -> list[CheckpointId]:
+        """Returns the checkpoints of other logs that later batches will replace."""
         return [
-            manifest.id.manifest
+            manifest.id
             for manifest in self._plan.published
             if manifest.id in self._schedule.unpublished
             and not is_same_log(manifest, self._plan.run_of(manifest.id))

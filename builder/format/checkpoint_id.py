@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .games import GAMES, Game
-from .layout import MANIFEST, split_name
+from .layout import split_name
 
 _BY_SLUG = {game.slug: game for game in GAMES}
 _PLACE = re.compile(r"(?P<slug>[a-z-]+)/run_(?P<run>\d{1,4})/checkpoint_(?P<number>\d{2,4})")
@@ -34,6 +34,22 @@ class CheckpointId:
         checkpoint = cls(_BY_SLUG[found["slug"]], int(found["run"]), int(found["number"]))
         return checkpoint if checkpoint.place == place else None
 
+    @classmethod
+    def of_file(cls, path: str) -> "CheckpointId | None":
+        """Returns the checkpoint to which a path in a dataset repo belongs, or None if it belongs to none."""
+        top, _, below = path.partition("/")
+        place = "/".join(below.split("/")[:3])
+        suffix = {"data": "", "episodes": ".parquet", "manifests": ".json"}.get(top)
+        if suffix is None or not place.endswith(suffix):
+            return None
+        return cls.at(place.removesuffix(suffix))
+
+    @classmethod
+    def of_manifest(cls, path: str) -> "CheckpointId | None":
+        """Returns the checkpoint whose manifest has this path, in any format, or None if none has it."""
+        checkpoint = cls.of_file(path)
+        return checkpoint if checkpoint is not None and path in checkpoint.manifests else None
+
     def sibling(self, number: int) -> "CheckpointId":
         """Returns another checkpoint of the same run."""
         return replace(self, number=number)
@@ -45,13 +61,23 @@ class CheckpointId:
 
     @property
     def folder(self) -> str:
-        """The folder of the step shards and the manifest: `data/pong/run_1/checkpoint_09`."""
+        """The folder of the step shards: `data/pong/run_1/checkpoint_09`."""
         return f"data/{self.place}"
 
     @property
     def manifest(self) -> str:
-        """The path of the manifest: `data/pong/run_1/checkpoint_09/manifest.json`."""
-        return f"{self.folder}/{MANIFEST}"
+        """The path of the manifest: `manifests/pong/run_1/checkpoint_09.json`."""
+        return f"manifests/{self.place}.json"
+
+    @property
+    def manifest_of_format_2(self) -> str:
+        """The path of a manifest of format 2, among the shards, where Parquet readers took it for data."""
+        return f"{self.folder}/manifest.json"
+
+    @property
+    def manifests(self) -> tuple[str, str]:
+        """The paths at which the manifest may be, in the order in which to look there."""
+        return self.manifest, self.manifest_of_format_2
 
     @property
     def episodes_table(self) -> str:

@@ -1,7 +1,8 @@
 """Names the files and splits of a dataset repo, which are the same in a folder and on the Hub."""
 
 CARD = "README.md"
-MANIFEST = "manifest.json"
+DATA_FOLDERS = ("data", "episodes", "manifests")
+"""The folders of a dataset repo: the steps, the tables of episodes, and the manifests."""
 MOST_CHECKPOINT = 99
 """The largest checkpoint number: folder names have two digits, so that they sort in order of play."""
 

@@ -15,7 +15,10 @@ from .layout import MOST_CHECKPOINT
 from .provenance import Provenance
 from .records import Count, Record, Sha256, parse, record_of, to_json
 
-FORMAT = 2
+FORMAT = 3
+"""The format that is written. Format 2 is the same, except that the file lay elsewhere."""
+OLDEST_FORMAT = 2
+"""The oldest format that is read."""
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 """An xxh3-128 digest in hexadecimal."""
@@ -86,7 +89,7 @@ class ReturnSummary(Record, frozen=True):
 
 
 class Manifest(Record, frozen=True):
-    """A record of one checkpoint of one run, stored beside its shards."""
+    """A record of one checkpoint of one run."""
 
     game: str
     run: Number
@@ -110,6 +113,8 @@ class Manifest(Record, frozen=True):
     """The neighbours in the log at build time: if they change, so may the episodes at both ends."""
     compression: str = SMALL
     """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
+    format: Annotated[int, Meta(ge=OLDEST_FORMAT, le=FORMAT)] = FORMAT
+    """The format of the file, which also states where it lies; the first entry in it."""
 
     def find_game(self) -> Game:
         """Returns the manifest's game."""
@@ -119,6 +124,11 @@ class Manifest(Record, frozen=True):
     def id(self) -> CheckpointId:
         """The identity of the checkpoint that the manifest describes."""
         return CheckpointId(self.find_game(), self.run, self.checkpoint)
+
+    @property
+    def path(self) -> str:
+        """The path in the repo at which a manifest of this format lies."""
+        return self.id.manifest if self.format > 2 else self.id.manifest_of_format_2
 
     @property
     def log(self) -> tuple[int | None, Provenance]:
@@ -145,7 +155,7 @@ class Manifest(Record, frozen=True):
         record = msgspec.to_builtins(self)
         if self.compression == SMALL:
             del record["compression"]
-        return to_json(record, format=FORMAT)
+        return to_json(record, format=self.format)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> "Manifest":
@@ -168,29 +178,29 @@ class Manifest(Record, frozen=True):
             return manifest
         except ValueError as error:
             raise OutputError(
-                f"{where}: not a manifest ({error}); remove its folder and publish this checkpoint again"
+                f"{where}: not a manifest ({error}); remove it and publish this checkpoint again"
             ) from None
 
 
 def _check_format(value: Any, where: str) -> None:
-    """Remove the format's number from a parsed manifest, and check it.
+    """Check the format's number of a parsed manifest.
 
     Raises:
         ValueError: there is no format number.
         OutputError: the format number is not the supported one.
     """
-    found = value.pop("format", None) if isinstance(value, dict) else None
+    found = value.get("format") if isinstance(value, dict) else None
     if type(found) is not int:
-        raise ValueError(f"found no number of a format, expected {FORMAT}")
+        raise ValueError(f"found no number of a format, expected {OLDEST_FORMAT} to {FORMAT}")
     if found > FORMAT:
         raise OutputError(
             f"{where}: a manifest of format {found}, and this atari-dqn-replay knows those up to {FORMAT}; "
             f"install a newer one"
         )
-    if found < FORMAT:
+    if found < OLDEST_FORMAT:
         raise OutputError(
-            f"{where}: a manifest of format {found}, expected {FORMAT}; remove its folder and publish "
-            f"this checkpoint again, or use the atari-dqn-replay that wrote it"
+            f"{where}: a manifest of format {found}, expected {OLDEST_FORMAT} to {FORMAT}; remove it and "
+            f"publish this checkpoint again, or use the atari-dqn-replay that wrote it"
         )
 
 

@@ -9,11 +9,13 @@ from ..card.card import games_on_card, render_card
 from ..card.front_matter import decode_readme
 from ..card.licenses import check_license
 from ..errors import OutputError
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
-from ..format.layout import CARD, split_name
+from ..format.layout import CARD, DATA_FOLDERS, split_name
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.outgoing_file import OutgoingFile
 from ..repos.place import Place
+from ..repos.repo_folder import manifests_first
 from .carry_out import Publication, carry_out
 from .published_manifests import published_manifests
 
@@ -186,9 +188,10 @@ def _plan_removal(
     some_games = "|".join(re.escape(game.slug) for game in games)
     some_runs = r"run_\d+" if runs is None else "|".join(map(split_name, runs))
     # Including leftovers of an interrupted publication.
-    place = re.compile(rf"(data|episodes)/({some_games})/({some_runs})/checkpoint_\d\d([./].*)?")
-    gone = sorted(filter(place.fullmatch, snapshot.paths))
-    card = _render(games, None, destination, snapshot, without=gone)
+    place = re.compile(rf"({'|'.join(DATA_FOLDERS)})/({some_games})/({some_runs})/checkpoint_\d\d([./].*)?")
+    gone = manifests_first(filter(place.fullmatch, snapshot.paths))
+    removed = set(filter(None, map(CheckpointId.of_manifest, gone)))
+    card = _render(games, None, destination, snapshot, without=removed)
     of_runs = "" if runs is None else f", runs {', '.join(map(str, sorted(runs)))}"
     return Change(
         summary=f"Remove {', '.join(game.slug for game in games)}{of_runs}",
@@ -211,9 +214,9 @@ def _render(
     destination: Destination,
     snapshot: Snapshot,
     *,
-    without: Collection[str] = (),
+    without: Collection[CheckpointId] = (),
 ) -> OutgoingFile | None:
-    """Returns the games' card, without the manifests at the paths `without`; None if it is already so."""
+    """Returns the games' card, without the checkpoints `without`; None if it is already so."""
     present = snapshot.read(CARD)
     manifests = published_manifests(snapshot, destination, without=without)
     if present is None and not manifests:

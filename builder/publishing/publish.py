@@ -10,6 +10,7 @@ from pathlib import Path
 from ..card.card import games_on_card, merge_card
 from ..card.front_matter import decode_readme
 from ..card.licenses import check_license
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.layout import CARD
 from ..format.manifest import check_one_log
@@ -60,7 +61,7 @@ def put(
     *,
     dry_run: bool = False,
     license: str | None = None,
-    following: Collection[str] = (),
+    following: Collection[CheckpointId] = (),
 ) -> Publication:
     """Copy checkpoints to another folder or to a repo on the Hub, as `publish` does.
 
@@ -72,7 +73,7 @@ def put(
         destination: where they are published.
         dry_run: only report what would be done.
         license: the license for the card to name, as the Hub spells it; None keeps what the card names.
-        following: manifests there that later calls will replace with those of another log.
+        following: checkpoints there that later calls will replace with those of another log.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -116,7 +117,7 @@ def plan_change(
     license: str | None,
     snapshot: Snapshot,
     *,
-    following: Collection[str] = (),
+    following: Collection[CheckpointId] = (),
 ) -> Change:
     """Returns the change that brings the checkpoints to the destination, and its card up to date.
 
@@ -130,14 +131,14 @@ def plan_change(
         destination: where they are published.
         license: the license for the card to name.
         snapshot: what the destination holds.
-        following: manifests that will be replaced still later.
+        following: checkpoints that will be replaced still later.
 
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
     """
     there = _by_folder(snapshot.paths)
     changes = [_change_of(each, snapshot, there) for each in checkpoints]
-    replaced = {each.manifest_file.path for each in pending}.union(following)
+    replaced = {each.id for each in pending}.union(following)
     others = published_manifests(snapshot, destination, without=replaced)
     manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=lambda manifest: manifest.id)
     check_one_log(manifests, destination.address)

@@ -2,31 +2,27 @@
 
 from collections.abc import Collection
 
-from ..files import TEMPORARY_SUFFIX
-from ..format.layout import MANIFEST
+from ..format.checkpoint_id import CheckpointId
 from ..format.manifest import Manifest
 from ..network.at_once import at_once
 from ..repos.built_folder import BuiltCheckpoint
 from ..repos.destination import Destination, Snapshot
-from ..repos.repo_folder import read_manifest
+from ..repos.repo_folder import find_manifests, read_manifest
 
 READERS = 8
 """Number of manifests that are fetched at once."""
 
 
 def published_manifests(
-    snapshot: Snapshot, destination: Destination, *, without: Collection[str] = ()
+    snapshot: Snapshot, destination: Destination, *, without: Collection[CheckpointId] = ()
 ) -> list[Manifest]:
-    """Returns the manifests of the snapshot's games, except those at the paths `without`.
+    """Returns the manifests of the snapshot's games in order, except those of the checkpoints `without`.
 
     Raises:
         OutputError: one cannot be read, or lies in another checkpoint's place.
     """
-    paths = sorted(
-        path
-        for path in snapshot.paths
-        if path.endswith(f"/{MANIFEST}") and path not in without and TEMPORARY_SUFFIX not in path
-    )
+    found = find_manifests(snapshot.paths)
+    paths = [path for checkpoint, path in sorted(found.items()) if checkpoint not in without]
     known = destination.known_manifests
     keys = {path: (path, snapshot.blob_id(path)) for path in paths}
     unknown = [path for path in paths if keys[path] not in known]

@@ -1,23 +1,24 @@
 """A dataset repo that was built in a folder, read and checked against its own manifests."""
 
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from ..card.front_matter import decode_readme
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, read_small, sha256_of
 from ..format.checkpoint_id import CheckpointId
-from ..format.layout import CARD, MANIFEST
-from ..format.manifest import Manifest
+from ..format.layout import CARD, DATA_FOLDERS
+from ..format.manifest import FORMAT, Manifest
 from ..terminal.progress import progress_bar
 from .outgoing_file import OutgoingFile
-from .repo_folder import DATA_FOLDERS, read_manifest
+from .repo_folder import find_manifests, read_manifest
 
-_EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders data and episodes"
+_EXPECTED = f"expected a dataset as `build` writes it: {CARD} beside the folders {', '.join(DATA_FOLDERS)}"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     if not found or not (folder / CARD).is_file():
         raise OutputError(f"{folder}: {_EXPECTED}")
     decode_readme(read_small(folder / CARD), str(folder))
-    _refuse_unfinished(folder, found)
-    checkpoints = [_read(folder, path) for path in sorted(found) if path.endswith(f"/{MANIFEST}")]
-    named = {file.path for each in checkpoints for file in (*each.data, each.manifest_file)}
+    paths = find_manifests(found)
+    _refuse_unfinished(folder, found, paths)
+    checkpoints = [_read(folder, path) for path in paths.values()]
+    named = {*paths.values(), *(file.path for each in checkpoints for file in each.data)}
     if stray := sorted(found - named):
         raise OutputError(
             f"{folder}: no manifest names {_some(stray)}; build those checkpoints again, or remove the files"
@@ -87,10 +89,10 @@ def raise_unless_missing(error: OSError) -> None:
         raise error
 
 
-def _refuse_unfinished(folder: Path, found: set[str]) -> None:
+def _refuse_unfinished(folder: Path, found: set[str], manifests: Collection[CheckpointId]) -> None:
     unfinished = {path for path in found if TEMPORARY_SUFFIX in path}
     for path in found - unfinished:
-        if path.startswith("data/") and f"{path.rpartition('/')[0]}/{MANIFEST}" not in found:
+        if path.startswith("data/") and CheckpointId.of_file(path) not in manifests:
             unfinished.add(path.rpartition("/")[0])
     if unfinished:
         raise OutputError(
@@ -101,11 +103,13 @@ def _refuse_unfinished(folder: Path, found: set[str]) -> None:
 def _read(folder: Path, path: str) -> BuiltCheckpoint:
     content = read_small(folder / path)
     manifest = read_manifest(content, path, str(folder))
+    if manifest.format < FORMAT:
+        manifest = msgspec.structs.replace(manifest, format=FORMAT)
+        content = manifest.to_json().encode()
     data = tuple(
         OutgoingFile(file.path, file.size, file.sha256, folder / file.path) for file in manifest.files()
     )
-    digest = hashlib.sha256(content).hexdigest()
-    return BuiltCheckpoint(manifest, OutgoingFile(path, len(content), digest, folder / path), data)
+    return BuiltCheckpoint(manifest, OutgoingFile.of_bytes(manifest.path, content), data)
 
 
 def _check_content(folder: Path, checkpoints: list[BuiltCheckpoint]) -> None:

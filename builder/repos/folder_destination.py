@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
 from ..format.games import GAMES, Game
-from ..format.layout import CARD
+from ..format.layout import CARD, DATA_FOLDERS
 from ..terminal.progress import progress_bar
 from .built_folder import raise_unless_missing
 from .destination import (
@@ -27,7 +27,7 @@ from .destination import (
 )
 from .disk_space import explaining_write_errors, require_space
 from .outgoing_file import OutgoingFile
-from .repo_folder import DATA_FOLDERS, check_repo_folder, read_repo_file
+from .repo_folder import check_repo_folder, manifests_first, read_repo_file
 
 UPLOADS = f".uploads{TEMPORARY_SUFFIX}"
 """The folder of files that were uploaded ahead, each under its SHA-256."""
@@ -187,8 +187,7 @@ class FolderSnapshot(Snapshot):
             # From here to the new manifest, none vouches for the checkpoint.
             if change.manifest:
                 remove(self.folder / change.manifest.path)
-            # In order of names, a manifest comes before the shards that it vouches for.
-            for path in sorted(set(change.deletions).difference(leftovers)):
+            for path in manifests_first(set(change.deletions).difference(leftovers)):
                 self._delete(path)
         if change.manifest:
             self._put(change.manifest, bar)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, read_small
-from .repo_folder import DATA_FOLDERS
+from ..format.layout import DATA_FOLDERS
 from .repo_reader import ListedFile, NoDatasetError, RepoReader, UnreadableFileError
 
 

@@ -16,13 +16,13 @@ from huggingface_hub.utils import (
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
+from ..format.layout import DATA_FOLDERS
 from ..network.errors import status_of
 from ..network.hub import HubRequests, without_client_bars
 from ..network.retrying import RequestFailedError
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .hub_uploads import DATASET, HubUploads, addition_of_upload, first_words
 from .outgoing_file import OutgoingFile
-from .repo_folder import DATA_FOLDERS
 from .repo_reader import ListedFile
 
 MAIN = "main"

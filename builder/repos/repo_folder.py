@@ -1,16 +1,15 @@
 """A folder that holds a dataset repo, or nothing yet."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..card.front_matter import decode_readme
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, read_small
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, MANIFEST
+from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
-
-DATA_FOLDERS = ("data", "episodes")
-"""Folders of a dataset repo's Parquet files and manifests."""
 
 HUB_ATTRIBUTES = ".gitattributes"
 """A file in every clone of a Hub repo, even if its owner has only begun the card."""
@@ -65,13 +64,29 @@ def read_manifests(folder: Path, game: Game) -> list[Manifest]:
     Raises:
         OutputError: one cannot be read, or lies in another checkpoint's place.
     """
-    paths = sorted((folder / "data" / game.slug).glob(f"run_*/checkpoint_*/{MANIFEST}"))
-    manifests = [
-        read_manifest(read_repo_file(path), path.relative_to(folder).as_posix(), str(folder))
-        for path in paths
-        if path.parent.suffix == ""
+    found = find_manifests(_manifest_paths(folder, game.slug))
+    return [
+        read_manifest(read_repo_file(folder / path), path, str(folder)) for _, path in sorted(found.items())
     ]
-    return sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint))
+
+
+def find_manifests(paths: Iterable[str]) -> dict[CheckpointId, str]:
+    """Returns the path of each checkpoint's manifest among the paths of a repo's files.
+
+    If a checkpoint has manifests of two formats, the one of the newer format counts: the other one is left
+    of a publication that was stopped.
+    """
+    found: dict[CheckpointId, str] = {}
+    for path in paths:
+        checkpoint = CheckpointId.of_manifest(path)
+        if checkpoint is not None and (checkpoint not in found or path == checkpoint.manifest):
+            found[checkpoint] = path
+    return found
+
+
+def manifests_first(paths: Iterable[str]) -> list[str]:
+    """Returns the paths in the order in which to delete them: no manifest vouches for files that are gone."""
+    return sorted(paths, key=lambda path: (CheckpointId.of_manifest(path) is None, path))
 
 
 def read_manifest(content: bytes, path: str, where: str) -> Manifest:
@@ -86,16 +101,24 @@ def read_manifest(content: bytes, path: str, where: str) -> Manifest:
         OutputError: it is not a manifest, or it belongs elsewhere.
     """
     manifest = Manifest.from_json(content, f"{where}/{path}")
-    if path != manifest.id.manifest or not manifest.is_of(manifest.id):
+    if path != manifest.path or not manifest.is_of(manifest.id):
         raise OutputError(
-            f"{where}/{path}: names files that do not belong to this checkpoint; remove its folder and "
-            f"publish this checkpoint again"
+            f"{where}/{path}: names files that do not belong to this checkpoint; remove it and publish this "
+            f"checkpoint again"
         )
     return manifest
 
 
 def _has_manifest(folder: Path) -> bool:
-    return any(folder.glob(f"data/*/run_*/checkpoint_*/{MANIFEST}"))
+    return bool(find_manifests(_manifest_paths(folder, "*")))
+
+
+def _manifest_paths(folder: Path, slug: str) -> Iterator[str]:
+    for pattern in (
+        f"manifests/{slug}/run_*/checkpoint_*.json",
+        f"data/{slug}/run_*/checkpoint_*/manifest.json",
+    ):
+        yield from (path.relative_to(folder).as_posix() for path in folder.glob(pattern))
 
 
 def _others(folder: Path) -> list[str]:

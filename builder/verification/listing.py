@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..files import TEMPORARY_SUFFIX
+from ..format.checkpoint_id import CheckpointId
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, MANIFEST
+from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
-from ..repos.repo_folder import DATA_FOLDERS
 from ..repos.repo_reader import ListedFile
 from .manifests import place_of, redo
 from .report import Difference
@@ -38,31 +38,31 @@ def find_strays(
     Args:
         files: all files of the repo, or of some games.
         manifests: the manifests that could be read.
-        unusable: paths of the others; files beside them have already been reported.
+        unusable: paths of the others; files of their checkpoints have already been reported.
     """
     known = {path for each in manifests for path in (place_of(each), *(file.path for file in each.files()))}
-    with_manifest = {posixpath.dirname(path) for path in (*map(place_of, manifests), *unusable)}
-    pardoned = {posixpath.dirname(path) for path in unusable}
-    pardoned_tables = {f"episodes{folder.removeprefix('data')}.parquet" for folder in pardoned}
+    pardoned = set(map(CheckpointId.of_file, unusable))
+    with_manifest = {manifest.id for manifest in manifests}
     without: dict[str, list[str]] = defaultdict(list)
     for leftover in dict.fromkeys(filter(None, map(_leftover, sorted(files)))):
         yield Difference(
             leftover, "left by a build or publication that was stopped; run it to its end, or remove it"
         )
     for path in sorted(files):
-        folder = posixpath.dirname(path)
+        checkpoint = CheckpointId.of_file(path)
         if _leftover(path):
             continue
-        if path in known or _is_free(path) or folder in pardoned or path in pardoned_tables:
+        if path in known or _is_free(path) or (checkpoint is not None and checkpoint in pardoned):
             continue
-        if folder.startswith("data/") and folder not in with_manifest:
+        folder = posixpath.dirname(path)
+        if folder.startswith("data/") and checkpoint not in with_manifest:
             without[folder].append(posixpath.basename(path))
         else:
             yield Difference(path, "found a file that no manifest names; remove it")
     for folder, names in without.items():
         yield Difference(
             folder,
-            f"found {', '.join(names)} without a {MANIFEST}; publish this checkpoint again, or remove it",
+            f"found {', '.join(names)} without a manifest; publish this checkpoint again, or remove it",
         )
 
 

@@ -5,8 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import OutputError
-from ..files import TEMPORARY_SUFFIX
-from ..format.layout import MANIFEST
 from ..format.manifest import Manifest
 from ..network.at_once import at_once
 from ..repos.repo_folder import read_manifest
@@ -24,14 +22,9 @@ def read_all_manifests(repo: RepoReader, paths: Sequence[str]) -> Iterator[Manif
     yield from progress_bar(found, description="manifests", unit=" files", total=len(paths))
 
 
-def is_manifest(path: str) -> bool:
-    """Returns whether a path in a repo is one where a manifest is expected."""
-    return path.startswith("data/") and path.endswith(f"/{MANIFEST}") and TEMPORARY_SUFFIX not in path
-
-
 def place_of(manifest: Manifest) -> str:
     """Returns the path of the manifest in the repo."""
-    return manifest.id.manifest
+    return manifest.path
 
 
 def redo(manifest: Manifest) -> str:
@@ -71,9 +64,7 @@ def _read(repo: RepoReader, path: str) -> Manifest | Difference:
     try:
         return read_manifest(repo.read(path), path, repo.address)
     except UnreadableFileError as error:
-        return Difference(
-            path, f"cannot be read ({error}); remove its folder and publish this checkpoint again"
-        )
+        return Difference(path, f"cannot be read ({error}); remove it and publish this checkpoint again")
     except OutputError as error:
         if not str(error).startswith(f"{repo.address}/{path}: "):
             raise

@@ -7,16 +7,16 @@ from itertools import groupby
 from ..errors import OutputError
 from ..format.configs import EPISODES, QUALITIES, ConfigName
 from ..format.games import GAMES, Game
-from ..format.layout import CARD
+from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
-from ..repos.repo_folder import DATA_FOLDERS
+from ..repos.repo_folder import find_manifests
 from ..repos.repo_reader import ListedFile, NoDatasetError, RepoReader
 from ..sources.source import Source
 from ..terminal.progress import progress_bar
 from .card import CardCheck
 from .content import check_content
 from .listing import check_home, check_listed, find_strays, is_of, own_files
-from .manifests import check_manifest, check_run, is_manifest, place_of, read_all_manifests
+from .manifests import check_manifest, check_run, place_of, read_all_manifests
 from .report import CheckedGame, Difference, Verification
 from .source import SourceCheck, unseen_games
 
@@ -50,7 +50,7 @@ def verify(
     if not any(is_of(path, None) for path in files):
         raise NoDatasetError(
             f"{repo.address}: holds no dataset; expected {CARD} beside the folders "
-            f"{' and '.join(DATA_FOLDERS)}, as `build` and `publish` write them"
+            f"{', '.join(DATA_FOLDERS)}, as `build` and `publish` write them"
         )
     for game in games or ():
         if not any(is_of(path, [game]) for path in files):
@@ -112,7 +112,7 @@ class _Verifier:
     def _check_manifests(self) -> Iterator[Difference]:
         files = {path for path in self._files if is_of(path, self._games)}
         unusable: list[str] = []
-        for found in read_all_manifests(self._repo, sorted(filter(is_manifest, files))):
+        for found in read_all_manifests(self._repo, sorted(find_manifests(files).values())):
             if isinstance(found, Difference):
                 unusable.append(found.path)
                 yield found

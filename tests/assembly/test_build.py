@@ -45,7 +45,7 @@ def digest_of_tree(folder: Path) -> dict[str, str]:
 
 def count_manifests(folder: Path) -> int:
     """Also while a build renames folders, which `rglob` does not bear."""
-    return sum("manifest.json" in files for _, _, files in os.walk(folder))
+    return sum(len(files) for _, _, files in os.walk(folder / "manifests"))
 
 
 def half_written(folder: Path) -> list[Path]:
@@ -113,12 +113,12 @@ def test_a_checkpoint_in_which_no_episode_began_can_be_loaded(tmp_path: Path) ->
 
 def test_the_layout_is_the_documented_one(built: Path) -> None:
     assert {path for path in digest_of_tree(built) if "checkpoint_00" in path} == {
-        "data/breakout/run_1/checkpoint_00/manifest.json",
+        "manifests/breakout/run_1/checkpoint_00.json",
         "data/breakout/run_1/checkpoint_00/steps-00000-of-00002.parquet",
         "data/breakout/run_1/checkpoint_00/steps-00001-of-00002.parquet",
         "episodes/breakout/run_1/checkpoint_00.parquet",
     }
-    assert {path.name for path in built.iterdir()} == {"README.md", "data", "episodes"}
+    assert {path.name for path in built.iterdir()} == {"README.md", "data", "episodes", "manifests"}
 
 
 def test_an_episode_lies_where_the_episodes_table_says(built: Path) -> None:
@@ -131,7 +131,7 @@ def test_an_episode_lies_where_the_episodes_table_says(built: Path) -> None:
 
 
 def test_the_manifest_vouches_for_sources_shards_and_columns(built: Path) -> None:
-    for path in sorted(built.rglob("manifest.json")):
+    for path in sorted(built.glob("manifests/*/*/*.json")):
         manifest = Manifest.from_json(path.read_text(), str(path))
         assert manifest.to_json() == path.read_text()
         for source in manifest.sources:
@@ -153,7 +153,7 @@ def test_the_manifest_vouches_for_sources_shards_and_columns(built: Path) -> Non
 
 
 def test_every_row_of_the_source_is_accounted_for(built: Path) -> None:
-    manifests = [json.loads(path.read_text()) for path in sorted(built.rglob("manifest.json"))]
+    manifests = [json.loads(path.read_text()) for path in sorted(built.glob("manifests/*/*/*.json"))]
     for manifest in manifests:
         rows = manifest["row_counts"]
         assert rows["rows_read"] == manifest["capacity"] == 3000
@@ -224,7 +224,7 @@ def test_a_damaged_file_leaves_only_whole_checkpoints(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-20])
     with pytest.raises(ReplayLogError, match=r"\$store\$_reward_ckpt\.2\.gz: is cut short"):
         build_folder(out, source)
-    assert [path.parent.name for path in out.rglob("manifest.json")] == ["checkpoint_00"]
+    assert [path.stem for path in out.glob("manifests/*/*/*.json")] == ["checkpoint_00"]
     assert not half_written(out)
     shutil.copy(THREE_LAPS / "dqn" / "Breakout" / "1" / "replay_logs" / damaged.name, damaged)
     assert len(build_folder(out, source)) == 4, "mended, it goes on"

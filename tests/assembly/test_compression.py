@@ -85,7 +85,7 @@ def test_the_command_takes_the_name(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     published = run("publish", *given, "--to", tmp_path / "published")
     assert published.returncode == 0, published.stderr
-    name = "data/breakout/run_1/checkpoint_00/manifest.json"
+    name = "manifests/breakout/run_1/checkpoint_00.json"
     manifest = (tmp_path / "built" / name).read_text()
     assert manifest == (tmp_path / "published" / name).read_text()
     assert json.loads(manifest)["compression"] == "fast"

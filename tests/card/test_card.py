@@ -80,7 +80,8 @@ def write_repo(root: Path, manifests: Sequence[Manifest], **options: Any) -> Pat
             path = root / record.path
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, path)
-        (root / each.shards[0].path).with_name("manifest.json").write_text(each.to_json())
+        (root / each.path).parent.mkdir(parents=True, exist_ok=True)
+        (root / each.path).write_text(each.to_json())
     (root / "README.md").write_text(merge_card(None, manifests, **options), encoding="utf-8")
     return root
 

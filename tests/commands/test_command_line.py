@@ -202,13 +202,13 @@ def test_ctrl_c_reaches_the_workers_too_and_is_told_once(tmp_path: Path, seconds
     ("arguments", "question", "says"),
     [
         (["status", "pong", "--source", "logs"], "/api/", "nothing was changed"),
-        (["status", "pong", "--source", "logs"], "/manifest.json", "nothing was changed"),
+        (["status", "pong", "--source", "logs"], "/manifests/", "nothing was changed"),
         (["remove", "pong"], "/api/", "the same command goes on with what is left to remove"),
         (["remove", "pong", "--dry-run"], "/api/", "nothing was changed"),
         (["render"], "/api/", "the same command goes on with the cards that are left"),
-        (["render"], "/manifest.json", "the same command goes on with the cards that are left"),
+        (["render"], "/manifests/", "the same command goes on with the cards that are left"),
         (["verify"], "/api/", "nothing was changed"),
-        (["verify"], "/manifest.json", "nothing was changed"),
+        (["verify"], "/manifests/", "nothing was changed"),
         (["verify"], ".parquet", "nothing was changed"),
     ],
 )

@@ -107,7 +107,8 @@ def test_ranges_are_slices(content: bytes, first: int, last: int) -> None:
         "/dataset/data//etc/passwd.parquet",
         "/dataset//etc/passwd",
         "/dataset/data/a%00.parquet",
-        "/dataset/data/.hidden/manifest.json",
+        "/dataset/manifests/.hidden/run_1/checkpoint_00.json",
+        "/dataset/manifests/pong/run_1/notes.json",
         "/dataset/data",
         "/dataset/",
         "/dataset",
@@ -121,7 +122,7 @@ def test_nothing_but_the_page_and_the_dataset_is_served(server: ExplorerServer, 
     assert get(server, path)[:2] == (404, b"not found\n")
 
 
-@given(st.lists(st.sampled_from(["data", "episodes", "..", ".", "", "x", "\\", "manifest.json"]), min_size=1))
+@given(st.lists(st.sampled_from(["data", "episodes", "..", ".", "", "x", "\\", "x.parquet"]), min_size=1))
 def test_a_name_that_is_served_never_climbs(parts: list[str]) -> None:
     name = "/".join(parts)
     if is_served(name):

@@ -27,7 +27,7 @@ from dataset_folders import build_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-MANIFEST = "data/pong/run_1/checkpoint_00/manifest.json"
+MANIFEST = "manifests/pong/run_1/checkpoint_00.json"
 
 DEEP = b'{"format": 2, "provenance": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
@@ -105,7 +105,7 @@ STRANGE: dict[str, Callable[[dict[str, Any]], object] | bytes] = {
     "negative": lambda record: record["shards"][0].update(rows=-1),
     "too many": lambda record: record.update(checkpoint=100),
     "other columns": lambda record: record["shards"][1]["digests"].pop("action"),
-    "newer": lambda record: record.update(format=3, weather="fine"),
+    "newer": lambda record: record.update(format=4, weather="fine"),
     "older": lambda record: record.update(format=1),
     "deep": DEEP,
     "no JSON": b"\x00" * 100,
@@ -124,7 +124,7 @@ def test_a_strangers_manifest_gives_one_error_everywhere(
         record = json.loads(place.read_text())
         change(record)
         place.write_text(json.dumps(record))
-    says = rf"{MANIFEST}: (not a manifest \(|a manifest of format [13], )"
+    says = rf"{MANIFEST}: (not a manifest \(|a manifest of format [14], )"
     for use in (
         lambda: Manifest.from_json(place.read_bytes(), str(place)),
         lambda: read_manifests(folder, find_game("pong")),

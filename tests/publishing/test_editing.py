@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.publishing import editing
 from atari_dqn_replay.builder.publishing.editing import remove_games, render_cards
 from atari_dqn_replay.builder.publishing.publish import publish
@@ -163,8 +164,8 @@ def test_a_killed_removal_goes_on(n: int, pong: Path, breakout: Path, tmp_path: 
     told = "pong-full" in configs((folder / "README.md").read_bytes())
     assert told == (contents(pong).keys() <= contents(folder).keys() and n <= 3)
     # A manifest vouches only for what is there.
-    for manifest in folder.glob("data/pong/*/*/manifest.json"):
-        assert len(list(manifest.parent.glob("*.parquet"))) == 1
+    for manifest in folder.glob("manifests/pong/*/*.json"):
+        assert len(list((folder / Manifest.from_json(manifest.read_bytes(), "").id.folder).iterdir())) == 1
     remove_games([PONG], FolderDestination(folder))
     assert without_card(contents(folder)) == without_card(contents(breakout))
 
@@ -219,8 +220,8 @@ def test_a_name_that_is_nowhere_is_refused(hub: HubServer, tmp_path: Path) -> No
 
 
 def test_a_damaged_manifest_is_named(place: Place) -> None:
-    place.write("data/pong/run_1/checkpoint_00/manifest.json", b"{}")
-    with pytest.raises(OutputError, match=r"checkpoint_00/manifest\.json"):
+    place.write("manifests/pong/run_1/checkpoint_00.json", b"{}")
+    with pytest.raises(OutputError, match=r"checkpoint_00\.json"):
         render_cards(place.destination)
 
 

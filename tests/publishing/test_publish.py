@@ -381,7 +381,7 @@ def test_the_token_comes_from_the_usual_places(hub: HubServer, pong: Path) -> No
 
 
 SHARD = "data/pong/run_1/checkpoint_01/steps-00001-of-00002.parquet"
-MANIFEST = "data/pong/run_1/checkpoint_01/manifest.json"
+MANIFEST = "manifests/pong/run_1/checkpoint_01.json"
 
 
 def flip(path: Path) -> None:
@@ -402,12 +402,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest missing": (lambda folder: (folder / MANIFEST).unlink(), "has not finished .*checkpoint_01"),
     "half written": (lambda folder: (folder / f"{SHARD}.incomplete").touch(), "has not finished"),
     "no card": (lambda folder: (folder / "README.md").unlink(), "expected a dataset as `build` writes it"),
-    "no data": (lambda folder: shutil.rmtree(folder / "data"), "no manifest names episodes/pong"),
+    "no data": (lambda folder: shutil.rmtree(folder / "data"), "steps-00000.*missing"),
     "stray file": (
         lambda folder: (folder / SHARD).with_name("x.parquet").touch(),
         "no manifest names .*x.parquet",
     ),
-    "manifest broken": (lambda folder: (folder / MANIFEST).write_text("{}"), "manifest.json: not a manifest"),
+    "manifest broken": (lambda folder: (folder / MANIFEST).write_text("{}"), f"{MANIFEST}: not a manifest"),
     "absolute name": (lambda folder: rename_shard(folder, "/etc/passwd"), "do not belong to this checkpoint"),
     "upward name": (lambda folder: rename_shard(folder, "../../secret"), "do not belong to this checkpoint"),
     "other's name": (
@@ -415,7 +415,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "do not belong to this checkpoint",
     ),
     "moved": (
-        lambda folder: (folder / MANIFEST).parent.rename(folder / "data/pong/run_1/checkpoint_02"),
+        lambda folder: (folder / MANIFEST).replace(folder / MANIFEST.replace("_01", "_00")),
         "do not belong to this checkpoint",
     ),
     "empty": (lambda folder: [shutil.rmtree(folder), folder.mkdir()], "expected a dataset"),
@@ -502,8 +502,8 @@ def test_a_card_that_is_not_utf_8_is_refused(pong: Path, tmp_path: Path) -> None
 
 def test_a_manifest_in_anothers_place_is_named(pong: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pong, tmp_path / "built")
-    (folder / MANIFEST).parent.rename(folder / "data/pong/run_1/checkpoint_02")
-    with pytest.raises(OutputError, match=r"checkpoint_02/manifest\.json: names files that do not belong"):
+    (folder / MANIFEST).rename(folder / MANIFEST.replace("_01", "_02"))
+    with pytest.raises(OutputError, match=r"checkpoint_02\.json: names files that do not belong"):
         read_manifests(folder, find_game("pong"))
 
 

@@ -20,7 +20,7 @@ from atari_dqn_replay import Episodes, ReplayDataset, Sequences, Transitions
 SELECTION = ("breakout-full", "run_1")
 SHARD = "data/breakout/run_1/checkpoint_01/steps-00000-of-00002.parquet"
 TABLE = "episodes/breakout/run_1/checkpoint_01.parquet"
-MANIFEST = "data/breakout/run_1/checkpoint_01/manifest.json"
+MANIFEST = "manifests/breakout/run_1/checkpoint_01.json"
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "Transitions": lambda folder: list(Transitions(folder, *SELECTION, shuffle=False, batch_size=512)),

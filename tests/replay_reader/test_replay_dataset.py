@@ -538,5 +538,5 @@ def test_an_episodes_table_of_other_steps_is_refused(folder: Path, tmp_path: Pat
 
 
 def test_manifests_count_what_is_there(folder: Path, dataset: ReplayDataset) -> None:
-    manifests = [json.loads(path.read_text()) for path in folder.rglob("manifest.json")]
+    manifests = [json.loads(path.read_text()) for path in folder.glob("manifests/*/*/*.json")]
     assert len(dataset) == sum(manifest["step_counts"]["steps"] for manifest in manifests)

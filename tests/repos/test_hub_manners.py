@@ -70,7 +70,7 @@ def test_each_of_several_commits_is_a_whole_dataset(hub: HubServer, pong: Path) 
     histories = list(hub.repos[REPO].commits)[1:]
     for checkpoints, commit in zip((2, 4, 6), histories, strict=True):
         files = held(hub, commit)
-        assert sum(path.endswith("manifest.json") for path in files) == checkpoints
+        assert sum(path.startswith("manifests/") for path in files) == checkpoints
         last = f"0[0-{checkpoints - 1}]" if checkpoints > 2 else "0[01]"
         assert configs(files["README.md"])["pong-full"] == [
             {"split": "run_1", "path": f"data/pong/run_1/checkpoint_{last}/*.parquet"}
@@ -126,7 +126,7 @@ def test_a_card_tells_of_a_game_when_it_is_there(
 @pytest.mark.usefixtures("small_commits")
 def test_a_run_is_replaced_by_that_of_another_log(hub: HubServer, pong: Path, tmp_path: Path) -> None:
     other = build_dataset(tmp_path / "other", checkpoints=tuple(range(6)), shards=1, seed=7)
-    for manifest in other.glob("data/pong/*/*/manifest.json"):
+    for manifest in other.glob("manifests/pong/*/*.json"):
         manifest.write_text(manifest.read_text().replace('"capacity": 24', '"capacity": 25'))
     for destination in (to_hub(hub), FolderDestination(tmp_path / "published")):
         publish(pong, destination)
@@ -153,7 +153,7 @@ def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_p
     for seed in (1, 2):
         rebuilt = build_dataset(tmp_path / f"rebuilt-{seed}", checkpoints=(0,), shards=1, steps=2, seed=seed)
         put(read_built_folder(rebuilt), None, destination)
-    read = Counter(each.path for each in list(hub.requests)[asked:] if each.path.endswith("manifest.json"))
+    read = Counter(each.path for each in list(hub.requests)[asked:] if "/manifests/" in each.path)
     assert len(read) == 11
     assert set(read.values()) == {1}
 

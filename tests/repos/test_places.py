@@ -162,7 +162,7 @@ def test_a_dry_run_tells_of_all_places_and_changes_none(place: Place, folder: Pa
     before = contents(folder)
     removal = str(remove_at(place, [PONG, BREAKOUT], dry_run=True))
     for game in ("pong", "breakout"):
-        assert f"would delete            data/{game}/run_1/checkpoint_00/manifest.json" in removal
+        assert f"would delete            manifests/{game}/run_1/checkpoint_00.json" in removal
     rendering = str(render_at(place, license="mit", dry_run=True))
     assert rendering.count("would write 1 files") == 2
     assert contents(folder) == before

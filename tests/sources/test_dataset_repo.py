@@ -28,6 +28,7 @@ from atari_dqn_replay import AtariDQNReplay
 
 BREAKOUT = find_game("breakout")
 CHECKPOINT = "data/breakout/run_1/checkpoint_01"
+MANIFEST = "manifests/breakout/run_1/checkpoint_01.json"
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +139,11 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "file", [f"{CHECKPOINT}/steps-00000-of-00002.parquet", f"{CHECKPOINT}/manifest.json"]
-)
+@pytest.mark.parametrize("file", [f"{CHECKPOINT}/steps-00000-of-00002.parquet", MANIFEST])
 def test_a_damaged_file_stops_only_its_checkpoint(dataset: Path, tmp_path: Path, file: str) -> None:
     shutil.copytree(dataset, tmp_path / "damaged")
     flip(tmp_path / "damaged" / file, 2000 if file.endswith("parquet") else 1)
-    with pytest.raises(AtariReplayError, match=file.rpartition("/")[0]):
+    with pytest.raises(AtariReplayError, match="breakout/run_1/checkpoint_01"):
         build_from(tmp_path / "damaged", tmp_path / "out")
     expected = build_from(dataset, tmp_path / "expected", checkpoints=[0, 2, 3])
     published = {
@@ -158,7 +157,7 @@ def test_a_damaged_file_stops_only_its_checkpoint(dataset: Path, tmp_path: Path,
 def test_no_flipped_bit_of_a_manifest_passes_silently(dataset: Path, tmp_path: Path) -> None:
     """Whatever a manifest says after it, reading ends with the episodes as they were, or with one error."""
     shutil.copytree(dataset, tmp_path / "damaged")
-    manifest = tmp_path / "damaged" / CHECKPOINT / "manifest.json"
+    manifest = tmp_path / "damaged" / MANIFEST
     whole, random = manifest.read_bytes(), np.random.default_rng(0)
     expected = episodes_of(dataset)
     refused = 0
@@ -199,8 +198,8 @@ def test_a_file_that_agrees_with_its_manifest_and_not_with_the_others_is_refused
     table = "episodes/breakout/run_1/checkpoint_01.parquet"
     other = "episodes/breakout/run_1/checkpoint_02.parquet"
     shutil.copy(dataset / other, tmp_path / "mixed" / table)
-    path = tmp_path / "mixed" / CHECKPOINT / "manifest.json"
-    theirs = Manifest.from_json((dataset / CHECKPOINT.replace("01", "02") / "manifest.json").read_text(), "")
+    path = tmp_path / "mixed" / MANIFEST
+    theirs = Manifest.from_json((dataset / MANIFEST.replace("01", "02")).read_text(), "")
     content = json.loads(path.read_text())
     content["episodes_table"] = {
         **content["episodes_table"],

@@ -460,7 +460,7 @@ def test_an_object_uploaded_in_parts_is_read(amazon: str) -> None:
 def test_the_manifest_records_what_was_read_remotely(tmp_path: Path) -> None:
     with running_web(THREE_LAPS) as server:
         build_from((server.url, {}), tmp_path / "out", checkpoints=[0])
-    (path,) = (tmp_path / "out").rglob("manifest.json")
+    (path,) = (tmp_path / "out").glob("manifests/*/*/*.json")
     for source in Manifest.from_json(path.read_bytes(), str(path)).sources:
         content = (THREE_LAPS / "dqn" / source.path).read_bytes()
         assert (source.size, source.sha256) == (len(content), hashlib.sha256(content).hexdigest())
@@ -665,7 +665,7 @@ def test_a_partial_epoch_in_mid_episode_is_known_by_the_epoch_before(tmp_path: P
 def test_a_d4rl_cache_says_in_the_manifest_what_is_assumed(tmp_path: Path) -> None:
     source = str(as_d4rl_cache(tmp_path / "cache", (1, 2)))
     build_from((source, {}), tmp_path / "out")
-    for path in (tmp_path / "out").rglob("manifest.json"):
+    for path in (tmp_path / "out").glob("manifests/*/*/*.json"):
         details = Manifest.from_json(path.read_bytes(), str(path)).provenance.details
         assert "d4rl-atari" in details["layout"]
         assert "not joined" in details["assumed"]

@@ -57,7 +57,7 @@ def build_dataset(
 
 def manifests(folder: Path) -> list[Manifest]:
     """Returns all manifests in a folder."""
-    paths = sorted(folder.glob("data/*/*/*/manifest.json"))
+    paths = sorted(folder.glob("manifests/*/*/*.json"))
     return [Manifest.from_json(path.read_text(), str(path)) for path in paths]
 
 
@@ -151,7 +151,8 @@ def _write_checkpoint(
         earlier=None,
         later=None,
     )
-    (folder / CheckpointId(game, run, checkpoint).manifest).write_text(manifest.to_json())
+    (folder / manifest.path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / manifest.path).write_text(manifest.to_json())
 
 
 def _write_steps(folder: Path, path: str, table: pa.Table) -> ShardRecord:

@@ -31,7 +31,7 @@ from atari_dqn_replay.builder.assembly.job import Place
 from atari_dqn_replay.builder.assembly.plan import make_plan
 from atari_dqn_replay.builder.assembly.publish_source import publish_source
 from atari_dqn_replay.builder.engines.engine import ProcessEngine
-from atari_dqn_replay.builder.format.layout import CARD, MANIFEST
+from atari_dqn_replay.builder.format.layout import CARD
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.sources.open import named_games, open_source
 from dataset_folders import Contents, contents
@@ -108,7 +108,7 @@ def load_all(path: str) -> None:
 def check_agreement(files: Contents) -> None:
     """Check that shards, manifests and card agree in one revision."""
     manifests = [
-        Manifest.from_json(text, path) for path, text in files.items() if path.endswith(f"/{MANIFEST}")
+        Manifest.from_json(text, path) for path, text in files.items() if path.startswith("manifests/")
     ]
     named = {file.path: file.size for manifest in manifests for file in manifest.files()}
     held = {path: len(content) for path, content in files.items() if path.endswith(".parquet")}

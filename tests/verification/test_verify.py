@@ -39,7 +39,7 @@ FIRST = "data/pong/run_1/checkpoint_00"
 WHOLE = f"{FIRST}/steps-00000-of-00002.parquet"
 GOES_ON = f"{FIRST}/steps-00001-of-00002.parquet"
 TABLE = "episodes/pong/run_1/checkpoint_00.parquet"
-MANIFEST = f"{FIRST}/manifest.json"
+MANIFEST = "manifests/pong/run_1/checkpoint_00.json"
 REDO = f"remove {FIRST} and publish this checkpoint again"
 BY = "by the episodes and rewards"
 CARD = "publish pong again: that writes its part of the card anew"
@@ -459,7 +459,7 @@ def test_a_file_that_is_cut_short(folder: Path) -> None:
             lambda record: record.update(checkpoint=3),
             "names files that do not belong to this checkpoint; remove",
         ),
-        (lambda record: record.clear(), "not a manifest (found no number of a format, expected 2); "),
+        (lambda record: record.clear(), "not a manifest (found no number of a format, expected 2 to 3); "),
     ],
 )
 def test_a_damaged_manifest_is_told_of_once(
@@ -483,13 +483,13 @@ def test_counts_that_do_not_agree(folder: Path) -> None:
 
 
 def test_what_a_checkpoint_gives_to_its_neighbours(folder: Path) -> None:
-    third = "data/pong/run_1/checkpoint_02/manifest.json"
+    third = "manifests/pong/run_1/checkpoint_02.json"
     edit_manifest(folder, lambda record: record["step_counts"].update(continued_from_earlier=90), third)
     edit_manifest(folder, lambda record: record["row_counts"].update(transitions=90, padding=10), third)
     render_card(folder)
     # The episode of 250 steps began in checkpoint 1, and goes through 2 and 3 into 4.
     assert differences(folder) == [
-        "data/pong/run_1/checkpoint_01/manifest.json: does not fit the checkpoints after it: found 211 steps "
+        "manifests/pong/run_1/checkpoint_01.json: does not fit the checkpoints after it: found 211 steps "
         "continued in later files, expected 201 by their own counts; publish them again from one log"
     ]
 
@@ -505,7 +505,7 @@ def test_a_checkpoint_of_another_log(logs: Path, folder: Path, tmp_path: Path) -
             shutil.copy(other / path, folder / path)
     render_card(folder)
     told = differences(folder)
-    second = "data/pong/run_1/checkpoint_01/manifest.json"
+    second = "manifests/pong/run_1/checkpoint_01.json"
     source = "Pong/1/replay_logs/$store$_observation_ckpt.1.gz"
     assert any(
         each.startswith(f"{second}: was made from another {source} than checkpoint 0") for each in told
@@ -531,7 +531,7 @@ def test_neighbours_and_ends_of_a_log(folder: Path) -> None:
     assert differences(folder, quick=True)[:2] == [
         f"{MANIFEST}: says that it is the last complete checkpoint, but there is checkpoint 4; publish this "
         f"checkpoint again",
-        "data/pong/run_1/checkpoint_01/manifest.json: does not fit checkpoint 0: found that the log had "
+        "manifests/pong/run_1/checkpoint_01.json: does not fit checkpoint 0: found that the log had "
         "checkpoint 0 before it, and after checkpoint 0 checkpoint 2; publish both again from the log as it "
         "is now",
     ]
@@ -641,7 +641,6 @@ def test_files_that_no_manifest_knows(folder: Path) -> None:
     (folder / "episodes/pong/run_1/checkpoint_07.parquet").write_bytes(b"")
     shutil.copytree(folder / FIRST, folder / "data/pong/run_1/.checkpoint_07.incomplete")
     shutil.copytree(folder / FIRST, folder / "data/pong/run_1/checkpoint_07")
-    (folder / "data/pong/run_1/checkpoint_07/manifest.json").unlink()
     (folder / "README.md.incomplete").write_text("")
     (folder / ".uploads.incomplete").mkdir()
     (folder / ".uploads.incomplete/part").write_text("")
@@ -654,7 +653,7 @@ def test_files_that_no_manifest_knows(folder: Path) -> None:
         f"{FIRST}/notes.txt: found a file that no manifest names; remove it",
         "episodes/pong/run_1/checkpoint_07.parquet: found a file that no manifest names; remove it",
         "data/pong/run_1/checkpoint_07: found notes.txt, steps-00000-of-00002.parquet, "
-        "steps-00001-of-00002.parquet without a manifest.json; publish this checkpoint again, or remove it",
+        "steps-00001-of-00002.parquet without a manifest; publish this checkpoint again, or remove it",
     ]
 
 
@@ -699,7 +698,7 @@ def test_a_source_that_lacks_what_was_published(built: Path, logs: Path, tmp_pat
     mirror = Path(shutil.copytree(logs, tmp_path / "mirror"))
     for path in (mirror / "Pong/1/replay_logs").glob("*_ckpt.5.gz"):
         path.unlink()
-    last = "data/pong/run_1/checkpoint_05/manifest.json"
+    last = "manifests/pong/run_1/checkpoint_05.json"
     told = differences(built, mirror)
     assert f"{last}: the source has no checkpoint 5 of this run, but 0-4; {AGAIN}" in told
     assert not any(each.startswith(f"{FIRST}/") for each in told)
@@ -717,7 +716,7 @@ def test_a_source_with_a_damaged_file(built: Path, logs: Path, tmp_path: Path) -
     path.write_bytes(content)
     told = differences(built, mirror)
     # Checkpoints 1 to 3 need the file; the others are compared all the same.
-    places = [f"data/pong/run_1/checkpoint_0{number}/manifest.json" for number in (1, 2, 3, 4)]
+    places = [f"manifests/pong/run_1/checkpoint_0{number}.json" for number in (1, 2, 3, 4)]
     assert {each.partition(":")[0] for each in told} <= {*places}
     # No episode begins in checkpoint 3: its own file is compared by its checksum alone.
     listed = [each for each in told if each.startswith(places[2])]
@@ -841,7 +840,7 @@ def test_a_hub_that_often_fails(published: HubServer, logs: Path) -> None:
 
 def test_a_token_that_is_withdrawn_in_between(published: HubServer, built: Path) -> None:
     """What was found until then is told, and that it is not all."""
-    last = "data/pong/run_1/checkpoint_05/manifest.json"
+    last = "manifests/pong/run_1/checkpoint_05.json"
     damage_on_hub(published, last, b"!" * (built / last).stat().st_size)
     asked: list[str] = []
 

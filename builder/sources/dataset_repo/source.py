@@ -1,5 +1,6 @@
 """Reads a dataset repo that this project built or published: `data/<game>/run_<n>/checkpoint_<nn>/…`."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 from hashlib import sha256
@@ -97,22 +98,28 @@ class DatasetRepo(Source):
         """Returns a checkpoint's manifest, or why it cannot be read: the others may well be readable."""
         where = self._store.describe(checkpoint.manifest)
         try:
-            with self._store.open(checkpoint.manifest) as file:
-                content = file.read(MOST_SMALL_BYTES + 1)
+            path, content = self._read_manifest(checkpoint)
+            where = self._store.describe(path)
             if len(content) > MOST_SMALL_BYTES:
                 return SourceError(f"{where}: more than {MOST_SMALL_BYTES:,} bytes, expected a manifest")
             manifest = Manifest.from_json(content, where)
-            if not manifest.is_of(checkpoint):
+            if path != manifest.path or not manifest.is_of(checkpoint):
                 return SourceError(
-                    f"{where}: names files that are not {checkpoint}'s; remove its folder and publish that "
-                    f"checkpoint again"
+                    f"{where}: names files that are not {checkpoint}'s; remove it and publish it again"
                 )
             return manifest
         except UnreachableError:
             raise
         except FileNotFoundError:
-            return SourceError(f"{where}: no such file; copy the checkpoint's folder again")
+            return SourceError(f"{where}: no such file; copy the folder manifests as well")
         except OSError as error:
             return SourceError(f"{where}: cannot be read ({error.strerror or error}); copy it again")
         except AtariReplayError as error:
             return error if isinstance(error, SourceError) else SourceError(str(error))
+
+    def _read_manifest(self, checkpoint: CheckpointId) -> tuple[str, bytes]:
+        """Returns where the manifest lies, and its content."""
+        for path in checkpoint.manifests:
+            with contextlib.suppress(FileNotFoundError), self._store.open(path) as file:
+                return path, file.read(MOST_SMALL_BYTES + 1)
+        raise FileNotFoundError(checkpoint.manifest)

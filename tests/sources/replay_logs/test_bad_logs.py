@@ -110,8 +110,8 @@ def leftovers(out: Path) -> list[Path]:
     What was prepared for the next try lies in hidden folders.
     """
     parts = [*out.glob("[!.]*.incomplete*"), *out.glob("[!.]*/**/*.incomplete*"), *out.rglob("*.arrow")]
-    checkpoints = [path for path in out.glob("[!.]*/**/checkpoint_*") if path.is_dir()]
-    return parts + [path for path in checkpoints if not (path / "manifest.json").exists()]
+    checkpoints = [path.relative_to(out / "data") for path in out.glob("data/*/*/checkpoint_*")]
+    return parts + [path for path in checkpoints if not (out / "manifests" / f"{path}.json").exists()]
 
 
 def assert_refused(way: Callable[..., None], source: str | Path, out: Path, *says: str) -> None:

@@ -159,7 +159,7 @@ def test_build_and_builder_give_the_same_rows(tmp_path: Path, built: Path, sourc
 def test_every_entry_is_accounted_for_and_every_file_vouched_for(
     built: Path, played: list[PlayedEpisode], sources: dict[str, Path]
 ) -> None:
-    for path in sorted(built.rglob("manifest.json")):
+    for path in sorted(built.glob("manifests/*/*/*.json")):
         manifest = Manifest.from_json(path.read_text(), str(path))
         of_checkpoint = [episode for episode in played if episode.checkpoint == manifest.checkpoint]
         rows = manifest.row_counts
@@ -465,7 +465,7 @@ def test_an_episode_in_another_checkpoints_file_is_an_error(
     files.write_gzip(root / GAME / "run_1-00000-of-00002", files.tfrecord(records))
     with pytest.raises(SourceError, match="is episode 1 of checkpoint 2, where those of checkpoint 0"):
         build_folder(tmp_path / "out", root)
-    built = {path.parent.name for path in (tmp_path / "out/data").rglob("manifest.json")}
+    built = {path.stem for path in (tmp_path / "out").glob("manifests/*/*/*.json")}
     assert built == {"checkpoint_01"}, "the others are not held up"
 
 
@@ -503,7 +503,7 @@ def test_a_damaged_file_leaves_nothing_half_done(tmp_path: Path, sources: dict[s
     with pytest.raises(SourceError, match="run_1-00001-of-0000"):
         build_folder(tmp_path / "out", source)
     assert not list((tmp_path / "out").glob("[!.]*/**/*.incomplete"))
-    whole_ones = {path.parent.name for path in (tmp_path / "out").rglob("manifest.json")}
+    whole_ones = {path.stem for path in (tmp_path / "out").glob("manifests/*/*/*.json")}
     assert whole_ones == ({"checkpoint_00", "checkpoint_02"} if form == "ordered" else set())
 
 

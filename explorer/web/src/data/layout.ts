@@ -9,13 +9,18 @@ export interface Place {
 
 const twoDigits = (number: number) => String(number).padStart(2, "0");
 
-/** `data/pong/run_1/checkpoint_09`: a checkpoint's step shards and its manifest. */
+/** `data/pong/run_1/checkpoint_09`: a checkpoint's step shards. */
 export function checkpointFolder({ game, run, checkpoint }: Place): string {
   return `data/${game}/run_${run}/checkpoint_${twoDigits(checkpoint)}`;
 }
 
-/** `data/pong/run_1/checkpoint_09/manifest.json`. */
-export function manifestFile(place: Place): string {
+/** `manifests/pong/run_1/checkpoint_09.json`. */
+export function manifestFile({ game, run, checkpoint }: Place): string {
+  return `manifests/${game}/run_${run}/checkpoint_${twoDigits(checkpoint)}.json`;
+}
+
+/** `data/pong/run_1/checkpoint_09/manifest.json`: where the manifests of format 2 lay. */
+export function manifestFileOfFormat2(place: Place): string {
   return `${checkpointFolder(place)}/manifest.json`;
 }
 

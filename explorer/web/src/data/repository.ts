@@ -4,7 +4,7 @@ import { frontMatter, readCatalog, type Catalog } from "./catalog";
 import { chooseEpisodes, EVERY_EPISODE, type Episode } from "./episodes";
 import { ExplorerError } from "./errors";
 import { HttpError, readRange, readText, request } from "./http";
-import { keyOf, manifestFile, type Place } from "./layout";
+import { keyOf, manifestFile, manifestFileOfFormat2, type Place } from "./layout";
 import { readManifest, type Manifest, type ParquetRecord } from "./manifest";
 import type { Origin } from "./origin";
 import type { Shards } from "../frames/shards";
@@ -35,7 +35,7 @@ export class Repository {
   /** The manifest of a checkpoint. */
   manifest(place: Place): Promise<Manifest> {
     return remember(this.manifests, keyOf(place), async () =>
-      readManifest(await readText(this.origin.file(manifestFile(place))), place),
+      readManifest(await this.readManifestText(place), place),
     );
   }
 
@@ -75,6 +75,15 @@ export class Repository {
   /** All shards of a checkpoint. */
   async shardsOf(place: Place): Promise<TableFile[]> {
     return (await this.manifest(place)).shards.filter((shard) => shard.rows > 0).map((shard) => this.table(shard));
+  }
+
+  private async readManifestText(place: Place): Promise<string> {
+    try {
+      return await readText(this.origin.file(manifestFile(place)));
+    } catch (error) {
+      if (!(error instanceof HttpError && error.status === 404)) throw error;
+      return await readText(this.origin.file(manifestFileOfFormat2(place)));
+    }
   }
 
   private table({ path, size, rows }: ParquetRecord): TableFile {
