@@ -104,9 +104,9 @@ def test_it_may_lie_on_the_hub_or_on_a_web_server(dataset: Path, hub: HubServer,
 def test_a_part_without_a_card_is_a_source(dataset: Path, tmp_path: Path) -> None:
     """What a download of one checkpoint leaves."""
     shutil.copytree(dataset / CHECKPOINT, tmp_path / "part" / CHECKPOINT)
-    table = "episodes/breakout/run_1/checkpoint_01.parquet"
-    (tmp_path / "part" / table).parent.mkdir(parents=True)
-    shutil.copy(dataset / table, tmp_path / "part" / table)
+    for path in ("episodes/breakout/run_1/checkpoint_01.parquet", MANIFEST):
+        (tmp_path / "part" / path).parent.mkdir(parents=True)
+        shutil.copy(dataset / path, tmp_path / "part" / path)
     expected = build_from(dataset, tmp_path / "expected", checkpoints=[1])
     assert contents(build_from(tmp_path / "part", tmp_path / "out")) == contents(expected)
 

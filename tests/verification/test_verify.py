@@ -432,10 +432,10 @@ def test_a_file_that_is_cut_short(folder: Path) -> None:
         ),
         (
             lambda record: record.pop("returns"),
-            "not a manifest (Object missing required field `returns`); remove its folder and publish",
+            "not a manifest (Object missing required field `returns`); remove it and publish",
         ),
-        (lambda record: record.update(format=1), "a manifest of format 1, expected 2; remove its folder and"),
-        (lambda record: record.update(format=3), "a manifest of format 3, and this atari-dqn-replay knows "),
+        (lambda record: record.update(format=1), "a manifest of format 1, expected 2 to 3; remove it and"),
+        (lambda record: record.update(format=4), "a manifest of format 4, and this atari-dqn-replay knows "),
         (lambda record: record.update(game=7), "not a manifest (game: Expected `str`, got `int`)"),
         (lambda record: record.update(game="chess"), "not a manifest (unknown game 'chess'"),
         (lambda record: record.update(mood="good"), "not a manifest (Object contains unknown field `mood`)"),
@@ -730,7 +730,7 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     write_log(logs, (30, 20, 40), capacity=60)
     folder = build_from(logs, tmp_path / "dataset")
-    files = [path for top in ("data", "episodes") for path in (folder / top).rglob("*.*")]
+    files = [path for top in ("data", "episodes", "manifests") for path in (folder / top).rglob("*.*")]
     dice = random.Random(0)
     for _ in range(20):
         path = dice.choice(files)
