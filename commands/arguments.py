@@ -96,7 +96,7 @@ def add_source(
 
 
 def add_storage_option(parser: "argparse._ActionsContainer") -> None:
-    """Add the options of the source's file system."""
+    """Add the options of the source's file system, and the layout of its files."""
     parser.add_argument(
         "--storage-option",
         action="append",
@@ -105,6 +105,16 @@ def add_storage_option(parser: "argparse._ActionsContainer") -> None:
         metavar="KEY=VALUE",
         help="option of the source's file system, e.g. token=anon, endpoint_url=https://…; "
         "may be repeated; see docs/sources.md",
+    )
+    # Both are options of the source: they travel together to wherever it is opened.
+    parser.add_argument(
+        "--layout",
+        dest="storage_option",
+        action="append",
+        type=lambda name: ("layout", name),
+        metavar="NAME",
+        help="take the source for this layout instead of recognising it, e.g. bucket, d4rl-atari, flat; "
+        "docs/sources.md lists them",
     )
 
 

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> object:
     """Report on the source without reading its frames."""
-    from ..builder.sources.inspection import inspect_source, inspection_table
+    from ..builder.sources.inspection import inspect_source
     from ..builder.sources.open import named_games
 
     source = open_source(options)
-    return inspection_table(list(inspect_source(source, named_games(source, options.games))))
+    return inspect_source(source, named_games(source, options.games))

@@ -49,7 +49,16 @@ def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _key_of_game(name: str) -> str:
+    return _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.removeprefix("ALE/")))
+
+
 _BY_KEY = {_key(game.name): game for game in GAMES}
+
+
+def match_game(name: str) -> Game | None:
+    """Returns the game with this name in any convention, as `find_game` does; None if no game has it."""
+    return _BY_KEY.get(_key_of_game(name))
 
 
 def find_game(name: str) -> Game:
@@ -58,9 +67,10 @@ def find_game(name: str) -> Game:
     Raises:
         UnknownNameError: no game has this name; the message suggests the most similar ones.
     """
-    key = _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.removeprefix("ALE/")))
-    if key in _BY_KEY:
-        return _BY_KEY[key]
+    game = match_game(name)
+    if game is not None:
+        return game
+    key = _key_of_game(name)
     near = [_BY_KEY[match].slug for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)]
     hint = (
         f"did you mean {' or '.join(near)}?" if near else f"known games: {', '.join(g.slug for g in GAMES)}"

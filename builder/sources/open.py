@@ -1,14 +1,17 @@
 """Opens the source at a URL, whatever its form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ..errors import SourceError, UnknownNameError
 from ..format.games import Game, find_game
 from ..stores.google import GoogleStore
 from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
+from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
 from .replay_logs.unlisted_mirror import UnlistedMirror
 from .rl_unplugged.source import RLUnplugged
@@ -31,6 +34,31 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
     return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
 
 
+@dataclass(frozen=True)
+class Form:
+    """A form in which people have the data."""
+
+    name: str
+    """The name for `--layout`."""
+    recognises: Callable[[Store], bool]
+    """Whether a store's root holds data in this form; decided by names alone."""
+    open: Callable[[Store], Source]
+    """Opens it; raises SourceError if there is nothing in this form after all."""
+
+
+FORMS = (
+    Form("dataset", DatasetRepo.recognises, DatasetRepo),
+    Form("rl-unplugged", RLUnplugged.recognises, RLUnplugged),
+    Form("tfds", TFDSFolder.recognises, TFDSFolder),
+)
+"""Forms other than replay logs, whose layouts are in `replay_logs/layouts.py`."""
+
+
+def layout_names() -> list[str]:
+    """Returns the names for `--layout`."""
+    return [*(layout.name for layout in LAYOUTS), *(form.name for form in FORMS)]
+
+
 def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> Source:
     """Open the source at a path or URL.
 
@@ -38,26 +66,29 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
         url: a folder, or a URL: `gs://…`, `s3://…`, `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or
             any other URL that fsspec supports.
         storage_options: passed to the file system (credentials, endpoints), except `patience`: the seconds
-            without an answer after which a store is given up.
+            without an answer after which a store is given up; and `layout`: the name of the only layout to
+            look for, see `layout_names`.
 
     Raises:
         SourceError: there is nothing readable at the URL.
+        UnknownNameError: there is no such layout.
     """
-    source = _recognise(open_store(url, storage_options))
+    options = dict(storage_options or {})
+    layout = options.pop("layout", None)
+    if layout is not None and layout not in layout_names():
+        raise UnknownNameError(f"unknown layout {layout!r}: expected one of {', '.join(layout_names())}")
+    source = _open_form(open_store(url, options), layout)
     source.url, source.storage_options = url, dict(storage_options or {})
     return source
 
 
-def _recognise(store: Store) -> Source:
+def _open_form(store: Store, layout: str | None) -> Source:
     try:
         store.list("")
-        if DatasetRepo.recognises(store):
-            return DatasetRepo(store)
-        if RLUnplugged.recognises(store):
-            return RLUnplugged(store)
-        if TFDSFolder.recognises(store):
-            return TFDSFolder(store)
-        return Mirror(store)
+        for form in FORMS:
+            if form.name == layout or (layout is None and form.recognises(store)):
+                return form.open(store)
+        return Mirror(store, [each for each in LAYOUTS if layout in (None, each.name)])
     except CannotListError:
         return UnlistedMirror(store)
 
@@ -67,5 +98,12 @@ def named_games(source: Source, names: Sequence[str]) -> list[Game]:
 
     Raises:
         UnknownNameError: a name matches no game.
+        SourceError: the source is of one game, which only the user knows.
     """
-    return source.games() if list(names) == ["all"] else list(dict.fromkeys(map(find_game, names)))
+    games = source.games() if list(names) == ["all"] else list(dict.fromkeys(map(find_game, names)))
+    if len(games) > 1 and isinstance(source, Mirror) and source.is_nameless:
+        raise SourceError(
+            f"{source.describe()}: holds the files of one game, whose name is not in their path; name that "
+            f"one instead of {', '.join(map(str, games))}"
+        )
+    return games

@@ -1,7 +1,7 @@
 """A source: any place that holds runs of games, in whatever form."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import SourceError
@@ -47,6 +47,14 @@ class Source(ABC):
     @abstractmethod
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
         """Returns a string that changes when a file of these runs is added, removed or replaced."""
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns a line for each folder of which something is not read: what was found, and what expected.
+
+        Args:
+            games: the games whose folders are looked into.
+        """
+        return []
 
     def no_such_game(self, game: Game) -> SourceError:
         """Returns the error for a game that the source does not hold; the message lists those it does."""

@@ -32,9 +32,6 @@ class DumpFiles:
         files: the files of the store that belong to the run.
     """
 
-    arrays: tuple[str, ...] = LOG_ARRAYS
-    """The arrays that a checkpoint must have."""
-
     def __init__(self, store: Store, files: LogFiles) -> None:
         self.store = store
         self.files = files
@@ -117,7 +114,8 @@ class DumpFiles:
             if path not in self._records:
                 with contextlib.closing(self.open(number, array)) as file:
                     self._records[path] = file.record()
-        return [self._records[self.files.path(number, array)] for array in self.arrays]
+        there = self.files.checkpoints[number]
+        return [self._records[there[array]] for array in LOG_ARRAYS if array in there]
 
     def finish(self, file: ArrayFile, *, again: bool = False) -> None:
         """Check a file to its end and keep its record; only once, unless `again` is set."""

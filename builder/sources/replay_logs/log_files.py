@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...format.protocol import FRAME_SHAPE
+from .layouts import BUCKET, Layout
 
 ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "observation": (np.uint8, FRAME_SHAPE),
@@ -18,7 +19,9 @@ SCALARS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "u1")])
 """The dtype of a row without its frame."""
 
 LOG_ARRAYS = (*ARRAYS, "add_count")
-"""The arrays that a checkpoint must have; `invalid_range` follows from add_count and is not read."""
+"""The arrays of a checkpoint; add_count can be lacking. `invalid_range` follows from it and is not read."""
+
+_STORE = "$store$_"
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,35 @@ class LogFiles:
     """The files of one run: for each checkpoint number, each array's path relative to the store's root."""
 
     folder: str
+    """The folder of the run, or of the files themselves."""
     checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
-    has_add_counts: bool = True
-    """Whether add_count files are included; some copies leave them out."""
+    layout: Layout = BUCKET
+    """How the files are arranged."""
+
+    @property
+    def has_add_counts(self) -> bool:
+        """Whether each checkpoint has its add_count file; some copies leave them out."""
+        return all("add_count" in files for files in self.checkpoints.values())
 
     def path(self, number: int, array: str) -> str:
         """Returns the path of an array, whether or not the file exists."""
-        return self.checkpoints[number].get(array, f"{self.folder}/{log_file_name(array, number)}")
+        files = self.checkpoints[number]
+        if array in files:
+            return files[array]
+        folder, name = self.folder, log_file_name(array, number)
+        for sibling in ARRAYS:
+            if sibling in files:
+                folder, _, there = files[sibling].rpartition("/")
+                if self.layout is not BUCKET:
+                    name = there.replace(sibling, array)
+        return inside(folder, name)
+
+
+def inside(folder: str, name: str) -> str:
+    """Returns the path of an entry of a folder; the root is the empty path."""
+    return f"{folder}/{name}" if folder else name
 
 
 def log_file_name(array: str, number: int) -> str:
     """Returns an array's file name in the bucket, for a checkpoint."""
-    return f"{'' if array == 'add_count' else '$store$_'}{array}_ckpt.{number}.gz"
+    return f"{'' if array == 'add_count' else _STORE}{array}_ckpt.{number}.gz"

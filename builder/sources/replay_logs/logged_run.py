@@ -12,7 +12,8 @@ from ...format.provenance import Provenance
 from ..run import Checkpoint, Episode, Run, RunReader
 from .dumps import Link
 from .episodes import EpisodeStream
-from .log_files import LOG_ARRAYS
+from .inferred_log import ASSUMED, InferredLog
+from .log_files import ARRAYS
 from .replay_log import ReplayLog
 
 
@@ -25,7 +26,7 @@ class LoggedRun(Run):
         self.log = log
         self.where = log.store.describe(log.files.folder)
         self.checkpoints = log.numbers
-        self._provenance = provenance
+        self._provenance = _with_assumption(provenance, log)
         self.time_limit = provenance.time_limit or TIME_LIMIT
         """The number of steps after which an episode was truncated."""
 
@@ -61,9 +62,10 @@ class LoggedRun(Run):
         missing = [
             f"checkpoint {number} lacks {', '.join(lacks)}"
             for number, files in self.log.files.checkpoints.items()
-            if (lacks := [array for array in LOG_ARRAYS if array not in files])
+            if (lacks := [array for array in ARRAYS if array not in files])
         ]
-        return missing or list(self._holes())
+        assumed = [self.log.remark()] if isinstance(self.log, InferredLog) else []
+        return [*(missing or self._holes()), *assumed]
 
     def reader(self) -> "LogReader":
         """Returns a new reader."""
@@ -92,10 +94,18 @@ class LoggedRun(Run):
         if missing:
             yield f"no checkpoint {describe_numbers(missing)}"
         for number in self.complete_checkpoints():
-            if self.log.dump(number).link is Link.SKIPPED:
+            if self.log.skips_lap_before(number):
                 yield f"a lap before checkpoint {number} was never dumped"
         for number in self.partial_checkpoints():
             yield f"checkpoint {number} is the final, partial dump"
+
+
+def _with_assumption(provenance: Provenance, log: ReplayLog) -> Provenance:
+    """Returns the record of a log, with what had to be assumed to read it."""
+    if not isinstance(log, InferredLog):
+        return provenance
+    details = {"layout": log.files.layout.title, "assumed": ASSUMED}
+    return Provenance(provenance.origin, {**provenance.details, **details})
 
 
 class LoggedCheckpoint(Checkpoint):

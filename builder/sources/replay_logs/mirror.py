@@ -1,72 +1,84 @@
-"""Reads a copy of the bucket: `<root>/<Game>/<run>/replay_logs/$store$_observation_ckpt.0.gz` and so on."""
+"""Reads copies of the bucket, in any of the layouts that people have them in; see `layouts`."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ...errors import ReplayLogError, SourceError, UnknownNameError
-from ...format.games import GAMES, Game
+from ...format.games import Game
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
 from ...stores.store import Store
 from ..source import Source
-from .d4rl_cache import CachedLog, CachedRun, find_cached_files
-from .log_files import LOG_ARRAYS, LogFiles
+from .game_folder import GameFolder
+from .game_folders import find_game_folders
+from .inferred_log import InferredLog
+from .layouts import LAYOUTS, Layout
+from .log_files import LogFiles, inside
 from .logged_run import LoggedRun
 from .replay_log import ReplayLog
 
-_LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>[a-z_]+)_ckpt\.(?P<number>[0-9]{1,4})\.gz")
-_RUN = re.compile(r"[1-9][0-9]?")
-
 
 class Mirror(Source):
-    """A source of replay logs in the bucket's layout, or in that of d4rl-atari's cache.
+    """A source of replay logs.
 
-    The root may be the folder above `dqn`, a game's folder may be named by its slug, and a run's folder may
-    hold the files directly.
+    The games' folders may lie below the root, in any spelling. The root may also be a game's folder, a run's,
+    or the one that holds the files; then the game is taken from the root's path, or else the caller names it.
 
     Args:
         store: the root folder.
+        layouts: the layouts to look for.
 
     Raises:
-        SourceError: the root contains no game's folder.
+        SourceError: the root contains no replay logs.
     """
 
-    def __init__(self, store: Store) -> None:
-        names = store.list("")
-        self._store = store.below("dqn") if "dqn" in names else store
-        names = self._store.list("") if "dqn" in names else names
-        self._games = {game: name for game in GAMES for name in names if name in (game.name, game.slug)}
-        if not self._games:
-            raise SourceError(
-                f"{store.describe()}: holds no game's folder; expected <Game>/<run>/replay_logs, "
-                f"such as Pong/1/replay_logs, in it or in its folder dqn"
-            )
+    def __init__(self, store: Store, layouts: Sequence[Layout] = LAYOUTS) -> None:
+        found = find_game_folders(store, layouts)
+        self._store = found.store
+        self._games: Mapping[Game, GameFolder] = found.games
+        self._nameless = found.nameless
+        self._not_taken = found.not_taken
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the source has the files of one game, and nothing in their path says which."""
+        return self._nameless is not None
 
     def describe(self) -> str:
         """Returns the full name of the source's root."""
         return self._store.describe()
 
     def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
+        """Returns the games in the source, in alphabetical order.
+
+        Raises:
+            SourceError: nothing names the game of the files.
+        """
+        if self._nameless is not None:
+            raise SourceError(
+                f"{self.describe()}: nothing in its path names the game of these files; name it "
+                f"(build GAME …, inspect --games GAME)"
+            )
         return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""
-        names = self._store.list(self._game_folder(game))
-        return sorted(int(name) for name in names if _RUN.fullmatch(name))
+        return self._folder(game).runs()
 
     def open_run(self, game: Game, run: int) -> LoggedRun:
         """Open one run."""
         files = self._find(game, run)
-        if files.has_add_counts:
-            return LoggedRun(game, run, ReplayLog(self._store, files), self._provenance(files.folder))
-        return CachedRun(game, run, CachedLog(self._store, files))
+        log = (ReplayLog if files.has_add_counts else InferredLog)(self._store, files)
+        return LoggedRun(game, run, log, self._provenance(files))
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
         """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
         found = [self._find(game, run) for run in runs]
         paths = [path for files in found for paths in files.checkpoints.values() for path in paths.values()]
-        return self._store.fingerprint_of([*paths, *(f"{files.folder}/{PROVENANCE_FILE}" for files in found)])
+        return self._store.fingerprint_of([*paths, *(inside(each.folder, PROVENANCE_FILE) for each in found)])
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns a line for each folder of which something is no part of the source."""
+        return [*self._not_taken, *(line for game in games for line in self._folder(game).not_taken())]
 
     def _find(self, game: Game, run: int) -> LogFiles:
         """Returns the files of a run.
@@ -75,19 +87,13 @@ class Mirror(Source):
             UnknownNameError: the source has no such run.
             SourceError: the run contains no files.
         """
-        self._require_run(game, run, self.runs(game))
-        folder = f"{self._game_folder(game)}/{run}"
-        names = self._store.list(folder)
-        if "replay_logs" in names:
-            folder += "/replay_logs"
-            names = self._store.list(folder)
-        files = _find_log_files(folder, names)
-        if not files.checkpoints:
-            files = find_cached_files(self._store, folder, names)
+        folder = self._folder(game)
+        self._require_run(game, run, folder.runs())
+        files = folder.files(run)
         if not files.checkpoints:
             raise SourceError(
-                f"{self._store.describe(folder)}: holds no log files; expected names such as "
-                f"$store$_observation_ckpt.0.gz"
+                f"{self._store.describe(files.folder)}: holds no log files; expected names such as "
+                f"$store$_observation_ckpt.0.gz; {SEE_LAYOUTS}"
             )
         return files
 
@@ -98,8 +104,8 @@ class Mirror(Source):
                 f"{self.describe()}: no such run as {run}; this source has run {found} of {game}"
             )
 
-    def _provenance(self, folder: str) -> Provenance:
-        path = f"{folder}/{PROVENANCE_FILE}"
+    def _provenance(self, files: LogFiles) -> Provenance:
+        path = inside(files.folder, PROVENANCE_FILE)
         try:
             with self._store.open(path) as file:
                 text = file.read().decode("utf-8", "replace")
@@ -109,16 +115,12 @@ class Mirror(Source):
             raise ReplayLogError(f"{self._store.describe(path)}: cannot be read ({error})") from None
         return Provenance.from_json(text, self._store.describe(path))
 
-    def _game_folder(self, game: Game) -> str:
+    def _folder(self, game: Game) -> GameFolder:
+        if self._nameless is not None:
+            return self._nameless
         if game not in self._games:
             raise self.no_such_game(game)
         return self._games[game]
 
 
-def _find_log_files(folder: str, names: Iterable[str]) -> LogFiles:
-    files = LogFiles(folder)
-    for name in names:
-        match = _LOG_FILE.fullmatch(name)
-        if match and match["array"] in LOG_ARRAYS:
-            files.checkpoints.setdefault(int(match["number"]), {})[match["array"]] = f"{folder}/{name}"
-    return files
+SEE_LAYOUTS = "`atari-dqn-replay inspect` lists what was found, and docs/sources.md all layouts"

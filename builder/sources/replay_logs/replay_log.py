@@ -96,6 +96,14 @@ class ReplayLog(DumpFiles):
         later = self.next_joined(number)
         return later.number if later is not None and later.played else None
 
+    def skips_lap_before(self, number: int) -> bool:
+        """Returns whether a lap before a dump was never dumped.
+
+        Raises:
+            ReplayLogError: a file is missing or damaged, or add_count is impossible.
+        """
+        return self.dump(number).link is Link.SKIPPED
+
     def ends_with_terminal(self, number: int) -> bool:
         """Returns whether the last row that a full lap's dump adds to the log ended an episode."""
         with self._lock:

@@ -30,7 +30,7 @@ class UnlistedMirror(Mirror):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._games = {}
+        self._games, self._nameless, self._not_taken = {}, None, ()
         self._roots = [store.below(root) if root else store for root in ROOTS]
         self._patterns: dict[Game, tuple[str, str]] = {}
         self._found: dict[tuple[Game, int], LogFiles] = {}
@@ -41,6 +41,10 @@ class UnlistedMirror(Mirror):
             f"{self.describe()}: the server shows no listing, so the games that it has cannot be known; name "
             f"those that you want (build GAME…, inspect --games GAME…)"
         )
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns nothing, since nothing is listed."""
+        return []
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game, of 1 to 5, that have a checkpoint."""

@@ -174,7 +174,7 @@ class _Comparison:
 
     def _compare_count(self, file: FileLayout) -> Iterator[Difference]:
         log = self._original.log
-        if not log.files.has_add_counts:
+        if "add_count" not in log.files.checkpoints[file.number]:
             return
         theirs = log.header(file.number).add_count
         if theirs == file.add_count:

@@ -196,7 +196,7 @@ COPY = "copy it again"
 DAMAGES = [
     *(
         Damage(f"{array} is missing", array, 1, Path.unlink, ("no such file", "copy it as well"))
-        for array in (OBSERVATION, ACTION, REWARD, TERMINAL, ADD_COUNT)
+        for array in (OBSERVATION, ACTION, REWARD, TERMINAL)
     ),
     *(
         Damage(f"{array} is cut short", array, 1, other_bytes(lambda data: data[:-9]), ("cut short", COPY))

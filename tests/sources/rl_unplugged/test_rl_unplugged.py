@@ -214,7 +214,8 @@ def test_ring_buffer_logs_and_recorded_episodes_agree(
 
 def test_inspect_shows_every_form(tmp_path: Path, sources: dict[str, Path]) -> None:
     for form in FORMS:
-        (report,) = inspect_source(open_source(str(sources[form])))
+        source = open_source(str(sources[form]))
+        (report,) = inspect_source(source, source.games()).runs
         assert (report.game, report.run, report.checkpoints) == (GAME, 1, "0-2")
         assert (report.origin, report.remarks) == ("rl_unplugged", ())
     shutil.copytree(sources["ordered"], tmp_path / "gap")
@@ -436,7 +437,8 @@ def test_shuffled_transitions_are_refused_with_a_way_out(tmp_path: Path) -> None
         files.write_gzip(path, files.tfrecord([files.example(transition)] * 3))
     with pytest.raises(SourceError, match=r"episodes cannot be had; use `atari_episodes_ordered`"):
         open_source(str(tmp_path)).open_run(ASTERIX, 1)
-    (report,) = inspect_source(open_source(str(tmp_path)))
+    source = open_source(str(tmp_path))
+    (report,) = inspect_source(source, source.games()).runs
     assert "episodes cannot be had" in report.remarks[0]
 
 
