@@ -22,7 +22,7 @@ from ..builder.format.configs import EPOCH, FILE_NUMBERS
 from ..builder.format.games import GAMES, Game, find_game
 from ..builder.format.protocol import FRAME_SHAPE, STACK_SIZE, STICKY_ACTION_PROBABILITY
 from ..replay_reader.replay_dataset import ReplayDataset
-from .dump_rows import BLANK, DumpRows
+from .dump_rows import BLANK, find_dump_rows
 from .lazy_frames import LazyObservations, RowFrames
 from .libraries import require
 from .selection import Place, open_steps
@@ -283,11 +283,12 @@ class _Data:
                 f"raw rows are those of one log file, and {self._view!r} names none: take "
                 f"{self._game.slug}-{EPOCH}-<number>, or by_file_number=True"
             )
-        dump = DumpRows(self._dataset, self._game, self._run, int(self._view.removeprefix(f"{EPOCH}-")))
+        number = int(self._view.removeprefix(f"{EPOCH}-"))
+        dump = find_dump_rows(self._dataset, self._game, self._run, number)
         steps = open_steps(
             self._dataset, self._game, self._run, checkpoints=dump.checkpoints, cache_dir=self._cache_dir
         )
-        return steps, np.where(dump.step == BLANK, BLANK, dump.step - dump.first_step)
+        return steps, dump.step
 
 
 def _terminals(steps: ReplayDataset) -> np.ndarray:

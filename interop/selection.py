@@ -7,9 +7,12 @@ from typing import Any
 
 from ..builder.format.games import Game
 from ..builder.format.layout import split_name
+from ..builder.repos.folder_reader import FolderReader
+from ..builder.repos.hub_reader import MAIN, HubReader
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.errors import DatasetError
 from ..replay_reader.replay_dataset import ReplayDataset
+from .published_dataset import PublishedDataset
 
 DATASET_VARIABLE = "ATARI_DQN_REPLAY_DATASET"
 """The environment variable that names the dataset, so that code written for another library need not."""
@@ -36,6 +39,20 @@ def find_dataset(dataset: Place | None) -> str:
             f"atari-dqn-replay build GAME --source {place} --out FOLDER"
         )
     return place
+
+
+def open_published(dataset: Place | None) -> PublishedDataset:
+    """The dataset with its manifests.
+
+    Args:
+        dataset: a folder or a repo; None takes it from the environment.
+
+    Raises:
+        AtariReplayError: there is no such dataset.
+    """
+    place = find_dataset(dataset)
+    folder = Path(place)
+    return PublishedDataset(FolderReader(folder) if folder.is_dir() else HubReader(place, MAIN))
 
 
 def open_steps(
