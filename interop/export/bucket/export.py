@@ -9,6 +9,7 @@ from ....builder.errors import AtariReplayError, OutputError
 from ....builder.files import replacing, writing_alone
 from ....builder.format.provenance import FILE_NAME as PROVENANCE
 from ....builder.format.provenance import UNRECORDED
+from ....builder.format.records import Count, Record, Sha256
 from ....builder.terminal.progress import progress_bar
 from ...published_dataset import PublishedRun
 from ..format import ExportFormat
@@ -69,6 +70,17 @@ class BucketFormat(ExportFormat):
             return export.write()
 
 
+class WrittenDump(Record):
+    """What is recorded of a dump that was written."""
+
+    made_from: Sha256
+    """Changes when the content does."""
+    add_count: Count
+    sizes: dict[str, Count]
+    """Bytes of its files."""
+    remarks: tuple[str, ...]
+
+
 class _RunExport:
     """The export of one run's dumps."""
 
@@ -104,7 +116,7 @@ class _RunExport:
         )
 
     def write(self) -> ExportedPart:
-        record = ExportRecord.open(self._record_path, self._settings(), others=self._others())
+        record = ExportRecord.open(self._record_path, self._settings(), WrittenDump, others=self._others())
         self._write_provenance()
         todo = [file for file in self.files if not self._is_there(record, file)]
         total = len(todo) * self.log.capacity
@@ -143,23 +155,21 @@ class _RunExport:
         """Files of a log that would be overwritten."""
         return self.folder.glob("*_ckpt.*.gz")
 
-    def _write_file(self, file: FileLayout, record: ExportRecord, progress: Callable[[int], Any]) -> None:
+    def _write_file(
+        self, file: FileLayout, record: ExportRecord[WrittenDump], progress: Callable[[int], Any]
+    ) -> None:
         record.parts.pop(str(file.number), None)
         blocks = (block for block, _ in self.log.blocks(file))
         write_file(self.folder, file, blocks, self._options.compression, progress)
-        entry = {
-            "made_from": self.log.digest(file),
-            "add_count": file.add_count,
-            "sizes": {name: (self.folder / name).stat().st_size for name in file_names(file.number)},
-            "remarks": file.remarks,
-        }
-        record.add(str(file.number), entry)
+        sizes = {name: (self.folder / name).stat().st_size for name in file_names(file.number)}
+        written = WrittenDump(self.log.digest(file), file.add_count, sizes, file.remarks)
+        record.add(str(file.number), written)
 
-    def _is_there(self, record: ExportRecord, file: FileLayout) -> bool:
-        entry = record.parts.get(str(file.number), {})
+    def _is_there(self, record: ExportRecord[WrittenDump], file: FileLayout) -> bool:
+        entry = record.parts.get(str(file.number))
         paths = {name: self.folder / name for name in file_names(file.number)}
         sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
-        return entry.get("made_from") == self.log.digest(file) and entry.get("sizes") == sizes
+        return entry is not None and (entry.made_from, entry.sizes) == (self.log.digest(file), sizes)
 
     def _write_provenance(self) -> None:
         """Newly played data must not pass for the original anywhere."""

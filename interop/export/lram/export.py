@@ -154,18 +154,20 @@ class _GameExport:
         return self._part(number, rows, row * rows)
 
     def write(self) -> ExportedPart:
-        record = ExportRecord.open(self.folder / FILE_NAME, self._settings(), others=self._others())
+        record = ExportRecord.open(
+            self.folder / FILE_NAME, self._settings(), SliceCounts, others=self._others()
+        )
         slices: list[SliceCounts] = []
         number = collected = written = 0
         description = f"export {self._selection}"
         try:
             with progress_bar(self._there, description=description, unit=" slices") as bar:
                 for checkpoint in bar:
-                    counts = _counts_of(record.parts.get(str(checkpoint)))
+                    counts = record.parts.get(str(checkpoint))
                     if counts is None:
                         counts, new = self._write_slice(checkpoint, number, collected)
                         written += new
-                        record.add(str(checkpoint), asdict(counts))
+                        record.add(str(checkpoint), counts)
                     slices.append(counts)
                     number, collected = number + counts.saved, collected + sum(counts.lengths)
                     if self._options.limits.ends_export(number, collected):
@@ -258,11 +260,3 @@ class _GameExport:
             remarks=tuple(self._remarks()),
             record=self.folder / FILE_NAME,
         )
-
-
-def _counts_of(part: dict[str, Any] | None) -> SliceCounts | None:
-    """What the record says of a slice; None if it is not finished, or the record was changed by hand."""
-    try:
-        return None if part is None else SliceCounts(**part)
-    except TypeError:
-        return None

@@ -139,7 +139,7 @@ class _RunExport:
     def write(self) -> ExportedPart:
         if (self.folder / FILE_NAME).exists() or not self.folder.exists():
             place = self.folder if self.folder.exists() else self._unfinished
-            record = ExportRecord.open(place / FILE_NAME, self._settings(), others=iter(()))
+            record = ExportRecord.open(place / FILE_NAME, self._settings(), dict, others=iter(()))
         else:
             raise OutputError(f"{self.folder}: is there already, and was not exported; name another id")
         written = 0
