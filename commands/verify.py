@@ -65,10 +65,7 @@ def _round_trip(
 ) -> object:
     if source is None or options.quick:
         options.refuse("--round-trip compares every row with a source: give --source, and not --quick")
-    from ..interop.export.bucket.round_trip import compare_round_trip
+    from ..interop.export.bucket.round_trip import verify_round_trip
 
-    place = open_place(options)
-    if place.for_each_game:
-        options.refuse("--round-trip looks at one dataset: name it without {game}")
     assert source is not None
-    return compare_round_trip(place.reader(), source, games)
+    return verify_round_trip(open_place(options), source, games)

@@ -1,11 +1,11 @@
 """Verifies what a user names: one dataset, or one for each game."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import OutputError
 from ..format.games import Game
 from ..repos.place import Place
-from ..repos.repo_reader import NoDatasetError
+from ..repos.repo_reader import NoDatasetError, RepoReader
 from ..sources.source import Source
 from .report import Difference, PlacesVerification, Verification
 from .source import unseen_games
@@ -33,31 +33,49 @@ def verify_place(
     Raises:
         OutputError: there is no dataset at all, or none of a named game, or the Hub does not answer.
     """
+
+    def check(reader: RepoReader, home: Game | None) -> Verification:
+        return verify(reader, source=source, games=games if home is None else None, quick=quick, home=home)
+
+    return check_place(place, check, source=source, games=games)
+
+
+def check_place(
+    place: Place,
+    check: Callable[[RepoReader, Game | None], Verification],
+    *,
+    source: Source | None,
+    games: Sequence[Game] | None,
+) -> Verification | PlacesVerification:
+    """Check the dataset at a place, or those at the places of the games, as `verify_place` does.
+
+    Args:
+        place: where the datasets are.
+        check: what to do with each; of a game's own place, the game is the second argument.
+        source: the source of what was published there.
+        games: the games to check.
+
+    Raises:
+        OutputError: there is no dataset at all, or none of a named game, or the Hub does not answer.
+    """
     if not place.for_each_game:
-        return verify(place.reader(), source=source, games=games, quick=quick)
+        return check(place.reader(), None)
     checked: dict[Game, Verification] = {}
     empty: list[NoDatasetError] = []
     for game in place.find_games() if games is None else dict.fromkeys(games):
         try:
-            checked[game] = _verify_game(place, game, source, quick=quick)
+            checked[game] = check(place.of(game).reader(), game)
         except NoDatasetError as error:
             if games is None:
                 empty.append(error)
             else:
                 checked[game] = _not_checked(place, game, error)
+        except OutputError as error:
+            checked[game] = _not_checked(place, game, error)
     if not checked:
         raise OutputError(f"{place}: there is no dataset of any game ({empty[0]})")
     notes = [*map(str, empty), *(unseen_games(source, checked) if source else ())]
     return PlacesVerification(str(place), list(checked.values()), notes)
-
-
-def _verify_game(place: Place, game: Game, source: Source | None, *, quick: bool) -> Verification:
-    try:
-        return verify(place.of(game).reader(), source=source, quick=quick, home=game)
-    except NoDatasetError:
-        raise
-    except OutputError as error:
-        return _not_checked(place, game, error)
 
 
 def _not_checked(place: Place, game: Game, error: OutputError) -> Verification:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from ..terminal.text_table import text_table
-
-HEADINGS = ("game", "runs", "checkpoints", "episodes", "steps", "files", "MB", "configs")
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,22 @@ class Difference:
         return f"{self.path}: {self.message}"
 
 
+class Checked(Protocol):
+    """What was checked of one game or run: a row of the report's table."""
+
+    HEADINGS: ClassVar[tuple[str, ...]]
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The cells under HEADINGS."""
+        ...
+
+
 @dataclass(frozen=True)
 class CheckedGame:
     """What was checked of one game."""
+
+    HEADINGS = ("game", "runs", "checkpoints", "episodes", "steps", "files", "MB", "configs")
 
     game: str
     runs: int
@@ -49,8 +61,8 @@ class Verification:
     address: str
     """A path or a URL."""
     depth: str
-    """How thoroughly the files were checked."""
-    games: Sequence[CheckedGame]
+    """What was compared, and how thoroughly."""
+    checked: Sequence[Checked]
     differences: Sequence[Difference]
     notes: Sequence[str]
     """Remarks that are worth printing but not differences."""
@@ -64,8 +76,8 @@ class Verification:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        if self.games:
-            yield text_table(HEADINGS, [game.row for game in self.games])
+        if self.checked:
+            yield text_table(self.checked[0].HEADINGS, [each.row for each in self.checked])
         yield from (f"note: {note}" for note in self.notes)
         yield from map(str, self.differences)
         count = len(self.differences)

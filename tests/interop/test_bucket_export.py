@@ -17,8 +17,14 @@ from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.sources.open import open_source
-from atari_dqn_replay.interop.export.bucket.round_trip import RoundTrip, compare_round_trip
+from atari_dqn_replay.builder.verification.report import Verification
+from atari_dqn_replay.interop.export.bucket.round_trip import (
+    ComparedRun,
+    compare_round_trip,
+    verify_round_trip,
+)
 from command import run, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
@@ -39,7 +45,7 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 ALL = (*STORED, "add_count", "invalid_range")
 
 
-def round_trip(dataset: Path, source: Path) -> RoundTrip:
+def round_trip(dataset: Path, source: Path) -> Verification:
     return compare_round_trip(FolderReader(dataset), open_source(str(source)))
 
 
@@ -117,7 +123,8 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
     dataset = build_from(folder / "dqn", folder / "dataset", **({"checkpoints": kept} if kept else {}))
     result = round_trip(dataset, folder / "dqn")
     assert result.ok, str(result)
-    (run,) = result.runs
+    (run,) = result.checked
+    assert isinstance(run, ComparedRun)
     if not kept and not delete:
         # All is there: only the row that was never written can't be known, and a final dump after a lost lap.
         assert run.unknown <= 1
@@ -261,13 +268,22 @@ def test_one_damaged_shard_keeps_no_other_dump_from_being_written(collected: Pat
 def test_verify_round_trip_compares_without_writing(collected: Path, dataset: Path, tmp_path: Path) -> None:
     right = run("verify", dataset, "--source", collected, "--round-trip")
     assert right.returncode == 0, right.stdout
-    assert "every array is the same" in right.stdout
+    assert f"all is right: {dataset} (every array of its dumps, rebuilt and compared" in right.stdout
     other = tmp_path / "other"
     collect(find_game("pong"), other, checkpoints=2, checkpoint_size=600, seed=1)
     wrong = run("verify", dataset, "--source", other, "--round-trip", "--games", "pong")
     assert wrong.returncode == 1
     assert "$store$_action_ckpt.0.gz: differs from the rebuilt file, first in row" in wrong.stdout
     assert run("verify", dataset, "--round-trip").returncode == 2
+
+
+def test_verify_round_trip_looks_at_the_place_of_each_game(
+    collected: Path, dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "replay-pong").symlink_to(dataset)
+    result = verify_round_trip(Place(folder=f"{tmp_path}/replay-{{game}}"), open_source(str(collected)))
+    assert result.ok and "all is right at 1 place" in str(result), str(result)
+    assert "Freeway" in str(result), "games that the source has and no place"
 
 
 def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> None:

@@ -9,24 +9,25 @@ import numpy as np
 
 from ....builder.errors import AtariReplayError, OutputError
 from ....builder.format.games import Game
+from ....builder.repos.place import Place
 from ....builder.repos.repo_reader import RepoReader
 from ....builder.sources.replay_logs.array_file import ArrayFile
 from ....builder.sources.replay_logs.logged_run import LoggedRun
 from ....builder.sources.source import Source
 from ....builder.terminal.progress import progress_bar
-from ....builder.terminal.text_table import text_table
-from ....builder.verification.report import Difference
+from ....builder.verification.places import check_place
+from ....builder.verification.report import Difference, PlacesVerification, Verification
 from ...published_dataset import PublishedDataset, PublishedRun
 from .log_layout import Blank, FileLayout
 from .rebuilt_log import RebuiltLog
 from .write_file import STORED
 
-HEADINGS = ("game", "run", "files", "rows", "rows that cannot be known")
-
 
 @dataclass(frozen=True)
 class ComparedRun:
     """What was compared of one run."""
+
+    HEADINGS = ("game", "run", "files", "rows", "rows that cannot be known")
 
     game: str
     run: int
@@ -38,39 +39,22 @@ class ComparedRun:
 
     @property
     def row(self) -> tuple[object, ...]:
-        """Cells under HEADINGS."""
+        """The cells under HEADINGS."""
         return self.game, self.run, self.files, self.rows, self.unknown
 
 
-@dataclass(frozen=True)
-class RoundTrip:
-    """Whether a dataset gives the files back that it was made from; its text is what is printed."""
+def verify_round_trip(
+    place: Place, source: Source, games: Sequence[Game] | None = None
+) -> Verification | PlacesVerification:
+    """Compare the dataset at a place, or those at the places of the games, as `compare_round_trip` does."""
 
-    address: str
-    source: str
-    runs: Sequence[ComparedRun]
-    differences: Sequence[Difference]
-    notes: Sequence[str]
+    def check(reader: RepoReader, home: Game | None) -> Verification:
+        return compare_round_trip(reader, source, games if home is None else [home])
 
-    @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differences
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        if self.runs:
-            yield text_table(HEADINGS, [run.row for run in self.runs])
-        yield from (f"note: {note}" for note in self.notes)
-        yield from map(str, self.differences)
-        count = len(self.differences)
-        verdict = "every array is the same" if self.ok else f"{count} difference{'s' * (count > 1)}"
-        yield f"{verdict}: {self.address} → dumps, compared with {self.source}"
+    return check_place(place, check, source=source, games=games)
 
 
-def compare_round_trip(repo: RepoReader, source: Source, games: Sequence[Game] | None = None) -> RoundTrip:
+def compare_round_trip(repo: RepoReader, source: Source, games: Sequence[Game] | None = None) -> Verification:
     """Rebuild the dumps from a dataset and compare them with those that it was made from, by array bytes.
 
     Nothing is written; memory holds a few blocks of rows.
@@ -104,7 +88,8 @@ def compare_round_trip(repo: RepoReader, source: Source, games: Sequence[Game] |
                 continue
             notes += comparison.notes
             compared.append(comparison.result())
-    return RoundTrip(dataset.describe(), source.describe(), compared, differences, notes)
+    depth = f"every array of its dumps, rebuilt and compared with {source.describe()}"
+    return Verification(dataset.describe(), depth, compared, differences, notes)
 
 
 def _logged(run: Any) -> LoggedRun:
