@@ -13,6 +13,10 @@ class SourceError(AtariReplayError):
     """A source that holds no such data, or that cannot be read."""
 
 
+class MissingGameError(SourceError):
+    """A game that a source does not hold."""
+
+
 class UnreachableError(SourceError):
     """A source that gives no answer for longer than anybody should wait."""
 

@@ -263,6 +263,12 @@ class _Coordinator:
             for checkpoint in unpublished:
                 text = f"{checkpoint}: could not be completed; publish again to go on"
                 failures[checkpoint] = EngineError(text)
+        for checkpoint in sorted(unpublished - failures.keys()):
+            if checkpoint in self._schedule.pieces:
+                self._board.log(
+                    f"{checkpoint} is built but not published: its last episode goes on in a checkpoint that "
+                    f"could not be read; copy that one's files again, or remove all of them to go without"
+                )
         if not unpublished:
             failures.clear()
             self._clear_work_folder()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..errors import OutputError, SourceError, UnknownNameError, UnreachableError
+from ..errors import MissingGameError, OutputError, SourceError, UnknownNameError, UnreachableError
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
 from ..format.games import Game
@@ -62,7 +62,11 @@ class Plan:
         total = (
             f"{len(self.to_build)} checkpoints to build, {rows:,} rows; {prepared}{len(self.done)} are done"
         )
-        return "\n".join([*lines, *(f"cannot read: {each}" for each in self.unreadable), total])
+        problems = [
+            *map(str, self.unreadable),
+            *(loss for run in self.runs.values() for loss in run.losses()),
+        ]
+        return "\n".join([*lines, *(f"cannot read: {problem}" for problem in problems), total])
 
     def _lines(self) -> Iterable[str]:
         """Yield a line for each run of which something must be built."""
@@ -116,7 +120,7 @@ def make_plan(
         plan.published += manifests
         for game in of_place:
             there = [each for each in manifests if each.game == game.name]
-            for number in source.runs(game) if runs is None else runs:
+            for number in _runs(plan, game) if runs is None else runs:
                 of_run = {each.checkpoint: each for each in there if each.run == number}
                 try:
                     run = source.open_run(game, number)
@@ -128,6 +132,19 @@ def make_plan(
             raise error
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
+
+
+def _runs(plan: Plan, game: Game) -> Sequence[int]:
+    """Returns a game's runs in the source; if there are none, the plan holds the reason."""
+    try:
+        if runs := plan.source.runs(game):
+            return runs
+        raise SourceError(f"{plan.source.describe()}: holds no runs of {game}")
+    except (MissingGameError, UnreachableError):
+        raise
+    except SourceError as error:
+        plan.unreadable.append(error)
+        return []
 
 
 @dataclass
@@ -215,6 +232,12 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         run: the run, as the source holds it.
         sizes: sizes of its files, from `Run.file_sizes`.
     """
+    # What was made with neighbours that are damaged now is better than what could be made without them.
+    neighbours = (manifest.earlier, manifest.later)
+    lost = [run.lost_files(number) for number in neighbours if number is not None]
+    if any(lost):
+        kept = [record for record in manifest.sources if record.path not in frozenset().union(*lost)]
+        return is_same_log(manifest, run) and all(sizes.get(each.path) == each.size for each in kept)
     try:
         is_last_complete = run.is_last_complete(manifest.checkpoint)
     except UnreachableError:
@@ -222,7 +245,7 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
     except SourceError:
         return False  # the worker that makes the checkpoint again will report the file
     return (
-        (manifest.earlier, manifest.later) == run.neighbours(manifest.checkpoint)
+        neighbours == run.neighbours(manifest.checkpoint)
         and is_same_log(manifest, run)
         and manifest.last_complete == is_last_complete
         and all(sizes.get(record.path) == record.size for record in manifest.sources)

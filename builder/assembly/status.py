@@ -29,6 +29,7 @@ class Status:
         return "\n".join(
             [
                 text_table(HEADINGS, self._rows()),
+                *plan.problems(),
                 f"{len(plan.done)} of {total} checkpoints are published, {len(plan.prepared)} are prepared",
                 *(f"working on {each.doing}: {each.done:,} of {each.total:,}" for each in self.workers),
             ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import AtariReplayError, SourceError
+from ..errors import AtariReplayError, MissingGameError, SourceError
 from ..format.games import Game
 from ..format.numbers import describe_numbers
 from ..network.at_once import at_once
@@ -76,8 +76,14 @@ def inspect_source(source: Source, games: Sequence[Game]) -> Inspection:
     Raises:
         SourceError: the source cannot be listed, does not contain a game, or holds no run.
     """
-    found = [(game, run) for game in games for run in source.runs(game)]
-    not_taken = source.not_taken(games)
+    found, not_taken = [], source.not_taken(games)
+    for game in games:
+        try:
+            found += [(game, run) for run in source.runs(game)]
+        except MissingGameError:
+            raise
+        except SourceError as error:
+            not_taken.append(str(error))
     if not found:
         names = ", ".join(map(str, games))
         raise SourceError("; ".join([f"{source.describe()}: holds no runs of {names}", *not_taken[:5]]))

@@ -178,6 +178,14 @@ class Run(ABC):
     def remarks(self) -> list[str]:
         """Returns notes on what is missing or odd, as far as can be seen without reading frames."""
 
+    def lost_files(self, checkpoint: int) -> frozenset[str]:
+        """Returns a checkpoint's files if they are so damaged that its neighbours must do without it."""
+        return frozenset()
+
+    def losses(self) -> list[str]:
+        """Returns which files are missing or empty, as far as listings show."""
+        return []
+
     @abstractmethod
     def reader(self) -> RunReader:
         """Returns a new reader."""

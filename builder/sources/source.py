@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import SourceError
+from ..errors import MissingGameError
 from ..format.games import Game
 from .run import Run
 
@@ -32,7 +32,8 @@ class Source(ABC):
         """Returns the runs of a game in the source.
 
         Raises:
-            SourceError: the source does not hold the game.
+            MissingGameError: the source does not hold the game.
+            SourceError: the game's folder cannot be read.
         """
 
     @abstractmethod
@@ -56,7 +57,7 @@ class Source(ABC):
         """
         return []
 
-    def no_such_game(self, game: Game) -> SourceError:
+    def no_such_game(self, game: Game) -> MissingGameError:
         """Returns the error for a game that the source does not hold; the message lists those it does."""
         games = ", ".join(other.name for other in self.games())
-        return SourceError(f"{self.describe()}: holds no {game}; it has {games}")
+        return MissingGameError(f"{self.describe()}: holds no {game}; it has {games}")

@@ -17,6 +17,8 @@ from ...format.protocol import PADDING_ROWS
 
 SMALLEST_CAPACITY = PADDING_ROWS + 2
 """The number of rows in the smallest ring that Dopamine allows."""
+LARGEST_CAPACITY = 100_000_000
+"""More rows than anybody's ring had: their frames take 700 GB of memory."""
 
 EVIDENCE_ROWS, EVIDENCE_BITS = 1_000, 128
 """How many equal rows, carrying how many bits of surprise, rule out coincidence; see `tells_play_apart`."""

@@ -13,7 +13,7 @@ from ..run import Checkpoint, Episode, Run, RunReader
 from .dumps import Link
 from .episodes import EpisodeStream
 from .inferred_log import ASSUMED, InferredLog
-from .log_files import ARRAYS
+from .log_files import ARRAYS, LOG_ARRAYS
 from .replay_log import ReplayLog
 
 
@@ -57,15 +57,43 @@ class LoggedRun(Run):
         """Returns the next dump, if it continues where this one ends."""
         return self.log.continued_in(checkpoint)
 
+    def neighbours(self, checkpoint: int) -> tuple[int | None, int | None]:
+        """Returns the nearest readable checkpoints before and after this one."""
+        return self.log.earlier(checkpoint), self.log.later(checkpoint)
+
+    def is_partial(self, checkpoint: int) -> bool:
+        """Returns whether a checkpoint was made at the end of training, from less than a full ring."""
+        return checkpoint in self.partial_checkpoints()
+
+    def is_last_complete(self, checkpoint: int) -> bool:
+        """Returns whether a checkpoint is complete, and no later one that can be read is."""
+        last = self.log.last_readable()
+        if last is not None and self.is_partial(last):
+            last = self.log.earlier(last)
+        return checkpoint == last
+
     def remarks(self) -> list[str]:
-        """Returns missing files, missing checkpoints, and laps that were never dumped."""
-        missing = [
-            f"checkpoint {number} lacks {', '.join(lacks)}"
-            for number, files in self.log.files.checkpoints.items()
-            if (lacks := [array for array in ARRAYS if array not in files])
-        ]
+        """Returns missing and damaged files, missing checkpoints, and laps that were never dumped."""
         assumed = [self.log.remark()] if isinstance(self.log, InferredLog) else []
-        return [*(missing or self._holes()), *assumed]
+        return [*self._losses(), *self._holes(), *assumed]
+
+    def lost_files(self, checkpoint: int) -> frozenset[str]:
+        """Returns a dump's files if they are so damaged that its neighbours must do without it."""
+        there = self.log.files.checkpoints
+        if checkpoint not in there or not self.log.is_lost(checkpoint):
+            return frozenset()
+        return frozenset(self.log.files.path(checkpoint, array) for array in LOG_ARRAYS)
+
+    def losses(self) -> list[str]:
+        """Returns which files are missing or empty, as far as listings show."""
+        lacking = [
+            self.log.where(number, array)
+            for number, files in self.log.files.checkpoints.items()
+            for array in ARRAYS
+            if array not in files
+        ]
+        empty = [self.log.store.describe(path) for path, size in self.file_sizes().items() if size == 0]
+        return [f"{where}: no such file" for where in lacking] + [f"{where}: is empty" for where in empty]
 
     def reader(self) -> "LogReader":
         """Returns a new reader."""
@@ -89,12 +117,22 @@ class LoggedRun(Run):
             return self.is_partial(number)
         return False
 
+    def _losses(self) -> Iterator[str]:
+        for number, files in self.log.files.checkpoints.items():
+            if lacks := [array for array in ARRAYS if array not in files]:
+                yield f"checkpoint {number} lacks {', '.join(lacks)}"
+            else:
+                try:
+                    self.log.header(number)
+                except ReplayLogError as error:
+                    yield str(error)
+
     def _holes(self) -> Iterator[str]:
         missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
         if missing:
             yield f"no checkpoint {describe_numbers(missing)}"
         for number in self.complete_checkpoints():
-            if self.log.skips_lap_before(number):
+            if not self.log.is_lost(number) and self.log.skips_lap_before(number):
                 yield f"a lap before checkpoint {number} was never dumped"
         for number in self.partial_checkpoints():
             yield f"checkpoint {number} is the final, partial dump"

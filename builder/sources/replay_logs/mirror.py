@@ -1,5 +1,6 @@
 """Reads copies of the bucket, in any of the layouts that people have them in; see `layouts`."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from ...errors import ReplayLogError, SourceError, UnknownNameError
@@ -78,7 +79,11 @@ class Mirror(Source):
 
     def not_taken(self, games: Sequence[Game]) -> list[str]:
         """Returns a line for each folder of which something is no part of the source."""
-        return [*self._not_taken, *(line for game in games for line in self._folder(game).not_taken())]
+        lines = [*self._not_taken]
+        for game in games:
+            with contextlib.suppress(SourceError):  # `runs` reports it
+                lines += self._folder(game).not_taken()
+        return lines
 
     def _find(self, game: Game, run: int) -> LogFiles:
         """Returns the files of a run.

@@ -10,6 +10,7 @@ from ...stores.store import Store
 from .array_file import read_number
 from .dump_files import DumpFiles
 from .dumps import (
+    LARGEST_CAPACITY,
     SMALLEST_CAPACITY,
     Dump,
     Header,
@@ -24,7 +25,7 @@ from .dumps import (
     tells_play_apart,
     unattached_dump,
 )
-from .log_files import LogFiles
+from .log_files import ARRAYS, LogFiles
 
 
 class ReplayLog(DumpFiles):
@@ -39,7 +40,8 @@ class ReplayLog(DumpFiles):
         super().__init__(store, files)
         self.numbers = sorted(files.checkpoints)
         """The numbers of the dumps that are present, ascending."""
-        self._headers: dict[int, Header] = {}
+        self._headers: dict[int, Header | ReplayLogError] = {}
+        """What is known of each dump examined so far, or why it is lost."""
         self._dumps: dict[int, Dump] = {}
 
     @property
@@ -51,17 +53,31 @@ class ReplayLog(DumpFiles):
         return self.header(self.numbers[-1]).capacity
 
     def partial_numbers(self) -> list[int]:
-        """Returns the dump made at the end of training as a list: the last dump, or none."""
-        last = self.numbers[-1]
-        return [last] if self.header(last).is_partial else []
+        """Returns the dump made at the end of training as a list: the last readable dump, or none."""
+        last = self.last_readable()
+        return [last] if last is not None and self.header(last).is_partial else []
+
+    def last_readable(self) -> int | None:
+        """Returns the last dump that is not lost; None if all are."""
+        return next((number for number in reversed(self.numbers) if not self.is_lost(number)), None)
 
     def earlier(self, number: int) -> int | None:
-        """Returns the nearest earlier dump that is present, or None."""
-        return max((other for other in self.numbers if other < number), default=None)
+        """Returns the nearest earlier dump that is present and not lost, or None."""
+        before = (other for other in reversed(self.numbers) if other < number)
+        return next((other for other in before if not self.is_lost(other)), None)
 
     def later(self, number: int) -> int | None:
-        """Returns the nearest later dump that is present, or None."""
-        return min((other for other in self.numbers if other > number), default=None)
+        """Returns the nearest later dump that is present and not lost, or None."""
+        after = (other for other in self.numbers if other > number)
+        return next((other for other in after if not self.is_lost(other)), None)
+
+    def is_lost(self, number: int) -> bool:
+        """Returns whether a dump's files are so damaged that its neighbours must do without it."""
+        try:
+            self.header(number)
+        except ReplayLogError:
+            return True
+        return False
 
     def header(self, number: int) -> Header:
         """Returns what a checkpoint's files reveal before their rows are read.
@@ -71,8 +87,14 @@ class ReplayLog(DumpFiles):
         """
         with self._lock:
             if number not in self._headers:
-                self._headers[number] = self._read_header(number)
-            return self._headers[number]
+                try:
+                    self._headers[number] = self._read_header(number)
+                except ReplayLogError as error:
+                    self._headers[number] = error
+            header = self._headers[number]
+        if isinstance(header, ReplayLogError):
+            raise ReplayLogError(str(header))
+        return header
 
     def dump(self, number: int) -> Dump:
         """Returns which rows of a checkpoint's files were played, and how they follow the previous dump.
@@ -122,7 +144,14 @@ class ReplayLog(DumpFiles):
                 f"{file.where}: holds {rows} rows, expected a ring of at least {SMALLEST_CAPACITY}; "
                 f"copy it again"
             )
+        if rows > LARGEST_CAPACITY:
+            raise ReplayLogError(
+                f"{file.where}: its header declares {rows:,} rows, expected a ring of at most "
+                f"{LARGEST_CAPACITY:,}; copy it again"
+            )
         self._capacities[number] = rows
+        for array in ARRAYS:
+            self.open(number, array).close()
         return Header(number, rows, self._add_count(number, rows))
 
     def _add_count(self, number: int, rows: int) -> int:
