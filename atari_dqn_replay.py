@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atari_dqn_replay.builder.format.configs import by_file_number
     from atari_dqn_replay.builder.format.frames import decode_frames
     from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
+    from atari_dqn_replay.builder.publishing.download import download
     from atari_dqn_replay.interop.export.export import export
     from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
     from atari_dqn_replay.replay_reader.episode_reader import Episodes
@@ -43,6 +44,7 @@ __all__ = [
     "Transitions",
     "by_file_number",
     "decode_frames",
+    "download",
     "export",
     "find_game",
 ]
@@ -62,6 +64,7 @@ _MODULES = {
     "Transitions": "replay_reader.transitions",
     "by_file_number": "builder.format.configs",
     "decode_frames": "builder.format.frames",
+    "download": "builder.publishing.download",
     "export": "interop.export.export",
     "find_game": "builder.format.games",
 }

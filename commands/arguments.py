@@ -132,7 +132,7 @@ def open_source(options: argparse.Namespace) -> "Source":
 def add_selection(parser: "argparse._ActionsContainer") -> None:
     """Add the runs and checkpoints to select from a source."""
     parser.add_argument(
-        "--runs", type=to_numbers("runs"), metavar="1-5", help="runs to include (default: all of the source)"
+        "--runs", type=to_numbers("runs"), metavar="1-5", help="runs to include (default: all there are)"
     )
     parser.add_argument(
         "--checkpoints",

@@ -18,6 +18,7 @@ COMMANDS = (
     "publish",
     "status",
     "verify",
+    "download",
     "export",
     "remove",
     "render",

@@ -3,7 +3,7 @@
 import functools
 import posixpath
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,9 +87,9 @@ def put(
     games = _games(checkpoints)
     snapshot = destination.snapshot(games)
     progress = progress_bar(checkpoints, description="comparing", unit=" checkpoints")
-    there = _by_folder(snapshot.paths)
-    lacking = [each for each in progress if _change_of(each, snapshot, there).is_needed]
-    batches = [lacking] if dry_run else [*_batches(lacking)] or [[]]
+    changes = changes_to(progress, snapshot)
+    lacking = [each for each, change in zip(checkpoints, changes, strict=True) if change.is_needed]
+    batches = [lacking] if dry_run else [*batches_of(lacking)] or [[]]
     done: Publication | None = None
     for place, batch in enumerate(batches):
         pending = [each for later in batches[place:] for each in later]
@@ -136,8 +136,7 @@ def plan_change(
     Raises:
         OutputError: a manifest at the destination, or its card, cannot be read.
     """
-    there = _by_folder(snapshot.paths)
-    changes = [_change_of(each, snapshot, there) for each in checkpoints]
+    changes = changes_to(checkpoints, snapshot)
     replaced = {each.id for each in pending}.union(following)
     others = published_manifests(snapshot, destination, without=replaced)
     manifests = sorted([*others, *(each.manifest for each in checkpoints)], key=lambda manifest: manifest.id)
@@ -173,6 +172,12 @@ def _by_folder(paths: Collection[str]) -> dict[str, list[str]]:
     return folders
 
 
+def changes_to(checkpoints: Iterable[BuiltCheckpoint], snapshot: Snapshot) -> list[CheckpointChange]:
+    """Returns for each of the checkpoints what brings a destination up to date, given what it holds."""
+    there = _by_folder(snapshot.paths)
+    return [_change_of(each, snapshot, there) for each in checkpoints]
+
+
 def _change_of(
     checkpoint: BuiltCheckpoint, snapshot: Snapshot, there: Mapping[str, Sequence[str]]
 ) -> CheckpointChange:
@@ -190,7 +195,7 @@ def _replaces(change: CheckpointChange, snapshot: Snapshot) -> bool:
     return any(path.endswith(".parquet") and path in snapshot.paths for path in touched)
 
 
-def _batches(checkpoints: Sequence[BuiltCheckpoint]) -> Iterator[list[BuiltCheckpoint]]:
+def batches_of(checkpoints: Sequence[BuiltCheckpoint]) -> Iterator[list[BuiltCheckpoint]]:
     """Yield the checkpoints in order, as many at once as one commit should hold."""
     batch: list[BuiltCheckpoint] = []
     for each in checkpoints:

@@ -30,6 +30,31 @@ class BuiltCheckpoint:
     data: tuple[OutgoingFile, ...]
     """The step shards, then the episodes table."""
 
+    @classmethod
+    def from_manifest(
+        cls, content: bytes, path: str, where: str, folder: Path | None = None
+    ) -> "BuiltCheckpoint":
+        """Returns the checkpoint that a manifest describes, in the current format.
+
+        Args:
+            content: the manifest's bytes.
+            path: the manifest's path in the repo.
+            where: the repo's name, for messages.
+            folder: the folder that holds the repo; None if the files are uploaded ahead.
+
+        Raises:
+            OutputError: it is not a manifest, or it belongs elsewhere.
+        """
+        manifest = read_manifest(content, path, where)
+        if manifest.format < FORMAT:
+            manifest = msgspec.structs.replace(manifest, format=FORMAT)
+            content = manifest.to_json().encode()
+        data = tuple(
+            OutgoingFile(file.path, file.size, file.sha256, None if folder is None else folder / file.path)
+            for file in manifest.files()
+        )
+        return cls(manifest, OutgoingFile.of_bytes(manifest.path, content), data)
+
     @property
     def files(self) -> tuple[OutgoingFile, ...]:
         """The data files, then the manifest."""
@@ -63,7 +88,10 @@ def _read_built_folder(folder: Path) -> list[BuiltCheckpoint]:
     decode_readme(read_small(folder / CARD), str(folder))
     paths = find_manifests(found)
     _refuse_unfinished(folder, found, paths)
-    checkpoints = [_read(folder, path) for path in paths.values()]
+    checkpoints = [
+        BuiltCheckpoint.from_manifest(read_small(folder / path), path, str(folder), folder)
+        for path in paths.values()
+    ]
     named = {*paths.values(), *(file.path for each in checkpoints for file in each.data)}
     if stray := sorted(found - named):
         raise OutputError(
@@ -98,18 +126,6 @@ def _refuse_unfinished(folder: Path, found: set[str], manifests: Collection[Chec
         raise OutputError(
             f"{folder}: the build has not finished ({_some(sorted(unfinished))}); run `build` again"
         )
-
-
-def _read(folder: Path, path: str) -> BuiltCheckpoint:
-    content = read_small(folder / path)
-    manifest = read_manifest(content, path, str(folder))
-    if manifest.format < FORMAT:
-        manifest = msgspec.structs.replace(manifest, format=FORMAT)
-        content = manifest.to_json().encode()
-    data = tuple(
-        OutgoingFile(file.path, file.size, file.sha256, folder / file.path) for file in manifest.files()
-    )
-    return BuiltCheckpoint(manifest, OutgoingFile.of_bytes(manifest.path, content), data)
 
 
 def _check_content(folder: Path, checkpoints: list[BuiltCheckpoint]) -> None:
