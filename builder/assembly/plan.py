@@ -90,7 +90,7 @@ def make_plan(
     """Compare a source with what is published of it; nothing is changed.
 
     A checkpoint is done if its manifest is published and agrees with the source: files of the same sizes,
-    the same neighbours, and the same log.
+    the same neighbours, the same log, and a last episode that goes on as far in later checkpoints.
 
     Args:
         source: the source, from `open_source`.
@@ -240,6 +240,7 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         return is_same_log(manifest, run) and all(sizes.get(each.path) == each.size for each in kept)
     try:
         is_last_complete = run.is_last_complete(manifest.checkpoint)
+        ends_there = _ends_where_recorded(manifest, run)
     except UnreachableError:
         raise
     except SourceError:
@@ -248,5 +249,18 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         neighbours == run.neighbours(manifest.checkpoint)
         and is_same_log(manifest, run)
         and manifest.last_complete == is_last_complete
+        and ends_there
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
     )
+
+
+def _ends_where_recorded(manifest: Manifest, run: Run) -> bool:
+    """Returns whether the last episode has as many steps in later checkpoints as it would have now.
+
+    The neighbours alone do not show this if the episode goes on beyond the next checkpoint. Then it fills
+    that checkpoint, so that for all others no file needs to be read.
+    """
+    recorded = manifest.step_counts.continued_in_later
+    if manifest.capacity is None or recorded < manifest.capacity:
+        return True
+    return recorded == run.continued_in_later(manifest.checkpoint)

@@ -198,6 +198,16 @@ class Run(ABC):
         """Returns the checkpoint whose part completes this one's last episode, if it may continue there."""
         return None
 
+    def continued_in_later(self, checkpoint: int) -> int:
+        """Returns the steps of the checkpoint's last episode that later checkpoints hold, however many.
+
+        No frames are read.
+
+        Raises:
+            SourceError: a file that the answer needs is missing or damaged.
+        """
+        return 0
+
     def complete_checkpoints(self) -> list[int]:
         """Returns the checkpoints that are not partial."""
         partial = self.partial_checkpoints()

@@ -134,6 +134,25 @@ def test_a_grown_source_is_noticed(source: Path, whole: Path, tmp_path: Path) ->
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.parametrize(("known", "again"), [(4, [1, 3, 4, 5, 6]), (3, [1, 2, 3, 4, 5, 6]), (6, [1, 5, 6])])
+def test_a_grown_source_is_noticed_by_all_that_its_episodes_reach_into(
+    known: int, again: list[int], tmp_path: Path
+) -> None:
+    """An episode of 250 steps begins in checkpoint 1 and fills checkpoints 2 to 5."""
+    source, younger, out = tmp_path / "source", tmp_path / "younger", tmp_path / "out"
+    write_log(source, [50, 250, 60], capacity=50)
+    shutil.copytree(source, younger)
+    for path in (path for k in range(known, 9) for path in log_folder(younger, PONG, 1).glob(f"*_ckpt.{k}.gz")):
+        path.unlink()
+    publish(younger, out)
+    grown = plan(source, out)
+    assert [each.number for each in grown.to_build if each.number <= 6] == again
+    publish_source(grown, ProcessEngine())
+    assert plan(source, out).to_build == []
+    publish(source, tmp_path / "fresh")
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
 def test_a_damaged_file_holds_up_none_but_those_that_need_it(
     source: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from ...format.numbers import describe_numbers
 from ...format.protocol import TIME_LIMIT
 from ...format.provenance import Provenance
 from ..run import Checkpoint, Episode, Run, RunReader
+from .cursors import NumbersCursor
 from .dumps import Link
 from .episodes import EpisodeStream
 from .inferred_log import ASSUMED, InferredLog
@@ -71,6 +72,13 @@ class LoggedRun(Run):
         if last is not None and self.is_partial(last):
             last = self.log.earlier(last)
         return checkpoint == last
+
+    def continued_in_later(self, checkpoint: int) -> int:
+        """Returns the rows of later dumps through the end of the episode that this dump's last row is in."""
+        later = self.log.continued_in(checkpoint)
+        if later is None or self.log.ends_with_terminal(checkpoint):
+            return 0
+        return NumbersCursor(self.log, later).rows_to_terminal()
 
     def remarks(self) -> list[str]:
         """Returns missing and damaged files, missing checkpoints, and laps that were never dumped."""
