@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="check only files, sizes, checksums that need no download, and the card",
+        help="check the card and every file's size and SHA-256, but no rows; downloads no data of the Hub's",
     )
     parser.add_argument(
         "--round-trip",

@@ -13,12 +13,11 @@ import yaml
 from fsspec.utils import glob_translate
 
 from ..builder.errors import UnknownNameError
+from ..builder.format.card_yaml import FAULTS, LOADER, is_outside, split_globs
 from .errors import DatasetError
 
 _FRONT_MATTER = re.compile(rb"\A\s*---[\r\n]+(.*?)[\r\n]+---(?:\r?\n|\Z)", re.DOTALL)
 """The block that `huggingface_hub` treats as a card's YAML."""
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
         raise DatasetError(
             f"{where}: BuilderConfig {config_name!r} not found; the card lists {listed or 'no configs'}"
         )
-    patterns = _patterns(configs[config_name].get("data_files"))
+    patterns = split_globs(configs[config_name].get("data_files"))
     if not patterns:
         raise DatasetError(f"{where}: the card names no files of {config_name}; render it again")
     for pattern in (pattern for of_split in patterns.values() for pattern in of_split):
-        if pattern.startswith("/") or "://" in pattern or "::" in pattern or ".." in pattern.split("/"):
+        if is_outside(pattern):
             raise DatasetError(f"{where}: {config_name} has files outside of its repo: {pattern!r}")
         _check_glob(pattern, f"{where}: {config_name}")
     infos = {str(info.get("config_name")): info for info in _mappings(entries.get("dataset_info"))}
@@ -61,8 +60,8 @@ def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
 def _parse(card: bytes, where: str) -> dict[str, Any]:
     block = _FRONT_MATTER.match(card)
     try:
-        entries = yaml.load(block[1].decode(), _Loader) if block else {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        entries = yaml.load(block[1].decode(), LOADER) if block else {}
+    except FAULTS as error:
         reason = " ".join(str(error).split())[:200]
         raise DatasetError(f"{where}: the card's YAML cannot be read ({reason}); render it again") from None
     return entries if isinstance(entries, dict) else {}
@@ -72,21 +71,6 @@ def _mappings(value: Any) -> list[dict[Any, Any]]:
     """Returns a list of mappings, or a single one as a list, dropping anything else."""
     values = value if isinstance(value, list) else [value]
     return [each for each in values if isinstance(each, dict)]
-
-
-def _patterns(data_files: Any) -> dict[str, list[str]]:
-    """Returns globs by split from any form of the YAML: a glob, several, or a mapping for each split."""
-    if isinstance(data_files, str):
-        return {"train": [data_files]}
-    patterns: dict[str, list[str]] = {}
-    for entry in data_files if isinstance(data_files, list) else []:
-        if isinstance(entry, str):
-            patterns.setdefault("train", []).append(entry)
-        elif isinstance(entry, dict):
-            path = entry.get("path")
-            globs = path if isinstance(path, list) else [path]
-            patterns.setdefault(str(entry.get("split")), []).extend(map(str, globs))
-    return patterns
 
 
 def _check_glob(pattern: str, where: str) -> None:

@@ -239,7 +239,8 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         kept = [record for record in manifest.sources if record.path not in frozenset().union(*lost)]
         return is_same_log(manifest, run) and all(sizes.get(each.path) == each.size for each in kept)
     try:
-        is_last_complete = run.is_last_complete(manifest.checkpoint)
+        number = manifest.checkpoint
+        ends = run.is_partial(number), run.is_last_complete(number)
         ends_there = _ends_where_recorded(manifest, run)
     except UnreachableError:
         raise
@@ -248,7 +249,7 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
     return (
         neighbours == run.neighbours(manifest.checkpoint)
         and is_same_log(manifest, run)
-        and manifest.last_complete == is_last_complete
+        and (manifest.partial, manifest.last_complete) == ends
         and ends_there
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
     )

@@ -8,9 +8,8 @@ import yaml
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from ..errors import OutputError
+from ..format.card_yaml import FAULTS, LOADER
 
-# The same YAML, ten times as fast, where PyYAML was built with libyaml.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _COMMENTS = re.compile(r"(?:^#.*\n)*")
@@ -39,10 +38,10 @@ class FrontMatter:
     def __init__(self, text: str) -> None:
         text = text.rstrip("\n") + "\n" if text.strip() else ""
         try:
-            loader = _LOADER(text)
+            loader = LOADER(text)
             node = loader.get_single_node()
             self._values: dict[str, Any] = loader.construct_document(node) if node else {}
-        except yaml.YAMLError as error:
+        except FAULTS as error:
             raise OutputError(f"README.md: its YAML cannot be read; mend it first ({error})") from None
         if node is not None and not isinstance(node, yaml.MappingNode):
             raise OutputError("README.md: its YAML is not a list of `key: value`; mend it first")

@@ -55,8 +55,10 @@ class FolderReader(RepoReader):
     def fetch(self, path: str) -> Iterator[Path]:
         """Yield the path of the file itself."""
         place = self.folder / path
+        if not place.is_file():  # a pipe would wait for a writer, a device never end
+            raise UnreadableFileError("not a regular file" if place.exists() else "it is gone")
         if not os.access(place, os.R_OK):
-            raise UnreadableFileError("no permission" if place.exists() else "it is gone")
+            raise UnreadableFileError("no permission")
         yield place
 
     def require_answer(self) -> None:
@@ -78,7 +80,8 @@ class FolderReader(RepoReader):
             if below.parts[:1] not in [(top,) for top in DATA_FOLDERS]:
                 folders[:] = [name for name in folders if name[0] != "." or name.endswith(TEMPORARY_SUFFIX)]
             for name in names:
-                yield (below / name).as_posix(), ListedFile((Path(place) / name).stat().st_size)
+                with contextlib.suppress(FileNotFoundError):  # a link to nothing
+                    yield (below / name).as_posix(), ListedFile((Path(place) / name).stat().st_size)
 
 
 def _raise(error: OSError) -> None:

@@ -2,11 +2,12 @@
 
 import contextlib
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
+from datasets.config import REPOYAML_FILENAME
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from ..card.front_matter import FrontMatter, decode_readme
@@ -14,6 +15,7 @@ from ..card.metadata import View, dataset_info_entry, entries, find_views
 from ..card.sections import CardText, Section
 from ..card.text import game_body, origin_kinds
 from ..errors import AtariReplayError, OutputError
+from ..format.card_yaml import is_outside, split_globs
 from ..format.configs import ConfigName, parse_config_name
 from ..format.games import Game
 from ..format.layout import CARD, split_name
@@ -23,6 +25,12 @@ from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..terminal.progress import progress_bar
 from .report import Difference
 from .stock_streams import ending_streams
+
+STANDALONE = REPOYAML_FILENAME
+"""A file from which `datasets` takes what it would otherwise take from the card."""
+
+_OPTIONS = {"config_name", "data_files", "default"}
+"""The options of a config that do not change what `datasets` reads of its files."""
 
 
 class CardCheck:
@@ -63,7 +71,7 @@ class CardCheck:
         try:
             text = decode_readme(self._repo.read(CARD), self._repo.address)
             front, body = FrontMatter.split(text.removeprefix("\ufeff").replace("\r\n", "\n"))
-            names = [entry["config_name"] for entry in entries(front, "configs")]
+            configs = entries(front, "configs")
             infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
             self.notes += self._stale_sections(CardText(body))
         except UnreadableFileError as error:
@@ -73,7 +81,12 @@ class CardCheck:
             message = str(error).removeprefix(f"{self._repo.address}: ").removeprefix(f"{CARD}: ")
             yield Difference(CARD, " ".join(message.split()))
             return
-        self.configs = [name for name in dict.fromkeys(map(str, names)) if self._is_asked_for(name)]
+        names = [str(entry["config_name"]) for entry in configs]
+        self.configs = [name for name in dict.fromkeys(names) if self._is_asked_for(name)]
+        if outside := list(self._find_outside(configs)):
+            yield from outside
+            return
+        yield from self._check_entries(configs)
         for name, view in self._views.items():
             if name not in names and view.config.game not in self._half_known:
                 runs = ", ".join(map(split_name, view.runs))
@@ -82,6 +95,33 @@ class CardCheck:
                     f"found no such config, expected one with {runs}; {_publish(view.config.game)}",
                 )
         yield from self._check_loading(infos, decode)
+
+    def _find_outside(self, configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+        """Yield what would make `datasets` read files that are not of the repo, or a server that it names."""
+        if STANDALONE in self._files:
+            yield Difference(
+                STANDALONE, f"replaces what the {CARD} states for `load_dataset` alone; move it there"
+            )
+        for entry in configs:
+            globs = [glob for of_split in split_globs(entry.get("data_files")).values() for glob in of_split]
+            if there := [glob for glob in (*globs, str(entry.get("data_dir", ""))) if is_outside(glob)]:
+                yield self._wrong_entry(entry, f"found files outside of the repo ({_some(there)})")
+
+    def _check_entries(self, configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+        names = Counter(str(entry["config_name"]) for entry in configs)
+        for entry in configs:
+            name = str(entry["config_name"])
+            if names.pop(name, 1) > 1:
+                yield self._wrong_entry(entry, "found this config more than once, expected once")
+            if name in self._views and (more := entry.keys() - _OPTIONS):
+                options = ", ".join(sorted(map(str, more)))
+                yield self._wrong_entry(entry, f"found {options}, by which `load_dataset` may read less")
+
+    def _wrong_entry(self, entry: Mapping[str, Any], message: str) -> Difference:
+        name = str(entry["config_name"])
+        config = _config_of(name)
+        advice = "mend or remove what its author has written" if config is None else _publish(config.game)
+        return Difference(f"{CARD} ({name})", f"{message}; {advice}")
 
     def _stale_sections(self, text: CardText) -> Iterator[str]:
         for section in text.sections():
@@ -101,7 +141,7 @@ class CardCheck:
 
     def _check_loading(self, infos: Mapping[str, Mapping[str, Any]], decode: bool) -> Iterator[Difference]:
         failures: dict[str, list[str]] = defaultdict(list)
-        with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets():
+        with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets(), ending_streams():
             for name in progress_bar(self.configs, description="configs", unit=" configs"):
                 found: list[Difference] = []
                 try:
@@ -115,9 +155,9 @@ class CardCheck:
                     self._repo.require_answer()
                     failures[f"{type(error).__name__}: {describe_error(error)}"].append(name)
                 yield from found
-        for message, names in failures.items():
+        for message, failed in failures.items():
             yield Difference(
-                f"{CARD} ({', '.join(names)})", f"load_dataset fails ({message}); {_again(names)}"
+                f"{CARD} ({', '.join(failed)})", f"load_dataset fails ({message}); {_again(failed)}"
             )
 
     def _check_config(
@@ -128,14 +168,14 @@ class CardCheck:
             return
         assert builder.config.data_files is not None
         found = {
-            str(split): {self._repo.path_in_repo(str(url)) for url in urls}
+            str(split): [self._repo.path_in_repo(str(url)) for url in urls]
             for split, urls in builder.config.data_files.items()
         }
-        expected = {} if view is None else {split_name(run): {*_paths(view, run)} for run in view.runs}
+        expected = {} if view is None else {split_name(run): [*_paths(view, run)] for run in view.runs}
         wrong = [
             message
             for split in sorted({*found, *expected})
-            for message in self._compare_files(split, found.get(split, set()), expected.get(split, set()))
+            for message in self._compare_files(split, found.get(split, []), expected.get(split, []))
         ]
         # Numbers that belong to other files differ, too.
         if view is not None and not wrong:
@@ -143,14 +183,17 @@ class CardCheck:
         for message in wrong:
             yield Difference(f"{CARD} ({name})", f"{message}; {_publish(config.game)}")
 
-    def _compare_files(self, split: str, found: set[str], expected: set[str]) -> Iterator[str]:
-        there = expected.intersection(self._files)
+    def _compare_files(self, split: str, found: list[str], expected: list[str]) -> Iterator[str]:
+        there = [path for path in expected if path in self._files]
         if not found:
             yield f"found no split {split}, expected one with {_some(sorted(expected))}"
-        elif missing := sorted(there - found):
+        elif missing := sorted({*there} - {*found}):
             yield f"split {split} does not show {_some(missing)}"
-        if more := sorted(found - expected):
+        if more := sorted({*found} - {*expected}):
             yield f"split {split} shows {_some(more)}, of which no manifest tells that it belongs there"
+        elif {*found} == {*there} and found != there:
+            how = "more than once" if len(found) > len(there) else "in another order"
+            yield f"split {split} shows files {how}, expected each once in the order of play"
 
 
 def _paths(view: View, run: int) -> Iterator[str]:
@@ -172,7 +215,6 @@ def _wrong_numbers(view: View, builder: datasets.DatasetBuilder, info: Mapping[s
         yield "found other features than those of the files"
 
 
-@ending_streams()
 def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
     assert builder.config.data_files is not None
     for split in builder.config.data_files:

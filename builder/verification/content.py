@@ -15,9 +15,12 @@ from ..format.features import TableFeatures, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
+from ..shards.settings import file_of
 from ..shards.steps import TABLE_ROWS, Columns, Digests
-from .episodes import check_episodes
+from .episodes import FINAL, check_episodes
 from .manifests import redo
+from .parquet_metadata import metadata_faults
+from .pngs import check_images
 from .report import Difference
 
 FRAMES = "observation"
@@ -64,7 +67,7 @@ def read_episodes_table(path: Path) -> pa.Table:
         OSError: it is damaged; pyarrow's other exceptions may be raised as well.
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        _check_features(file.schema_arrow, episodes_features())
+        _check_schema(file, episodes_features())
         return file.read()
 
 
@@ -95,10 +98,7 @@ class _ContentCheck:
     def read_episodes(self) -> pa.Table | None:
         """Returns the episodes table; None if it cannot be read."""
         record = self._manifest.episodes_table
-        table = self._use(record, read_episodes_table)
-        if table is not None:
-            self._check_rows(record, len(table))
-        return table
+        return self._use(record, lambda path: self._read_episodes(record, path))
 
     def _use(self, record: ParquetRecord, read: Callable[[Path], Result]) -> Result | None:
         """Returns what `read` makes of a file, and checks its SHA-256; None if it cannot be read."""
@@ -119,7 +119,7 @@ class _ContentCheck:
         digests = Digests(self._features)
         blocks: list[Columns] = []
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _check_features(file.schema_arrow, self._features)
+            _check_schema(file, self._features)
             for batch in file.iter_batches(TABLE_ROWS):
                 columns = {name: _values(batch.column(name), name) for name in batch.schema.names}
                 digests.update(columns)
@@ -134,7 +134,33 @@ class _ContentCheck:
         found = digests.hexdigests()
         if wrong := [name for name in found if found[name] != shard.digests.get(name)]:
             self._differ(shard, f"found other values of {', '.join(wrong)} than those that were written")
+        self._check_ranges(shard, numbers)
+        self._check_metadata(shard, path, numbers)
         return numbers
+
+    def _read_episodes(self, record: ParquetRecord, path: Path) -> pa.Table:
+        table = read_episodes_table(path)
+        self._check_rows(record, len(table))
+        columns = {name: table[name] for name in table.column_names if name != FINAL}
+        # Columns with nulls are reported by `check_episodes`.
+        if not any(column.null_count for column in columns.values()):
+            self._check_metadata(record, path, {name: each.to_numpy() for name, each in columns.items()})
+        return table
+
+    def _check_ranges(self, shard: ShardRecord, columns: Columns) -> None:
+        actions = len(self._manifest.find_game().actions)
+        action = columns["action"]
+        self._check_each(shard, action, (action >= 0) & (action < actions), f"action 0 to {actions - 1}")
+        for name in {"reward", "unclipped_reward"} & columns.keys():
+            self._check_each(shard, columns[name], np.isfinite(columns[name]), f"a finite {name}")
+
+    def _check_each(self, shard: ShardRecord, values: np.ndarray, fits: np.ndarray, expected: str) -> None:
+        if len(wrong := np.flatnonzero(~fits)):
+            self._differ(shard, f"row {wrong[0]:,}: found {values[wrong[0]]}, expected {expected}")
+
+    def _check_metadata(self, record: ParquetRecord, path: Path, columns: Columns) -> None:
+        for fault in metadata_faults(path, columns):
+            self._differ(record, fault)
 
     def _check_rows(self, record: ParquetRecord, rows: int) -> None:
         if rows != record.rows:
@@ -144,21 +170,38 @@ class _ContentCheck:
         self._differences.append(Difference(record.path, f"{message}; {redo(self._manifest)}"))
 
 
-def _check_features(schema: pa.Schema, table: TableFeatures) -> None:
-    found, expected = Features.from_arrow_schema(schema), Features.from_arrow_schema(table.arrow_schema)
+def _check_schema(file: pq.ParquetFile, table: TableFeatures) -> None:
+    """Check the columns as `datasets`, as pandas, and as readers without Arrow's metadata see them."""
+    found, expected = (
+        Features.from_arrow_schema(file.schema_arrow),
+        Features.from_arrow_schema(table.arrow_schema),
+    )
     if list(found) != list(expected):
         raise ValueError(f"found the columns {', '.join(found)}, expected {', '.join(expected)}")
     for name in expected:
         if found[name] != expected[name]:
             raise ValueError(f"found {name} as {found[name]}, expected {expected[name]}")
+    if others := file.schema_arrow.metadata.keys() - {b"huggingface"}:
+        names = ", ".join(sorted(name.decode(errors="replace") for name in others))
+        raise ValueError(f"found metadata of {names}, expected that of huggingface alone")
+    with pq.ParquetFile(pa.BufferReader(file_of(table.arrow_schema))) as written:
+        if not file.schema.equals(written.schema):
+            raise ValueError(f"found {_types(file.schema)}, expected {_types(written.schema)}")
+
+
+def _types(schema: pq.ParquetSchema) -> str:
+    columns = map(schema.column, range(len(schema)))
+    return ", ".join(f"{each.path} {each.physical_type} {each.logical_type.type}".lower() for each in columns)
 
 
 def _values(column: pa.Array, name: str) -> np.ndarray:
     if name == FRAMES:
         try:
-            return decode_frames(column)
+            frames = decode_frames(column)
         except AtariReplayError as error:
             raise ValueError(str(error)) from None
+        check_images(column, frames)
+        return frames
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
     return column.to_numpy(zero_copy_only=False)

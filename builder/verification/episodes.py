@@ -10,6 +10,7 @@ from ..format.frames import decode_frames
 from ..format.manifest import Manifest
 from ..shards.steps import Columns
 from .manifests import place_of, redo
+from .pngs import check_images
 from .report import Difference
 
 FINAL = "final_observation"
@@ -108,10 +109,10 @@ class _EpisodesCheck:
         both = self._column("terminated") & self._column("truncated")
         yield from self._compare("complete", self._column("complete") & ended)
         yield from self._compare("truncated", self._column("truncated") & ~both)
-        column = self._table.column(FINAL)
+        images = self._table.column(FINAL).drop_null()
         try:
-            decode_frames(column.drop_null())
-        except AtariReplayError as error:
+            check_images(images, decode_frames(images))
+        except (AtariReplayError, ValueError) as error:
             yield self._differs(f"{FINAL}: {error}")
 
     def summary(self) -> Iterator[Difference]:

@@ -2,14 +2,14 @@
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from ..files import TEMPORARY_SUFFIX
+from ..files import TEMPORARY_SUFFIX, sha256_of
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import GAMES, Game
 from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
-from ..repos.repo_reader import ListedFile
+from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from .manifests import place_of, redo
 from .report import Difference
 
@@ -27,6 +27,37 @@ def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterato
         elif listed.sha256 not in (None, record.sha256):
             yield Difference(
                 record.path, f"found SHA-256 {listed.sha256}, expected {record.sha256}; {redo(manifest)}"
+            )
+
+
+def check_hashes(
+    manifest: Manifest,
+    files: Mapping[str, ListedFile],
+    repo: RepoReader,
+    progress: Callable[[int], object] = lambda size: None,
+) -> Iterator[Difference]:
+    """Check the SHA-256 of all files of the right size whose listing has none, as in a folder.
+
+    Args:
+        manifest: the manifest of the checkpoint.
+        files: the repo's listing.
+        repo: the repo that holds the files.
+        progress: called with the number of bytes read since the last call.
+    """
+    for record in manifest.files():
+        listed = files.get(record.path)
+        if listed is None or listed.size != record.size or listed.sha256 is not None:
+            continue
+        try:
+            with repo.fetch(record.path) as path:
+                found = sha256_of(path)
+        except (UnreadableFileError, OSError) as error:
+            yield Difference(record.path, f"cannot be read ({error}); {redo(manifest)}")
+            continue
+        progress(record.size)
+        if found != record.sha256:
+            yield Difference(
+                record.path, f"found SHA-256 {found}, expected {record.sha256}; {redo(manifest)}"
             )
 
 

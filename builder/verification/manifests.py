@@ -32,6 +32,12 @@ def redo(manifest: Manifest) -> str:
     return f"remove {manifest.id.folder} and publish this checkpoint again"
 
 
+def redo_all(*manifests: Manifest) -> str:
+    """Returns advice on what to do about checkpoints that do not fit together."""
+    folders = ", ".join(manifest.id.folder for manifest in manifests)
+    return f"remove {folders} and publish these checkpoints again from one log"
+
+
 def check_manifest(manifest: Manifest) -> Iterator[Difference]:
     """Check that the counts of one checkpoint agree."""
     rows, steps = manifest.row_counts, manifest.step_counts
@@ -87,15 +93,26 @@ def _check_log(manifests: Sequence[Manifest]) -> Iterator[Difference]:
                 f"is of another log than checkpoint {usual.checkpoint} (found {', '.join(wrong)}); publish "
                 f"the run again from one log",
             )
-    last = [manifest for manifest in manifests if manifest.last_complete]
-    for manifest in last:
-        complete = [other.checkpoint for other in manifests if not other.partial]
-        if manifest.partial or manifest.checkpoint != complete[-1]:
-            yield Difference(
-                place_of(manifest),
-                f"says that it is the last complete checkpoint, but there is checkpoint "
-                f"{complete[-1] if complete else '-'}; publish this checkpoint again",
-            )
+    yield from _check_ends(manifests)
+
+
+def _check_ends(manifests: Sequence[Manifest]) -> Iterator[Difference]:
+    """Check which checkpoints are said to be partial, and which the last complete one."""
+    by_number = {manifest.checkpoint: manifest for manifest in manifests}
+    complete = [manifest.checkpoint for manifest in manifests if not manifest.partial]
+    for manifest in manifests:
+        later = None if manifest.later is None else by_number.get(manifest.later)
+        is_last = manifest.later is None or (later is not None and later.partial)
+        if manifest.partial and manifest.later is not None:
+            wrong = f"is partial, but the log has checkpoint {manifest.later} after it"
+        elif manifest.last_complete and (manifest.partial or manifest.checkpoint != complete[-1]):
+            last = complete[-1] if complete else "-"
+            wrong = f"says that it is the last complete checkpoint, but there is checkpoint {last}"
+        elif is_last and not manifest.partial and not manifest.last_complete:
+            wrong = "does not say that it is the last complete checkpoint, and none comes after it"
+        else:
+            continue
+        yield Difference(place_of(manifest), f"{wrong}; publish this checkpoint again")
 
 
 def _log_facts(manifest: Manifest) -> dict[str, Any]:
@@ -122,7 +139,7 @@ def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
     for manifest in manifests:
         if manifest.step_counts.episodes == 0 and manifest.earlier is not None:
             continue  # belongs wholly to an episode that began before it
-        given, through = 0, manifest
+        given, through, reached = 0, manifest, [manifest]
         is_known = True
         while through.later is not None:
             if through.later not in by_number or through.later <= through.checkpoint:
@@ -130,6 +147,7 @@ def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
                 break
             through = by_number[through.later]
             given += through.step_counts.continued_from_earlier
+            reached.append(through)
             if through.step_counts.episodes:
                 break
         taken = manifest.step_counts.continued_in_later
@@ -137,7 +155,7 @@ def _check_carried(manifests: Sequence[Manifest]) -> Iterator[Difference]:
             yield Difference(
                 place_of(manifest),
                 f"does not fit the checkpoints after it: found {taken:,} steps continued in later files, "
-                f"expected {given:,} by their own counts; publish them again from one log",
+                f"expected {given:,} by their own counts; {redo_all(*reached)}",
             )
 
 
@@ -151,5 +169,5 @@ def _check_sources(manifests: Sequence[Manifest]) -> Iterator[Difference]:
                 yield Difference(
                     place_of(manifest),
                     f"was made from another {source.path} than checkpoint {first.checkpoint}: found SHA-256 "
-                    f"{source.sha256}, expected {sha256}; publish both again from one log",
+                    f"{source.sha256}, expected {sha256}; {redo_all(first, manifest)}",
                 )

@@ -15,10 +15,10 @@ from ..sources.run import Checkpoint, Run, RunReader
 from ..sources.source import Source
 from .content import DAMAGE, read_episodes_table
 from .episodes import differing_columns
-from .manifests import place_of
+from .manifests import place_of, redo
 from .report import Difference
 
-AGAIN = "publish this checkpoint again from this source, or verify it against the one that it was made from"
+OTHERWISE = "or verify it against the source that it was made from"
 
 
 class SourceCheck:
@@ -97,7 +97,7 @@ class SourceCheck:
         with contextlib.suppress(UnreadableFileError, *DAMAGE), self._repo.fetch(path) as place:
             table = read_episodes_table(place)
             if wrong := differing_columns(table, expected):
-                yield Difference(path, f"{', '.join(wrong)} differ from the source; {AGAIN}")
+                yield _differs(manifest, f"{', '.join(wrong)} differ from the source", path)
 
     def _read(self, checkpoint: Checkpoint, rows: EpisodeRows) -> list[tuple[int, dict[str, str]]]:
         """Returns the rows and digests of each shard, as they would be written."""
@@ -126,12 +126,14 @@ def unseen_games(source: Source, games: Collection[Game]) -> Iterator[str]:
 
 def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
     """Returns differences in what a run reports without being read."""
-    number, where = manifest.checkpoint, place_of(manifest)
+    number = manifest.checkpoint
     if number not in run.checkpoints:
         has = describe_numbers(run.checkpoints)
-        return [Difference(where, f"the source has no checkpoint {number} of this run, but {has}; {AGAIN}")]
+        lacks = f"the source has no checkpoint {number} of this run, but {has}"
+        files = f"{manifest.id.folder}, {manifest.episodes_table.path} and {manifest.path}"
+        return [Difference(place_of(manifest), f"{lacks}; remove {files} and render the card, {OTHERWISE}")]
     differences = [
-        Difference(where, f"found {name} {found}, but the source has {expected}; {AGAIN}")
+        _differs(manifest, f"found {name} {found}, but the source has {expected}")
         for name, found, expected in (
             ("capacity", manifest.capacity, run.capacity()),
             ("provenance", manifest.provenance, run.provenance),
@@ -143,18 +145,12 @@ def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
     ]
     sizes: Mapping[str, int | None] = run.file_sizes()
     for record in manifest.sources:
+        made_from = f"was made from {record.path}"
         if record.path not in sizes:
-            differences.append(
-                Difference(where, f"was made from {record.path}, which the source lacks; {AGAIN}")
-            )
-        elif sizes[record.path] not in (None, record.size):
-            differences.append(
-                Difference(
-                    where,
-                    f"was made from {record.path} of {record.size:,} bytes, but the source's has "
-                    f"{sizes[record.path]:,}; {AGAIN}",
-                )
-            )
+            differences.append(_differs(manifest, f"{made_from}, which the source lacks"))
+        elif (size := sizes[record.path]) not in (None, record.size):
+            message = f"{made_from} of {record.size:,} bytes, but the source's has {size:,}"
+            differences.append(_differs(manifest, message))
     return differences
 
 
@@ -164,10 +160,8 @@ def _compare_shards(
     expected: Sequence[tuple[int, Mapping[str, str]]],
 ) -> Iterator[Difference]:
     if [rows for rows, _ in found] != [rows for rows, _ in expected]:
-        yield Difference(
-            place_of(manifest),
-            f"found shards of {_numbers(found)} steps, but the source gives {_numbers(expected)}; {AGAIN}",
-        )
+        message = f"found shards of {_numbers(found)} steps, but the source gives {_numbers(expected)}"
+        yield _differs(manifest, message)
         return
     first: dict[str, int] = {}
     for shard, ((_, ours), (_, theirs)) in enumerate(zip(found, expected, strict=True)):
@@ -176,9 +170,8 @@ def _compare_shards(
                 first.setdefault(column, shard)
     for shard in sorted(set(first.values())):
         columns = [column for column in first if first[column] == shard]
-        yield Difference(
-            manifest.shards[shard].path, f"{', '.join(columns)} differ from the source, first here; {AGAIN}"
-        )
+        message = f"{', '.join(columns)} differ from the source, first here"
+        yield _differs(manifest, message, manifest.shards[shard].path)
 
 
 def _compare_counts(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Difference]:
@@ -187,9 +180,7 @@ def _compare_counts(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Diff
         ("step counts", manifest.step_counts, checkpoint.step_counts),
     ):
         if found != expected:
-            yield Difference(
-                place_of(manifest), f"{name}: found {found}, but the source gives {expected}; {AGAIN}"
-            )
+            yield _differs(manifest, f"{name}: found {found}, but the source gives {expected}")
 
 
 def _compare_sources(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Difference]:
@@ -200,11 +191,15 @@ def _compare_sources(manifest: Manifest, checkpoint: Checkpoint) -> Iterator[Dif
             ours, theirs = (
                 record.sha256 if record else "none" for record in (found.get(path), expected.get(path))
             )
-            yield Difference(
-                place_of(manifest),
-                f"was made from another {path}: found SHA-256 {ours}, but the source's is {theirs}; {AGAIN}",
-            )
+            message = f"was made from another {path}: found SHA-256 {ours}, but the source's is {theirs}"
+            yield _differs(manifest, message)
 
 
 def _numbers(shards: Sequence[tuple[int, Mapping[str, str]]]) -> str:
     return " + ".join(f"{rows:,}" for rows, _ in shards)
+
+
+def _differs(manifest: Manifest, message: str, path: str | None = None) -> Difference:
+    return Difference(
+        path or place_of(manifest), f"{message}; {redo(manifest)} from this source, {OTHERWISE}"
+    )

@@ -15,7 +15,7 @@ from ..sources.source import Source
 from ..terminal.progress import progress_bar
 from .card import CardCheck
 from .content import check_content
-from .listing import check_home, check_listed, find_strays, is_of, own_files
+from .listing import check_hashes, check_home, check_listed, find_strays, is_of, own_files
 from .manifests import check_manifest, check_run, place_of, read_all_manifests
 from .report import CheckedGame, Difference, Verification
 from .source import SourceCheck, unseen_games
@@ -38,7 +38,7 @@ def verify(
         repo: a folder or a repo on the Hub.
         source: the source that it was made from, to be read and compared row by row.
         games: the games to check; None means all that the repo holds.
-        quick: read no tables: files are compared by what their listing shows (size, on the Hub also SHA-256),
+        quick: read no tables: files are compared by their size and SHA-256 (on the Hub those that it lists),
             the source by the sizes of its files.
         home: the game whose place this is, if each game has its own: other games must not be here.
 
@@ -91,15 +91,16 @@ class _Verifier:
     def depth(self) -> str:
         """How thoroughly the files are checked."""
         if self._quick:
-            return "only what listings tell" + (
-                f", also of {self._source.describe()}" if self._source else ""
-            )
+            of_source = f", and the sizes of the files of {self._source.describe()}" if self._source else ""
+            return f"every file's SHA-256{of_source}, but no rows"
         return "every row" + (f", also with {self._source.describe()}" if self._source else "")
 
     def differences(self) -> Iterator[Difference]:
         """Yield the differences of all checks, the quickest first."""
         yield from self._check_manifests()
         yield from self._check_card()
+        if self._quick:
+            yield from self._check_hashes()
         yield from self._check_rows()
 
     def tally(self) -> list[CheckedGame]:
@@ -139,6 +140,12 @@ class _Verifier:
         yield from card.differences(decode=not self._quick)
         self._configs = card.configs
         self.notes += card.notes
+
+    def _check_hashes(self) -> Iterator[Difference]:
+        total = sum(file.size for manifest in self._manifests for file in manifest.files())
+        with progress_bar(description="checksums", unit="B", total=total) as bar:
+            for manifest in self._manifests:
+                yield from check_hashes(manifest, self._files, self._repo, bar.update)
 
     def _check_rows(self) -> Iterator[Difference]:
         steps = sum(manifest.step_counts.steps for manifest in self._manifests)

@@ -142,7 +142,9 @@ def test_a_grown_source_is_noticed_by_all_that_its_episodes_reach_into(
     source, younger, out = tmp_path / "source", tmp_path / "younger", tmp_path / "out"
     write_log(source, [50, 250, 60], capacity=50)
     shutil.copytree(source, younger)
-    for path in (path for k in range(known, 9) for path in log_folder(younger, PONG, 1).glob(f"*_ckpt.{k}.gz")):
+    for path in (
+        path for k in range(known, 9) for path in log_folder(younger, PONG, 1).glob(f"*_ckpt.{k}.gz")
+    ):
         path.unlink()
     publish(younger, out)
     grown = plan(source, out)

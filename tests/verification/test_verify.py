@@ -1,7 +1,6 @@
 """What `verify` proves of a dataset, and what it says of one that is damaged in a single place."""
 
 import hashlib
-import json
 import random
 import shutil
 import subprocess
@@ -10,23 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import crafting
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
-from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-from atari_dqn_replay.builder.repos.repo_folder import read_manifests
-from atari_dqn_replay.builder.shards.steps import Digests
-from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.report import Verification
 from atari_dqn_replay.builder.verification.verify import verify
+from crafting import edit_card, render_card, rewrite, with_pixel, with_value
 from hub_server import HubServer, Request, Response
 from logs import write_log
 
@@ -43,7 +39,8 @@ MANIFEST = "manifests/pong/run_1/checkpoint_00.json"
 REDO = f"remove {FIRST} and publish this checkpoint again"
 BY = "by the episodes and rewards"
 CARD = "publish pong again: that writes its part of the card anew"
-AGAIN = "publish this checkpoint again from this source, or verify it against the one that it was made from"
+OTHERWISE = "or verify it against the source that it was made from"
+AGAIN = f"{REDO} from this source, {OTHERWISE}"
 
 
 def build_from(logs: Path, out: Path, **options: Any) -> Path:
@@ -85,69 +82,7 @@ def differences(folder: Path, logs: Path | None = None, **options: Any) -> list[
 
 
 def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object], path: str = MANIFEST) -> None:
-    place = folder / path
-    record = json.loads(place.read_text())
-    change(record)
-    place.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def rewrite(
-    folder: Path, path: str, change: Callable[[pa.Table], pa.Table], *, digests: bool = False
-) -> None:
-    """Change a Parquet file as a faulty build would: its size, rows and SHA-256 in the manifest are right.
-
-    With `digests`, those in the manifest are right as well.
-    """
-    place = folder / path
-    table = change(pq.read_table(place))
-    write_shard(place, [table], table.schema)
-    content = place.read_bytes()
-    known = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "rows": len(table)}
-    if digests:
-        hashes = Digests(table.column_names)
-        numbers = {name: table[name].to_numpy() for name in table.column_names if name != "observation"}
-        hashes.update({**numbers, "observation": decode_frames(table["observation"])})
-        known["digests"] = hashes.hexdigests()
-
-    def vouch(record: dict[str, Any]) -> None:
-        for file in (*record["shards"], record["episodes_table"]):
-            if file["path"] == path:
-                file |= known
-
-    edit_manifest(folder, vouch)
-    render_card(folder)
-
-
-def render_card(folder: Path) -> None:
-    """Let the card tell of the manifests as they are."""
-    card = folder / "README.md"
-    card.write_text(merge_card(card.read_text(), read_manifests(folder, find_game("pong"))))
-
-
-def with_value(name: str, row: int, value: object) -> Callable[[pa.Table], pa.Table]:
-    """Put one value into a table."""
-
-    def change(table: pa.Table) -> pa.Table:
-        values = table[name].to_pylist()
-        values[row] = value
-        place = table.column_names.index(name)
-        return table.set_column(place, table.field(name), pa.array(values, table.field(name).type))
-
-    return change
-
-
-def with_pixel(table: pa.Table) -> pa.Table:
-    """Change one pixel of one frame."""
-    frames = decode_frames(table["observation"])
-    frames[50, 40, 40] ^= 1
-    return table.set_column(0, table.field("observation"), pa.chunked_array([encode_frames(frames)]))
-
-
-def edit_card(folder: Path, old: str, new: str, count: int = 1) -> None:
-    card = folder / "README.md"
-    text = card.read_text()
-    assert old in text
-    card.write_text(text.replace(old, new, count))
+    crafting.edit_manifest(folder, path, change)
 
 
 # A dataset that is right.
@@ -161,9 +96,9 @@ def test_tells_what_was_checked(built: Path, logs: Path) -> None:
     )
     for source, quick, depth in (
         (logs, False, f"every row, also with {logs}"),
-        (logs, True, f"only what listings tell, also of {logs}"),
+        (logs, True, f"every file's SHA-256, and the sizes of the files of {logs}, but no rows"),
         (None, False, "every row"),
-        (None, True, "only what listings tell"),
+        (None, True, "every file's SHA-256, but no rows"),
     ):
         verification = verified(built, source, quick=quick)
         assert str(verification) == f"{table}all is right: {built} ({depth})"
@@ -490,7 +425,9 @@ def test_what_a_checkpoint_gives_to_its_neighbours(folder: Path) -> None:
     # The episode of 250 steps began in checkpoint 1, and goes through 2 and 3 into 4.
     assert differences(folder) == [
         "manifests/pong/run_1/checkpoint_01.json: does not fit the checkpoints after it: found 211 steps "
-        "continued in later files, expected 201 by their own counts; publish them again from one log"
+        "continued in later files, expected 201 by their own counts; remove data/pong/run_1/checkpoint_01, "
+        "data/pong/run_1/checkpoint_02, data/pong/run_1/checkpoint_03, data/pong/run_1/checkpoint_04 and "
+        "publish these checkpoints again from one log"
     ]
 
 
@@ -700,7 +637,9 @@ def test_a_source_that_lacks_what_was_published(built: Path, logs: Path, tmp_pat
         path.unlink()
     last = "manifests/pong/run_1/checkpoint_05.json"
     told = differences(built, mirror)
-    assert f"{last}: the source has no checkpoint 5 of this run, but 0-4; {AGAIN}" in told
+    files = f"data/pong/run_1/checkpoint_05, episodes/pong/run_1/checkpoint_05.parquet and {last}"
+    advice = f"remove {files} and render the card, {OTHERWISE}"
+    assert f"{last}: the source has no checkpoint 5 of this run, but 0-4; {advice}" in told
     assert not any(each.startswith(f"{FIRST}/") for each in told)
     shutil.rmtree(mirror / "Pong/1")
     (mirror / "Pong/2").mkdir()
@@ -797,7 +736,10 @@ def test_a_repo_on_the_hub_that_is_right(published: HubServer, logs: Path) -> No
     assert (code, text.splitlines()[-1]) == (0, f"all is right: {address} (every row, also with {logs})")
     asked = len(published.requests)
     code, text = verify_on_hub(published, quick="quick")
-    assert (code, text.splitlines()[-1]) == (0, f"all is right: {address} (only what listings tell)")
+    assert (code, text.splitlines()[-1]) == (
+        0,
+        f"all is right: {address} (every file's SHA-256, but no rows)",
+    )
     # No table was read, and nothing but reading was asked for.
     quick = [request for request in list(published.requests)[asked:] if request.path.endswith(".parquet")]
     assert quick == []

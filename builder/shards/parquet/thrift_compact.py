@@ -1,9 +1,10 @@
-"""Changes integers within structs of Thrift's compact protocol, the encoding of Parquet's metadata.
+"""Reads and changes structs of Thrift's compact protocol, the encoding of Parquet's metadata.
 
 Fields that are not named pass through untouched, so unknown fields are no obstacle. The encoding:
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mmap import mmap
 from typing import Any
@@ -30,6 +31,19 @@ def one_by_one(numbers: Iterable[int]) -> Callable[[int], int]:
     """Returns a function that replaces each integer it receives by the next of these."""
     iterator = iter(numbers)
     return lambda _: next(iterator)
+
+
+def read_struct(data: bytes | mmap, start: int = 0) -> tuple[dict[int, Any], int]:
+    """Returns the fields of the struct at `start` by number, and where it ended.
+
+    Values are integers, booleans, floats, bytes, lists, and structs in the same form.
+
+    Raises:
+        IndexError: the data ends within the struct.
+        ValueError: it has a type that Parquet's metadata do not have.
+    """
+    reader = _Reader(data, start)
+    return reader.struct(), reader.position
 
 
 def rewrite(data: bytes | mmap, changes: Changes, start: int = 0) -> tuple[bytes, int]:
@@ -132,6 +146,36 @@ class _Walker:
             self.position += 1 if kind == _BYTE else 8
         elif kind not in (_TRUE, _FALSE):  # the type alone encodes these
             raise ValueError(f"type {kind} at byte {self.position} is none that Parquet's metadata have")
+
+
+class _Reader(_Walker):
+    """A cursor that returns the values that it moves over."""
+
+    def struct(self) -> dict[int, Any]:
+        return {number: self.value(kind) for number, kind in self.fields()}
+
+    def value(self, kind: int) -> Any:
+        if kind in (_TRUE, _FALSE):
+            return kind == _TRUE
+        if kind in (_I16, _I32, _I64):
+            return self.integer()
+        if kind == _STRUCT:
+            return self.struct()
+        if kind in (_LIST, _SET):
+            size, inner = self.list_head()
+            return [self._element(inner) for _ in range(size)]
+        length = self.varint() if kind == _BINARY else {_BYTE: 1, _DOUBLE: 8}.get(kind)
+        if length is None:
+            raise ValueError(f"type {kind} at byte {self.position} is none that Parquet's metadata have")
+        content = self.data[self.position : self.position + length]
+        if len(content) < length:
+            raise IndexError(f"{length:,} bytes at byte {self.position}, beyond the end")
+        self.position += length
+        return struct.unpack("<d", content)[0] if kind == _DOUBLE else content
+
+    def _element(self, kind: int) -> Any:
+        # A boolean in a list is a byte; as a field's value, it is the field's type.
+        return self.value(_BYTE) == bytes([_TRUE]) if kind in (_TRUE, _FALSE) else self.value(kind)
 
 
 class _Rewriter(_Walker):

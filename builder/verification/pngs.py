@@ -1,0 +1,67 @@
+"""The checksums of PNGs, which decoders other than ours compare."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from ..format.frames import HEIGHT, WIDTH, encode_frames
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_AROUND = 12
+"""The bytes of a chunk besides its data: the length, the name and the CRC."""
+
+
+def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None:
+    """Check that any reader of PNGs decodes what ours does.
+
+    Args:
+        column: the images.
+        frames: what they were decoded to, shape (n, 84, 84), uint8.
+
+    Raises:
+        ValueError: an image has a wrong checksum, data after its end, or a path.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    start = 0
+    for chunk in chunks:
+        stop = start + len(chunk)
+        if chunk.field("path").null_count != len(chunk):
+            raise ValueError("an image has a path, expected its bytes alone")
+        images, expected = chunk.field("bytes"), encode_frames(frames[start:stop]).field("bytes")
+        if not images.equals(expected.cast(images.type)):
+            for row in range(len(chunk)):
+                _check_png(images[row].as_py())
+        start = stop
+
+
+def _check_png(png: bytes) -> None:
+    if not png.startswith(_SIGNATURE):
+        raise ValueError("an image does not begin as a PNG does")
+    chunks = list(_chunks(png))
+    names = [name for name, _ in chunks]
+    if names[0] != b"IHDR" or names[-1] != b"IEND" or b"IEND" in names[:-1]:
+        raise ValueError("an image does not begin with IHDR and end with IEND")
+    inflator = zlib.decompressobj()
+    try:
+        pixels = inflator.decompress(b"".join(data for name, data in chunks if name == b"IDAT"))
+    except zlib.error as error:
+        raise ValueError(f"an image's pixels are damaged ({error})") from None
+    if not inflator.eof or inflator.unused_data or len(pixels) != HEIGHT * (1 + WIDTH):
+        raise ValueError("an image's pixels end too early or too late")
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = len(_SIGNATURE)
+    while position < len(png):
+        length = int.from_bytes(png[position : position + 4], "big")
+        end = position + _AROUND + length
+        if end > len(png):
+            raise ValueError("an image ends within a chunk")
+        name, data = png[position + 4 : position + 8], png[position + 8 : end - 4]
+        if struct.unpack(">I", png[end - 4 : end])[0] != zlib.crc32(name + data):
+            raise ValueError(f"an image's chunk {name.decode(errors='replace')} has a wrong checksum")
+        yield name, data
+        position = end
