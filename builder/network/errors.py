@@ -102,21 +102,17 @@ def without_credentials(url: str) -> str:
     """Returns the URL for display: without user, password and query, which may hold signatures."""
     if "://" not in url:
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as `http://[::1`, of which nothing is known to be no credential
+        return f"{url.partition('://')[0]}://…"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def hide_credentials(text: str) -> str:
     """Returns a message of another library for display, without credentials."""
-    return _SECRET.sub(r"\1…", _URL.sub(lambda url: _safe_url(url[0]), text))
-
-
-def _safe_url(url: str) -> str:
-    try:
-        return without_credentials(url)
-    except ValueError:
-        return "…"
+    return _SECRET.sub(r"\1…", _URL.sub(lambda url: without_credentials(url[0]), text))
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

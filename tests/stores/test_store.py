@@ -381,3 +381,11 @@ def test_another_thread_can_end_a_download(tmp_path: Path) -> None:
         with pytest.raises(CancelledError):
             file.read()
         silence.set()
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://me:secret@[", "s3://[::1", "gs://["])
+def test_an_address_that_is_none_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        open_store(url)
+    assert str(refused.value).startswith(f"{url.partition(':')[0]}://")
+    assert "secret" not in str(refused.value)
