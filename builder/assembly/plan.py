@@ -256,12 +256,13 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
 
 
 def _ends_where_recorded(manifest: Manifest, run: Run) -> bool:
-    """Returns whether the last episode has as many steps in later checkpoints as it would have now.
+    """Returns whether the last episode has all the steps in later checkpoints that it would have now.
 
     The neighbours alone do not show this if the episode goes on beyond the next checkpoint. Then it fills
-    that checkpoint, so that for all others no file needs to be read.
+    that checkpoint, so that for all others no file needs to be read. More steps than now are those of a file
+    that is damaged since.
     """
     recorded = manifest.step_counts.continued_in_later
     if manifest.capacity is None or recorded < manifest.capacity:
         return True
-    return recorded == run.continued_in_later(manifest.checkpoint)
+    return recorded >= run.continued_in_later(manifest.checkpoint)
