@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from atari_dqn_replay.builder.format.games import GAMES, Game, find_game
     from atari_dqn_replay.builder.publishing.download import download
     from atari_dqn_replay.interop.export.export import export
+    from atari_dqn_replay.replay_reader.aligned_actions import align_actions
     from atari_dqn_replay.replay_reader.episode_filter import EpisodeFilter
     from atari_dqn_replay.replay_reader.episode_reader import Episodes
     from atari_dqn_replay.replay_reader.mixture import Mixture
@@ -42,6 +43,7 @@ __all__ = [
     "ReplayDataset",
     "Sequences",
     "Transitions",
+    "align_actions",
     "by_file_number",
     "decode_frames",
     "download",
@@ -62,6 +64,7 @@ _MODULES = {
     "ReplayDataset": "replay_reader.replay_dataset",
     "Sequences": "replay_reader.sequences",
     "Transitions": "replay_reader.transitions",
+    "align_actions": "replay_reader.aligned_actions",
     "by_file_number": "builder.format.configs",
     "decode_frames": "builder.format.frames",
     "download": "builder.publishing.download",

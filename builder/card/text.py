@@ -78,7 +78,19 @@ def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | 
         episodes_config=f"{config.rpartition('-')[0]}-{EPISODES}",
         split=split,
         folder=folder,
+        several=_several(front, games),
     )
+
+
+def _several(front: FrontMatter, games: Sequence[GameSummary]) -> list[tuple[str, str]]:
+    """Returns the configs and splits of two games' steps; none if there are no two games."""
+    found = []
+    data_files = {entry["config_name"]: entry.get("data_files") for entry in entries(front, "configs")}
+    for config in (str(ConfigName(game.game, "full")) for game in games):
+        match data_files.get(config):
+            case [{"split": str(split)}, *_]:
+                found.append((config, split))
+    return found[:2] if len(found) > 1 else []
 
 
 def _example(front: FrontMatter, games: Sequence[GameSummary]) -> tuple[str, str, str]:

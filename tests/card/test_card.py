@@ -291,6 +291,8 @@ def test_the_examples_of_the_card_run(repo: Path) -> None:
     assert len(list(names["one_checkpoint"])) == 20
     assert [row["step"] for row in names["rewarded"]] == [4, 9, 4, 9]
     assert len(names["states"]) == names["best"]["length"] == EPISODE_STEPS
+    assert names["together"].features["action"].names == names["ALE"]
+    assert {row["action"] for row in names["together"].take(20)} <= set(range(18))
 
 
 def test_the_stacking_example_stacks_within_an_episode(repo: Path) -> None:
