@@ -62,11 +62,12 @@ class Plan:
         total = (
             f"{len(self.to_build)} checkpoints to build, {rows:,} rows; {prepared}{len(self.done)} are done"
         )
-        problems = [
-            *map(str, self.unreadable),
-            *(loss for run in self.runs.values() for loss in run.losses()),
-        ]
-        return "\n".join([*lines, *(f"cannot read: {problem}" for problem in problems), total])
+        return "\n".join([*lines, *self.problems(), total])
+
+    def problems(self) -> list[str]:
+        """Returns a line for each run, and each file, that cannot be read."""
+        losses = (loss for run in self.runs.values() for loss in run.losses())
+        return [f"cannot read: {problem}" for problem in (*self.unreadable, *losses)]
 
     def _lines(self) -> Iterable[str]:
         """Yield a line for each run of which something must be built."""
