@@ -11,6 +11,7 @@ from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
 from ..format.numbers import describe_numbers
+from ..publishing.publish import check_card
 from ..publishing.published_manifests import published_manifests
 from ..repos.destination import Destination, Snapshot
 from ..sources.run import Run
@@ -117,6 +118,7 @@ def make_plan(
         destination.check()
         of_place = [game for game in games if destinations[game] is destination]
         snapshot = destination.snapshot(of_place)
+        check_card(snapshot, destination)
         manifests = published_manifests(snapshot, destination)
         plan.published += manifests
         for game in of_place:

@@ -5,12 +5,15 @@ from collections.abc import Collection
 from typing import Any
 
 import yaml
-from huggingface_hub.repocard import REGEX_YAML_BLOCK
+from huggingface_hub.repocard import REGEX_YAML_BLOCK, DatasetCard
 
 from ..errors import OutputError
 from ..format.card_yaml import FAULTS, LOADER
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_END_OF_DOCUMENT = re.compile(r"^\.\.\.(?:[ \t].*)?\n(?=(?:[ \t]*(?:#.*)?\n)*\Z)", re.MULTILINE)
+"""The line `...`, which may end a document: no key may follow it."""
 
 _COMMENTS = re.compile(r"(?:^#.*\n)*")
 _COMMENTS_AT_END = re.compile(r"(?:^#.*\n)*\Z", re.MULTILINE)
@@ -28,6 +31,21 @@ def decode_readme(content: bytes, where: str) -> str:
         raise OutputError(f"{where}: its README.md is not UTF-8 text; mend it first") from None
 
 
+def check_readme(readme: str, where: str) -> None:
+    """Check a README with the parser through which `datasets` reads it; it reads less than libyaml does.
+
+    Raises:
+        OutputError: the parser does not read it.
+    """
+    try:
+        DatasetCard(readme)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(
+            f"{where}: README.md: `datasets` cannot read its YAML ({reason}); mend it first"
+        ) from None
+
+
 class FrontMatter:
     """A YAML mapping that remembers each key's text; comments above a key belong to it.
 
@@ -36,7 +54,7 @@ class FrontMatter:
     """
 
     def __init__(self, text: str) -> None:
-        text = text.rstrip("\n") + "\n" if text.strip() else ""
+        text = _END_OF_DOCUMENT.sub("", text.rstrip("\n") + "\n") if text.strip() else ""
         try:
             loader = LOADER(text)
             node = loader.get_single_node()

@@ -17,6 +17,7 @@ from ..repos.outgoing_file import OutgoingFile
 from ..repos.place import Place
 from ..repos.repo_folder import manifests_first
 from .carry_out import Publication, carry_out
+from .publish import card_file
 from .published_manifests import published_manifests
 
 REMOVALS = 1000
@@ -224,4 +225,4 @@ def _render(
     text = None if present is None else decode_readme(present, destination.address)
     name = destination.name_on_hub
     card = render_card(text, games, manifests, license=license, repo_id=name).encode()
-    return None if card == present else OutgoingFile.of_bytes(CARD, card)
+    return None if card == present else card_file(card, destination.address)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..card.card import games_on_card, merge_card
-from ..card.front_matter import decode_readme
+from ..card.front_matter import check_readme, decode_readme
 from ..card.licenses import check_license
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
@@ -156,9 +156,34 @@ def plan_change(
     return Change(
         summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",
         checkpoints=tuple(each for each in changes if each.is_needed),
-        card=None if card == present else OutgoingFile.of_bytes(CARD, card),
-        interim_card=None if interim is None or interim == present else OutgoingFile.of_bytes(CARD, interim),
+        card=None if card == present else card_file(card, destination.address),
+        interim_card=None
+        if interim is None or interim == present
+        else card_file(interim, destination.address),
     )
+
+
+def check_card(snapshot: Snapshot, destination: Destination) -> None:
+    """Reject a destination whose card cannot be brought up to date, before anything is made for it.
+
+    Raises:
+        OutputError: the card's YAML or its marks are damaged.
+    """
+    card = snapshot.read(CARD)
+    if card is not None:
+        text = decode_readme(card, destination.address)
+        games_on_card(text)
+        check_readme(text, destination.address)
+
+
+def card_file(card: bytes, where: str) -> OutgoingFile:
+    """Returns the card as a file to write, after checking that `datasets` can read it.
+
+    Raises:
+        OutputError: it cannot, because of what people have written there.
+    """
+    check_readme(card.decode(), where)
+    return OutgoingFile.of_bytes(CARD, card)
 
 
 def _games(checkpoints: Sequence[BuiltCheckpoint]) -> list[Game]:
