@@ -24,6 +24,8 @@ COMMANDS = (
     "render",
     "render-episode",
     "explore",
+    "train",
+    "evaluate",
 )
 """In the order in which `--help` lists them. Each is a file of this folder; see `Command`."""
 

@@ -1,28 +1,17 @@
 """Makes a picture that moves of an episode: a video, or an animated image that keeps every pixel."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..builder.errors import AtariReplayError, OutputError
-from ..builder.files import replacing
+from ..builder.animation import FRAMES_PER_SECOND, check_animation, write_animation
+from ..builder.errors import AtariReplayError
 from ..builder.format.configs import ConfigName
 from ..builder.format.games import find_game
 from ..builder.format.layout import split_name
 from ..replay_reader.catalog import Catalog, open_catalog
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-FRAMES_PER_SECOND = 15.0
-"""The game's own speed: 60 frames a second, of which an agent sees every fourth."""
-FASTEST = 1000
-LARGEST = 32
-"""Times that pixels can be enlarged: to 2,688 × 2,688 pixels."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +69,11 @@ def render_episode(
     Raises:
         AtariReplayError: there is no such episode or format, or what makes videos is not installed.
     """
-    write = _WRITERS.get(out.suffix.lower())
-    if write is None:
-        raise OutputError(f"{out}: name a file that ends in {', '.join(_WRITERS)}")
-    if not 0 < frames_per_second <= FASTEST or not 1 <= (scale or 1) <= LARGEST:
-        raise OutputError(
-            f"frames per second must be above 0 and at most {FASTEST}, and the scale from 1 to {LARGEST}"
-        )
-    if out.is_dir():
-        raise OutputError(f"{out}: is a folder; name a file")
+    check_animation(out, frames_per_second, scale)
     config = ConfigName(find_game(wanted.game), "full")
     catalog = open_catalog(dataset, str(config), split_name(wanted.run), revision=revision)
     entry = _find(catalog, wanted)
-    frames = _read(catalog, entry, scale or (4 if out.suffix.lower() == ".mp4" else 1))
-    with replacing(out) as temporary:
-        write(temporary, frames, frames_per_second)
+    write_animation(out, _read(catalog, entry), frames_per_second, scale)
     found = WantedEpisode(
         config.game.name, wanted.run, checkpoint=int(entry["checkpoint"]), episode=int(entry["episode"])
     )
@@ -127,67 +106,9 @@ def _find(catalog: Catalog, wanted: WantedEpisode) -> np.void:
     return last[np.argmax(last["return"])]
 
 
-def _read(catalog: Catalog, entry: np.void, scale: int) -> Iterator[np.ndarray]:
-    """The episode's frames, each of shape (84 · scale, 84 · scale), uint8."""
+def _read(catalog: Catalog, entry: np.void) -> Iterator[np.ndarray]:
+    """The episode's frames, each of shape (84, 84), uint8."""
     first = int(entry["first_row"])
     shard = catalog.shards[int(entry["shard"])]
     for piece in shard.read_pieces(first, first + int(entry["length"]), ("observation",)):
-        for frame in piece["observation"]:
-            yield frame.repeat(scale, 0).repeat(scale, 1)
-
-
-def _write_gif(path: Path, frames: Iterator[np.ndarray], frames_per_second: float) -> None:
-    duration = 10 * max(2, round(100 / frames_per_second))  # players take less for 100
-    _save(path, frames, "GIF", duration=duration, optimize=False)
-
-
-def _write_webp(path: Path, frames: Iterator[np.ndarray], frames_per_second: float) -> None:
-    _save(path, frames, "WEBP", duration=max(1, round(1000 / frames_per_second)), lossless=True, exact=True)
-
-
-def _save(path: Path, frames: Iterator[np.ndarray], form: str, **options: object) -> None:
-    images = map(_image, frames)
-    next(images).save(path, form, save_all=True, append_images=images, loop=0, **options)
-
-
-def _image(frame: np.ndarray) -> "Image":
-    from PIL import Image
-
-    return Image.fromarray(frame)
-
-
-def _write_mp4(path: Path, frames: Iterator[np.ndarray], frames_per_second: float) -> None:
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        raise AtariReplayError(
-            "videos need imageio-ffmpeg: pip install 'atari-dqn-replay[video]'; "
-            "images (.gif, .webp) need nothing more"
-        ) from None
-    first = next(frames)
-    height, width = first.shape
-    write_frames: Any = imageio_ffmpeg.write_frames
-    writer = write_frames(
-        str(path),
-        (width, height),
-        pix_fmt_in="gray",
-        fps=frames_per_second,
-        quality=None,
-        macro_block_size=2,
-        output_params=["-crf", "12", "-f", "mp4", "-movflags", "+faststart"],
-    )
-    try:
-        writer.send(None)
-        for frame in itertools.chain([first], frames):
-            writer.send(np.ascontiguousarray(frame))
-    except OSError as error:
-        raise OutputError(f"{path}: ffmpeg failed ({error})") from None
-    finally:
-        writer.close()
-
-
-_WRITERS: dict[str, Callable[[Path, Iterator[np.ndarray], float], None]] = {
-    ".mp4": _write_mp4,
-    ".gif": _write_gif,
-    ".webp": _write_webp,
-}
+        yield from piece["observation"]

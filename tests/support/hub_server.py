@@ -287,10 +287,11 @@ class HubServer:
                 403, f'You don\'t have the rights to create a dataset under the namespace "{owner}"'
             )
         kind = wanted.get("type")
-        if kind not in ("dataset", "space"):
-            raise RefusalError(400, "only dataset repos and Spaces are served here")
+        if kind not in (None, "model", "dataset", "space"):
+            raise RefusalError(400, "only repos of models, datasets and Spaces are served here")
         repo_id = f"{owner}/{wanted['name']}"
-        url = {"url": f"{self.url}/{kind}s/{repo_id}", "name": repo_id}
+        of_kind = f"{kind}s/" if kind in ("dataset", "space") else ""
+        url = {"url": f"{self.url}/{of_kind}{repo_id}", "name": repo_id}
         with self.lock:
             if repo_id in self.repos:
                 return Response(409, {"error": f"You already created this {kind} repo", **url})
@@ -564,7 +565,8 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
 
 
 _REPO = r"([^/]+/[^/]+)"
-_API = rf"/api/(?:datasets|spaces)/{_REPO}"
+_API = rf"/api/(?:datasets|models|spaces)/{_REPO}"
+_PAGE = rf"/(?:(?:datasets|spaces)/)?{_REPO}"
 _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
     (method, re.compile(pattern), route)
     for method, pattern, route in [
@@ -578,7 +580,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
         ("POST", rf"{_API}/branch/([^/]+)", HubServer._create_branch),
         ("DELETE", rf"{_API}/branch/([^/]+)", HubServer._delete_branch),
         ("POST", rf"{_API}/preupload/([^/]+)", HubServer._preupload),
-        ("POST", rf"/(?:datasets|spaces)/{_REPO}\.git/info/lfs/objects/batch", HubServer._lfs_batch),
+        ("POST", rf"{_PAGE}\.git/info/lfs/objects/batch", HubServer._lfs_batch),
         ("PUT", r"/lfs/([0-9a-f]{64})", HubServer._receive),
         ("POST", r"/lfs/([0-9a-f]{64})/verify", HubServer._lfs_verify),
         ("POST", rf"{_API}/commit/([^/]+)", HubServer._commit),
@@ -586,8 +588,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Response]]] = [
         ("GET", rf"{_API}/tree/([^/]+)", HubServer._tree),
         ("GET", rf"{_API}/tree/([^/]+)/(.+)", HubServer._tree),
         ("POST", rf"{_API}/paths-info/([^/]+)", HubServer._paths_info),
-        ("GET", rf"/(?:datasets|spaces)/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
-        ("HEAD", rf"/(?:datasets|spaces)/{_REPO}/resolve/([^/]+)/(.+)", HubServer._resolve),
+        ("GET", rf"{_PAGE}/resolve/([^/]+)/(.+)", HubServer._resolve),
+        ("HEAD", rf"{_PAGE}/resolve/([^/]+)/(.+)", HubServer._resolve),
     ]
 ]
 

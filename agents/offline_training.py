@@ -1,0 +1,306 @@
+"""Training from fixed replay, as batch_rl's `FixedReplayRunner` does it: learn, evaluate, and again."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..builder.files import writing_alone
+from ..builder.format.configs import parse_config_name
+from ..builder.format.games import Game
+from ..builder.format.protocol import TIME_LIMIT
+from ..builder.terminal.progress import progress_bar
+from ..replay_reader.episode_filter import EpisodeFilter
+from ..replay_reader.replay_dataset import ReplayDataset
+from ..replay_reader.selection import Selection
+from .agents import new_agent
+from .devices import explaining_full_memory, find_device
+from .errors import AgentError
+from .evaluation import EvaluationProtocol, evaluate
+from .hyperparameters import Hyperparameters
+from .run_folder import RunFolder, RunRecord
+from .run_log import RunLog, read_log
+from .training_batches import TrainingBatches
+
+LOG_EVERY = 1_000
+"""Updates between two records of the log."""
+
+SAVE_EVERY = 300.0
+"""Seconds of learning between two checkpoints; one more is saved before and after each evaluation."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What is trained, on what, and for how long; iterations are batch_rl's by default."""
+
+    agent: str
+    hyperparameters: Hyperparameters
+    dataset: str
+    config: str
+    split: str
+    out: Path
+    iterations: int = 200
+    updates_per_iteration: int = 62_500
+    evaluation_steps: int = 125_000
+    """Agent steps of each evaluation, played in full episodes."""
+    time_limit: int = TIME_LIMIT
+    seed: int = 0
+    episodes: EpisodeFilter | None = None
+    revision: str | None = None
+    cache_dir: Path | None = None
+    """Where prepared frames are kept; None is the Hugging Face cache, as of `ReplayDataset`."""
+    device: str | None = None
+    """None stands for a GPU if there is one, else the CPU."""
+    mixed_precision: bool = False
+    compile: bool = False
+    environments: int = 8
+
+    @property
+    def game(self) -> Game:
+        """The game whose transitions are learned from."""
+        return parse_config_name(self.config).game
+
+    def selection(self) -> Selection:
+        """Returns what of the dataset is learned from."""
+        return Selection(self.dataset, self.config, self.split, self.episodes, self.revision, None)
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            AgentError: one of them is too small.
+        """
+        for name in ("iterations", "updates_per_iteration", "evaluation_steps", "time_limit", "environments"):
+            if getattr(self, name) < 1:
+                raise AgentError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        if self.seed < 0:
+            raise AgentError(f"seed is {self.seed}: expected 0 or more")
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a training would do."""
+
+    settings: TrainingSettings
+    transitions: int
+    mean_return: float
+    episodes: int
+
+    def __str__(self) -> str:
+        settings = self.settings
+        total = settings.iterations * settings.updates_per_iteration
+        passes = total * settings.hyperparameters.batch_size / self.transitions
+        return (
+            f"would train {settings.agent} (network {settings.hyperparameters.network}) in {settings.out}:\n"
+            f"  data: {self.transitions:,} transitions in {self.episodes:,} episodes of {settings.config}, "
+            f"{settings.split}, mean return {self.mean_return:.1f}\n"
+            f"  {settings.iterations:,} iterations of {settings.updates_per_iteration:,} updates, "
+            f"{total:,} in all: {passes:,.1f} passes over the data\n"
+            f"  an evaluation of {settings.evaluation_steps:,} steps after each"
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that came to its end."""
+
+    folder: Path
+    evaluations: list[dict[str, Any]]
+    """The log's records of the evaluations."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"iteration {record['iteration']}: mean return {record['mean_return']:.1f} over "
+            f"{len(record['returns'])} episodes"
+            for record in self.evaluations[-10:]
+        ]
+        return "\n".join([f"{self.folder}: {len(self.evaluations)} iterations", *lines])
+
+
+def plan_training(settings: TrainingSettings) -> TrainingPlan:
+    """Returns what `train` would do; reads the episodes table only.
+
+    Raises:
+        AtariReplayError: the dataset or what is asked of it does not exist, or a number is too small.
+    """
+    settings.check()
+    catalog = settings.selection().open()
+    episodes = catalog.episodes
+    return TrainingPlan(
+        settings, int(episodes["length"].sum()), float(episodes["return"].mean()), len(episodes)
+    )
+
+
+def train(settings: TrainingSettings) -> Trained:
+    """Train an agent from a dataset, or go on with a training that was stopped.
+
+    Each iteration is `updates_per_iteration` updates and an evaluation. On a CPU, with the same number of
+    threads, a training that was killed and run again ends with the same bits as one that was not.
+
+    Raises:
+        AtariReplayError: the dataset, config, split, agent or device does not exist; the folder holds another
+            run; or a number is too small.
+    """
+    settings.check()
+    with explaining_full_memory(), writing_alone(settings.out, "or choose another --out"):
+        return _Training(settings).run()
+
+
+class _Training:
+    """One process's part of a training: from the last checkpoint to the end."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings = settings
+        device = find_device(settings.device)
+        self.data = self._open_data()
+        self.folder = RunFolder(settings.out)
+        self.folder.begin(self._record())
+        self.agent = new_agent(
+            settings.agent,
+            len(self.data.action_names),
+            settings.hyperparameters,
+            seed=settings.seed,
+            device=device,
+            mixed_precision=settings.mixed_precision,
+            compile=settings.compile,
+        )
+        self.evaluated = 0
+        """The number of iterations that have been evaluated."""
+        state = self.folder.load()
+        if state is not None:
+            try:
+                self.agent.load_state_dict(state["agent"])
+                self.evaluated = int(state["evaluated"])
+            except (KeyError, AgentError) as error:
+                raise AgentError(
+                    f"{self.folder.checkpoint}: {error}; remove it to train from the beginning"
+                ) from None
+        self.saved = time.monotonic()
+
+    def run(self) -> Trained:
+        """Train and evaluate until all iterations are done."""
+        settings, agent = self.settings, self.agent
+        total = settings.iterations * settings.updates_per_iteration
+        self.log = RunLog(
+            self.folder.log, self.folder.tensorboard, keep=self._is_before_checkpoint, update=agent.updates
+        )
+        self.batches = TrainingBatches(
+            self.data,
+            settings.hyperparameters.batch_size,
+            seed=settings.seed,
+            device=agent.device,
+            first=agent.updates,
+        )
+        try:
+            with progress_bar(
+                description=f"train {settings.agent}", unit="update", total=total, initial=agent.updates
+            ) as bar:
+                while self.evaluated < settings.iterations:
+                    end = (self.evaluated + 1) * settings.updates_per_iteration
+                    while agent.updates < end:
+                        bar.update(self._learn(min(end, agent.updates + LOG_EVERY)))
+                    self._save()
+                    self._evaluate()
+                    self._save()
+        finally:
+            self.batches.close()
+            self.log.close()
+        kept = [record for record in read_log(self.folder.log) if record["kind"] == "evaluation"]
+        return Trained(self.folder.path, kept)
+
+    def _learn(self, end: int) -> int:
+        """Learn up to update `end`, log it, and return the number of updates."""
+        count, began, waited = end - self.agent.updates, time.perf_counter(), self.batches.waited
+        sums: dict[str, Any] = {"loss": 0.0, "value": 0.0}
+        for _ in range(count):
+            for name, value in self.agent.update(self.batches.take()).items():
+                sums[name] = sums[name] + value  # a tensor: reading it would wait for the GPU
+        means = {name: float(total) / count for name, total in sums.items()}
+        seconds = time.perf_counter() - began
+        speed = {
+            "updates_per_second": count / seconds,
+            "data_wait_share": (self.batches.waited - waited) / seconds,
+        }
+        self._check_finite(means["loss"])
+        scalars = {f"training/{name}": value for name, value in {**means, **speed}.items()}
+        self.log.write({"kind": "training", "update": end, **means, **speed}, scalars)
+        if time.monotonic() - self.saved > SAVE_EVERY:
+            self._save()
+        return count
+
+    def _evaluate(self) -> None:
+        settings = self.settings
+        began = time.perf_counter()
+        played = evaluate(
+            self.agent.act,
+            settings.game,
+            seed=[settings.seed, self.evaluated],
+            protocol=EvaluationProtocol(time_limit=settings.time_limit, environments=settings.environments),
+            steps=settings.evaluation_steps,
+        )
+        returns = [episode.total_return for episode in played]
+        steps = sum(episode.length for episode in played)
+        record = {
+            "kind": "evaluation",
+            "iteration": self.evaluated,
+            "update": self.agent.updates,
+            "mean_return": float(np.mean(returns)),
+            "returns": returns,
+            "lengths": [episode.length for episode in played],
+            "steps_per_second": steps / (time.perf_counter() - began),
+        }
+        scalars = {"Eval/AverageReturns": record["mean_return"], "Eval/NumEpisodes": float(len(returns))}
+        self.log.write(record, scalars)  # the scalars' names are batch_rl's
+        self.evaluated += 1
+
+    def _save(self) -> None:
+        self.folder.save({"agent": self.agent.state_dict(), "evaluated": self.evaluated})
+        self.saved = time.monotonic()
+
+    def _is_before_checkpoint(self, record: dict[str, Any]) -> bool:
+        if record["kind"] == "evaluation":
+            return record["iteration"] < self.evaluated
+        return record["update"] <= self.agent.updates
+
+    def _check_finite(self, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise AgentError(
+                f"{self.folder.path}: the loss is {loss} at update {self.agent.updates:,}: the agent has "
+                f"diverged; a lower --learning-rate helps"
+            )
+
+    def _open_data(self) -> ReplayDataset:
+        settings = self.settings
+        hyperparameters = settings.hyperparameters
+        return ReplayDataset(
+            settings.dataset,
+            settings.config,
+            settings.split,
+            n_step=hyperparameters.n_step,
+            gamma=hyperparameters.discount,
+            episodes=settings.episodes,
+            cache_dir=settings.cache_dir,
+            revision=settings.revision,
+        )
+
+    def _record(self) -> RunRecord:
+        settings = self.settings
+        chosen = asdict(settings.episodes) if settings.episodes is not None else {}
+        return RunRecord(
+            agent=settings.agent,
+            game=settings.game.name,
+            actions=list(self.data.action_names),
+            hyperparameters=settings.hyperparameters,
+            dataset=settings.dataset,
+            config=settings.config,
+            split=settings.split,
+            episodes={name: value for name, value in chosen.items() if value is not None},
+            transitions=len(self.data),
+            updates_per_iteration=settings.updates_per_iteration,
+            evaluation_steps=settings.evaluation_steps,
+            time_limit=settings.time_limit,
+            seed=settings.seed,
+            mixed_precision=settings.mixed_precision,
+        )

@@ -1,0 +1,149 @@
+"""The folder of a run: what was trained and how, its log, and the checkpoint from which it goes on."""
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, field
+
+from ..builder.errors import AtariReplayError, OutputError
+from ..builder.files import read_small, replacing
+from ..builder.format.records import Count, Record, read_record, to_json
+from .errors import AgentError
+from .hyperparameters import Hyperparameters
+
+FORMAT = 1
+"""Increases when the folder's form changes."""
+
+RECORD = "run.json"
+LOG = "log.jsonl"
+CHECKPOINT = "checkpoint.pt"
+
+Text = Annotated[str, Meta(max_length=1000)]
+
+
+class RunRecord(Record, frozen=True, kw_only=True):
+    """All that a run's result depends on: what learns, from what, and how."""
+
+    format: int = FORMAT
+    agent: Text
+    game: Text
+    actions: Annotated[list[Text], Meta(min_length=1, max_length=18)]
+    """The names of the actions, by their numbers."""
+    hyperparameters: Hyperparameters
+    dataset: Text
+    config: Text
+    split: Text
+    episodes: dict[str, Any] = field(default_factory=dict)
+    """The conditions on the episodes that are learned from; none for all."""
+    transitions: Count
+    """The transitions that are learned from."""
+    updates_per_iteration: Count
+    evaluation_steps: Count
+    time_limit: Count
+    """Agent steps after which an episode of an evaluation is cut off."""
+    seed: Count
+    mixed_precision: bool = False
+
+
+class RunFolder:
+    """A run's folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / LOG
+        self.checkpoint = path / CHECKPOINT
+        self.tensorboard = path / "tensorboard"
+
+    def read(self) -> RunRecord:
+        """Returns the run's record.
+
+        Raises:
+            AgentError: there is none, or it is not one of this version.
+        """
+        path = self.path / RECORD
+        try:
+            content = read_small(path)
+        except FileNotFoundError:
+            raise AgentError(
+                f"{self.path}: no {RECORD} there; expected the folder that `train --out` made"
+            ) from None
+        except OSError as error:
+            raise AgentError(f"{path}: cannot be read: {error.strerror}") from None
+        try:
+            found = msgspec.json.decode(content)
+            found = found.get("format") if isinstance(found, dict) else None
+            if found != FORMAT:
+                raise AgentError(f"{path}: a run of format {found}; this version reads format {FORMAT}")
+            record = read_record(content, RunRecord)
+            record.hyperparameters.check()
+            return record
+        except (ValueError, msgspec.MsgspecError) as error:
+            if isinstance(error, AtariReplayError):
+                raise
+            raise AgentError(f"{path}: not a run's record ({error}); restore it, or train anew") from None
+
+    def begin(self, record: RunRecord) -> None:
+        """Write the record of a new run, or check that the run that is there is the same.
+
+        Raises:
+            OutputError: the folder holds something else.
+        """
+        if (self.path / RECORD).exists():
+            there = self.read()
+            differing = _differences(there, record)
+            if differing:
+                raise OutputError(
+                    f"{self.path} holds a run with other settings ({', '.join(differing)}): "
+                    f"choose another --out, or remove it"
+                )
+            return
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise OutputError(f"{self.path} holds something that is not a run: choose another --out")
+        with replacing(self.path / RECORD) as path:
+            path.write_text(to_json(record), encoding="utf-8")
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint by this state, of tensors, numbers, texts, lists and dicts."""
+        import torch
+
+        with replacing(self.checkpoint) as path:
+            torch.save({"format": FORMAT, **state}, path)
+
+    def load(self) -> dict[str, Any] | None:
+        """Returns the checkpoint's state on the CPU; None if there is none yet.
+
+        Nothing is unpickled but tensors and plain values.
+
+        Raises:
+            AgentError: the file is damaged, or holds something else.
+        """
+        import torch
+
+        if not self.checkpoint.exists():
+            return None
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise AgentError(
+                f"{self.checkpoint}: not a checkpoint ({reason}); restore it, or remove it to train from the "
+                f"beginning"
+            ) from None
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            raise AgentError(f"{self.checkpoint}: not a checkpoint of format {FORMAT}; train anew")
+        return state
+
+
+def _differences(there: RunRecord, wanted: RunRecord) -> list[str]:
+    """Returns the names of the settings that differ."""
+    names = [name for name in RunRecord.__struct_fields__ if name != "hyperparameters"]
+    differing = [name for name in names if getattr(there, name) != getattr(wanted, name)]
+    values, others = asdict(there.hyperparameters), asdict(wanted.hyperparameters)
+    return differing + [name for name in values if values[name] != others[name]]

@@ -1,0 +1,65 @@
+"""The log of a run: a line of JSON for each record, and the same numbers for TensorBoard."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..builder.files import replacing
+from .devices import INSTALL
+from .errors import AgentError
+
+
+class RunLog:
+    """Appends to a run's log and to its TensorBoard files.
+
+    What a killed run logged after its last checkpoint is removed, as it is logged again.
+
+    Args:
+        path: the file of JSON lines.
+        tensorboard: the folder of TensorBoard's files.
+        keep: whether a record of the killed run stays.
+        update: the number of updates at the last checkpoint.
+
+    Raises:
+        AgentError: tensorboardX is not installed.
+    """
+
+    def __init__(
+        self, path: Path, tensorboard: Path, *, keep: Callable[[dict[str, Any]], bool], update: int
+    ) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise AgentError(f"training needs tensorboardX, which is not installed: {INSTALL}") from None
+        lines = [json.dumps(record) for record in read_log(path) if keep(record)]
+        with replacing(path) as temporary:
+            temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._writer = SummaryWriter(str(tensorboard), purge_step=update + 1 if update else None)
+
+    def write(self, record: dict[str, Any], scalars: dict[str, float]) -> None:
+        """Append a record, and its scalars for TensorBoard at the step `record["update"]`."""
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, record["update"])
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        self._writer.close()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Returns the records of a log; a last line that was cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        records.append(record)
+    return records

@@ -1,0 +1,251 @@
+"""Training from fixed replay: it goes on to the same bits, and refuses what it cannot go on with."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from atari_dqn_replay.agents import offline_training
+from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
+from atari_dqn_replay.agents.offline_training import TrainingSettings, plan_training, train
+from atari_dqn_replay.agents.run_folder import RunFolder
+from atari_dqn_replay.agents.training_batches import TrainingBatches
+from command import run
+from reader_datasets import CONFIG, SHARDS, write_dataset
+
+from atari_dqn_replay import AtariReplayError, ReplayDataset
+
+TIMES = ("updates_per_second", "data_wait_share", "steps_per_second")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainingSettings:
+    """A training of seconds, on a dataset of some hundred real frames."""
+    folder = tmp_path_factory.mktemp("agents")
+    write_dataset(folder / "dataset", SHARDS)
+    return TrainingSettings(
+        "rem",
+        hyperparameters_of("rem", network="tiny", outputs_per_action=4, target_update_period=7),
+        str(folder / "dataset"),
+        *CONFIG,
+        folder / "run",
+        iterations=2,
+        updates_per_iteration=14,
+        evaluation_steps=50,
+        time_limit=30,
+        environments=2,
+        device="cpu",
+        cache_dir=folder / "cache",
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(settings: TrainingSettings) -> TrainingSettings:
+    """The settings of a run that came to its end without a stop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offline_training, "LOG_EVERY", 4)
+        train(settings)
+    return settings
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
+
+
+def assert_same_bits(first: Any, second: Any) -> None:
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second)
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert_same_bits(first[name], second[name])
+    else:
+        assert first == second
+
+
+def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: TrainingSettings) -> None:
+    records = log_of(whole.out)
+    assert [(record["kind"], record["update"]) for record in records] == [
+        *[("training", update) for update in (4, 8, 12, 14)],
+        ("evaluation", 14),
+        *[("training", update) for update in (18, 22, 26, 28)],
+        ("evaluation", 28),
+    ]
+    assert records[4]["lengths"] == [30, 30]
+    assert records[4]["mean_return"] == np.mean(records[4]["returns"])
+
+
+@pytest.mark.parametrize("stopped_in", ["learning", "evaluating"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
+    whole: TrainingSettings, stopped_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offline_training, "LOG_EVERY", 4)
+    monkeypatch.setattr(offline_training, "SAVE_EVERY", 0.0)
+    settings = replace(whole, out=tmp_path / "run")
+    with monkeypatch.context() as patch:
+        if stopped_in == "learning":
+            patch.setattr(TrainingBatches, "take", stopping_after(TrainingBatches.take, 20))
+        else:
+            patch.setattr(offline_training, "evaluate", stopping_after(offline_training.evaluate, 1))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings)
+    train(settings)
+    assert_same_bits(RunFolder(settings.out).load(), RunFolder(whole.out).load())
+    assert log_of(settings.out) == log_of(whole.out)
+
+
+def stopping_after(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    """The function, interrupted at one more call than these."""
+    left = iter(range(calls))
+
+    def stopping(*arguments: Any, **options: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return function(*arguments, **options)
+
+    return stopping
+
+
+def test_a_finished_run_goes_on_with_more_iterations(
+    whole: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(whole.out, tmp_path / "run")
+    settings = replace(whole, out=tmp_path / "run", iterations=3)
+    monkeypatch.setattr(offline_training, "LOG_EVERY", 4)
+    assert [record["update"] for record in train(settings).evaluations] == [14, 28, 42]
+
+
+def test_tensorboard_shows_batch_rls_scalars(whole: TrainingSettings) -> None:
+    from tensorboardX.proto import event_pb2
+
+    (path,) = (whole.out / "tensorboard").iterdir()
+    content, scalars = path.read_bytes(), {}
+    while content:  # a record: its length, a checksum, the event, a checksum
+        size = int.from_bytes(content[:8], "little")
+        event: Any = event_pb2.Event.FromString(content[12 : 12 + size])  # pyright: ignore[reportAttributeAccessIssue]
+        scalars.update({(value.tag, event.step): value.simple_value for value in event.summary.value})
+        content = content[16 + size :]
+    evaluation = log_of(whole.out)[-1]
+    assert scalars["Eval/AverageReturns", 28] == pytest.approx(evaluation["mean_return"])
+    assert scalars["Eval/NumEpisodes", 28] == len(evaluation["returns"])
+    assert ("training/data_wait_share", 28) in scalars
+
+
+def test_an_updates_batch_depends_on_its_number_alone(settings: TrainingSettings) -> None:
+    data = ReplayDataset(settings.dataset, settings.config, settings.split, cache_dir=settings.cache_dir)
+    cpu = torch.device("cpu")
+    begun, later = (TrainingBatches(data, 4, seed=1, device=cpu, first=first) for first in (0, 5))
+    taken = [begun.take() for _ in range(7)]
+    for batch in taken[5:]:
+        assert all(torch.equal(one, other) for one, other in zip(batch, later.take(), strict=True))
+    begun.close()
+    later.close()
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    settings: TrainingSettings, tmp_path: Path
+) -> None:
+    plan = plan_training(replace(settings, out=tmp_path / "run"))
+    assert "28 in all: 1.0 passes over the data" in str(plan)
+    assert not (tmp_path / "run").exists()
+
+
+# --- What is refused --------------------------------------------------------------------------------------
+
+
+def test_a_run_with_other_settings_is_not_gone_on_with(whole: TrainingSettings) -> None:
+    other = replace(whole, seed=1, hyperparameters=replace(whole.hyperparameters, learning_rate=0.1))
+    with pytest.raises(
+        AtariReplayError, match=r"holds a run with other settings \(seed, learning_rate\): choose"
+    ):
+        train(other)
+    with pytest.raises(AtariReplayError, match=r"other settings \(agent, "):
+        train(replace(whole, agent="dqn", hyperparameters=hyperparameters_of("dqn", network="tiny")))
+
+
+def test_a_folder_of_something_else_is_not_written_to(settings: TrainingSettings, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(AtariReplayError, match="holds something that is not a run"):
+        train(replace(settings, out=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("content", ["nothing", "text", "pickle", "older"])
+def test_a_checkpoint_that_cannot_be_read_is_named_and_never_unpickled(
+    content: str, whole: TrainingSettings, tmp_path: Path
+) -> None:
+    shutil.copytree(whole.out, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.pt"
+    if content in ("nothing", "text"):
+        path.write_text("" if content == "nothing" else "hello")
+    else:
+        torch.save(Touching(tmp_path / "touched") if content == "pickle" else {"format": 0}, path)
+    with pytest.raises(AtariReplayError, match=r"checkpoint\.pt: not a checkpoint"):
+        train(replace(whole, out=tmp_path / "run"))
+    assert not (tmp_path / "touched").exists()
+
+
+class Touching:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 7}, "a run of format 7; this version reads format 1"),
+        ({"agent": 3}, "not a run's record"),
+        ({"hyperparameters": {}}, "not a run's record"),
+    ],
+)
+def test_a_record_of_another_version_is_refused(
+    changes: dict[str, Any], message: str, whole: TrainingSettings, tmp_path: Path
+) -> None:
+    record = json.loads((whole.out / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**record, **changes}))
+    with pytest.raises(AtariReplayError, match=message):
+        train(replace(whole, out=tmp_path))
+
+
+def test_an_agent_that_diverges_stops(settings: TrainingSettings, tmp_path: Path) -> None:
+    wild = replace(settings.hyperparameters, learning_rate=1e30)
+    with pytest.raises(AtariReplayError, match="the agent has diverged; a lower --learning-rate helps"):
+        train(replace(settings, out=tmp_path / "run", hyperparameters=wild))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "abacus"}, "device 'abacus' cannot be used"),
+        ({"dataset": "/nowhere"}, "/nowhere"),
+        ({"split": "run_9"}, "run_9"),
+        ({"iterations": 0}, "iterations is 0: expected 1 or more"),
+    ],
+)
+def test_what_is_not_there_is_one_error(
+    changes: dict[str, Any], message: str, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(AtariReplayError, match=message):
+        train(replace(settings, out=tmp_path / "run", **changes))
+
+
+def test_the_command_trains_and_says_how_well(settings: TrainingSettings, tmp_path: Path) -> None:
+    done = run(
+        *("train", "behaviour-cloning", "--dataset", settings.dataset, "--config", settings.config),
+        *("--out", tmp_path / "run", "--cache-dir", tmp_path / "cache", "--network", "tiny", "--top", 0.5),
+        *("--iterations", 1, "--updates", 3, "--evaluation-steps", 10, "--max-steps-per-episode", 10),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "iteration 0: mean return 0.0 over 1 episodes" in done.stdout
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["episodes"]["top"] == 0.5
