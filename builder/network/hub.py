@@ -1,6 +1,8 @@
 """Requests to the Hub: patient while it is too busy, with errors that advise what to do."""
 
 import contextlib
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
     build_hf_headers,
@@ -28,6 +30,17 @@ FIRST_WAIT = 0.5
 """Seconds before the second attempt; doubled for each one after that, and randomly shortened."""
 LONGEST_WAIT = 60.0
 """Longest wait in seconds, unless the Hub asks for more."""
+
+
+_UNEXPECTED = (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError)
+"""What the client raises about an answer that is not the JSON that it expects."""
+
+_last = threading.local()
+"""The last response of the client in each thread."""
+
+
+def _remember(response: Any) -> None:
+    _last.response = response
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,15 @@ class HubRequests:
         """
 
         def attempt() -> Result:
-            self._limit_silence()
+            self._prepare_client()
             try:
                 return call()
+            except _UNEXPECTED:
+                # The client takes some answers for JSON before it looks at their status, which counts.
+                response = getattr(_last, "response", None)
+                if response is not None and response.is_error:
+                    raise HfHubHTTPError(response.reason_phrase, response=response) from None
+                raise
             except OSError as error:
                 if error.errno is None or isinstance(error, ConnectionError | TimeoutError):
                     raise
@@ -78,10 +97,12 @@ class HubRequests:
         policy = RetryPolicy(self.patience, FIRST_WAIT, LONGEST_WAIT, MOST_FAILURES)
         return policy.call(attempt)
 
-    def _limit_silence(self) -> None:
+    def _prepare_client(self) -> None:
         client = get_session()
         if client.timeout.read is None:
             client.timeout = self.silence
+        if _remember not in client.event_hooks["response"]:
+            client.event_hooks["response"].append(_remember)
 
     def get(self, path: str, **query: str | bool) -> Any:
         """Returns the answer to a GET request: an httpx Response, or what replaces it.

@@ -16,10 +16,11 @@ from huggingface_hub.utils import (
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
-from ..format.layout import DATA_FOLDERS
+from ..format.layout import CARD, DATA_FOLDERS
 from ..network.errors import status_of
 from ..network.hub import HubRequests, without_client_bars
 from ..network.retrying import RequestFailedError
+from ..terminal.sizes import size_text
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
 from .hub_uploads import DATASET, HubUploads, addition_of_upload, first_words
 from .outgoing_file import OutgoingFile
@@ -279,6 +280,13 @@ class HubSnapshot(Snapshot):
         except RequestFailedError as error:
             if status_of(error) == 412:
                 raise DestinationChangedError from None
+            if status_of(error) == 413:
+                card = next((each for each in operations if each.path_in_repo == CARD), None)
+                size = size_text(card.upload_info.size) if isinstance(card, CommitOperationAdd) else "no"
+                raise OutputError(
+                    f"{to.address}: the Hub refused the commit as too large (413), with {size} of {CARD}; "
+                    f"publish each game to a repo of its own, with {{game}} in --repo-id"
+                ) from None
             if isinstance(error.cause, ValueError) and isinstance(error.cause.__cause__, HfHubHTTPError):
                 said = first_words(error.cause)
                 raise OutputError(f"{to.address}: the Hub refused the card ({said})") from None

@@ -46,7 +46,7 @@ def test_what_is_written_loads(readme: str, pong: Path, tmp_path: Path) -> None:
     destination = begin(tmp_path / "published", readme)
     publish(pong, destination)
     card = DatasetCard.load(tmp_path / "published/README.md")
-    assert card.data.license == "mit"
+    assert card.data.to_dict()["license"] == "mit"
     assert datasets.get_dataset_config_names(str(tmp_path / "published"))[0] == "pong-mixed"
     assert render_cards(destination).nothing_to_do
     assert publish(pong, destination).nothing_to_do

@@ -415,7 +415,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "do not belong to this checkpoint",
     ),
     "moved": (
-        lambda folder: (folder / MANIFEST).replace(folder / MANIFEST.replace("_01", "_00")),
+        lambda folder: shutil.copy(folder / MANIFEST, folder / MANIFEST.replace("_01", "_00")),
         "do not belong to this checkpoint",
     ),
     "empty": (lambda folder: [shutil.rmtree(folder), folder.mkdir()], "expected a dataset"),

@@ -353,6 +353,39 @@ def test_mistakes_of_ours_are_not_blamed_on_the_hub(hub: HubServer) -> None:
         to_hub(hub).upload([OutgoingFile.of_bytes("../escape", b"")])
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "body", "says"),
+    [
+        (
+            "/api/validate-yaml",
+            413,
+            b"Payload Too Large",
+            r"too large \(413\), with [0-9.]+kB of README\.md; .*{game}",
+        ),
+        ("/api/validate-yaml", 413, b'"Payload Too Large"', "too large .*{game} in --repo-id"),
+        ("/commit/main", 413, b"<html>\xff</html>", "too large .*{game} in --repo-id"),
+        ("/api/validate-yaml", 403, b"<html>no</html>", "may not write there"),
+        ("/preupload/main", 451, b"<html>no</html>", r"the Hub refused \(451"),
+        ("/api/repos/create", 400, b"", r"the Hub refused \(400"),
+    ],
+)
+def test_a_refusal_is_final_whatever_its_body(
+    hub: HubServer, pong: Path, path: str, status: int, body: bytes, says: str
+) -> None:
+    asked: list[Request] = []
+
+    def refuse(request: Request) -> Response | None:
+        if not request.path.endswith(path):
+            return None
+        asked.append(request)
+        return Response(status, body)
+
+    hub.fault = refuse
+    with pytest.raises(OutputError, match=says):
+        publish(pong, to_hub(hub))
+    assert len(asked) == 1
+
+
 def test_a_card_that_the_hub_refuses_is_told(hub: HubServer, pong: Path) -> None:
     refusal = Response(400, {"errors": [{"message": '"license" must be one of [isc]'}], "warnings": []})
     hub.fault = lambda request: refusal if request.path == "/api/validate-yaml" else None
