@@ -80,6 +80,7 @@ def _manifest(
         ),
         returns=summary,
         sources=tuple(dict.fromkeys([*draft.sources, *others])),
+        remarks=tuple(dict.fromkeys(remark for piece in pieces for remark in piece.manifest.remarks)),
         shards=shards,
         episodes_table=ParquetRecord(episodes.path, episodes.size, episodes.sha256, len(table)),
     )

@@ -226,5 +226,6 @@ class _PieceWriter:
             episodes_table=ParquetRecord(table, path.stat().st_size, sha256_of(path), len(self._rows)),
             earlier=earlier,
             later=later,
+            remarks=part.remarks(),
             compression=self._compression,
         )

@@ -111,6 +111,8 @@ class Manifest(Record, frozen=True):
     earlier: Number | None
     later: Number | None
     """The neighbours in the log at build time: if they change, so may the episodes at both ends."""
+    remarks: tuple[str, ...] = ()
+    """How arrays of the source were converted to be read; omitted from the file if there are none."""
     compression: str = SMALL
     """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
     format: Annotated[int, Meta(ge=OLDEST_FORMAT, le=FORMAT)] = FORMAT
@@ -155,6 +157,8 @@ class Manifest(Record, frozen=True):
         record = msgspec.to_builtins(self)
         if self.compression == SMALL:
             del record["compression"]
+        if not self.remarks:
+            del record["remarks"]
         return to_json(record, format=self.format)
 
     @classmethod

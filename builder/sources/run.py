@@ -92,6 +92,10 @@ class Checkpoint(ABC):
     def sources(self) -> tuple[FileRecord, ...]:
         """Returns every file whose rows are among the steps, or were examined for them."""
 
+    def remarks(self) -> tuple[str, ...]:
+        """Returns how the checkpoint's files were converted to be read; empty for files as in the bucket."""
+        return ()
+
     def own_sources(self) -> tuple[FileRecord, ...]:
         """Returns the files that have the checkpoint's own number."""
         return self.sources()

@@ -1,5 +1,6 @@
 """Lists, opens and measures files below a root on any fsspec file system, and names them in messages."""
 
+import errno
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -117,7 +118,11 @@ class Store:
             FileNotFoundError: here or from `read`: the file does not exist.
         """
         if self.is_local:
-            return self.fs.open(self._full(path), "rb")
+            full = self._full(path)
+            # Opening a pipe or a device could wait for ever, or never end.
+            if self.fs.info(full).get("type") == "other":
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return self.fs.open(full, "rb")
         reader = ResilientReader(
             lambda offset: self._connect(path, offset),
             lambda: self._ask(lambda: self._current_version(path), path),

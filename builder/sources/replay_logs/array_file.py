@@ -1,30 +1,33 @@
-"""Reads one gzipped NumPy array of a replay log forwards, in blocks of rows."""
+"""Reads one NumPy array of a replay log forwards, in blocks of rows, however it is packed and stored."""
 
 import contextlib
 import math
-import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from isal import igzip, isal_zlib
-from numpy.lib import format as npy
 
 from ...errors import ReplayLogError, SourceError
 from ...format.manifest import FileRecord
 from ...stores.hashing_reader import HashingReader
-
-_HEADER = re.compile(
-    r"\{\s*'descr':\s*'(?P<dtype>[<>|]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
-    r"'shape':\s*\((?P<shape>(?:\d{1,18}L?(?:,\s?|(?=\))))*)\)\s*,?\s*\}\s*"
-)
-"""The header as NumPy writes it. NumPy's own reader is not thread-safe: it calls Python's parser, and in
-Python 3.11 two threads that parse at once may get a SystemError."""
+from .fortran_rows import FortranRows
+from .npy_header import NpyHeaderError, read_npy_header
+from .unpacking import DAMAGE, DamagedError, Stream, unpack
 
 SKIP_BYTES = 1 << 20
 """Skipped rows are inflated in pieces of this many bytes."""
+
+_CONVERTIBLE = {
+    np.dtype(np.uint8): "iu",
+    np.dtype(np.int32): "iu",
+    np.dtype(np.int64): "iu",
+    np.dtype(np.float32): "fiub",
+}
+"""The kinds of dtypes that are converted to each dtype where every value stays the same."""
+FLAGS = "iubf"
+"""The kinds of dtypes that flags are converted from."""
 
 
 class Files(Protocol):
@@ -40,40 +43,55 @@ class Files(Protocol):
 
 
 class ArrayFile:
-    """A `.npy.gz` file, inflated as it is read; it holds no more in memory than one call returns.
+    """A file with an array, unpacked as it is read; it holds no more in memory than one call returns.
 
-    Rows come in order, each once. The gzip checksum is compared at the end of the file, so only `finish`
-    proves that what was read is intact.
+    Rows come in order, each once. Checksums are compared at the end of the file, so only `finish` proves
+    that what was read is intact. An array of another dtype is converted as long as every value stays exactly
+    the same; axes of length 1 are dropped.
 
     Args:
         files: what opens the file.
         path: the file's path in `files`.
-        dtype: the expected dtype of the rows.
+        dtype: the dtype of the rows that are returned.
         row_shape: the expected shape of one row; `()` for numbers.
+        member: the array's name, if the file may hold several.
+        kinds: the kinds of dtypes that may be converted; None for those that suit the dtype.
 
     Raises:
         ReplayLogError: from every method: the file is missing, truncated, damaged, pickled, or holds a
-            different array.
+            different array, or a value that cannot be converted.
     """
 
-    def __init__(self, files: Files, path: str, dtype: type[np.generic], row_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        files: Files,
+        path: str,
+        dtype: type[np.generic],
+        row_shape: tuple[int, ...],
+        member: str = "",
+        kinds: str | None = None,
+    ) -> None:
         self.path = path
         self.where = files.describe(path)
         self._dtype = np.dtype(dtype)
+        self._kinds = _CONVERTIBLE[self._dtype] if kinds is None else kinds
         self._row_shape = row_shape
-        self._row_bytes = self._dtype.itemsize * math.prod(row_shape)
+        self.conversions: list[str] = []
+        """What is done to the array as it is stored, in words; empty if it is as in the bucket."""
+        self._position = 0
+        self._stream: Stream | None = None
         with self._reading():
             self._raw = HashingReader(files.open(path))
-            self._stream = igzip.IGzipFile(fileobj=self._raw, mode="rb")
             try:
-                self.rows = self._read_header()
+                self._stream = unpack(self._raw, member)
+                self.rows = self._read_header(self._stream)
             except BaseException:
                 self.close()
                 raise
-        self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
         """Returns the next rows, read-only: shape (rows, *row_shape)."""
+        assert self._stream is not None
         with self._reading():
             data = self._stream.read(rows * self._row_bytes)
         if len(data) < rows * self._row_bytes:
@@ -82,8 +100,11 @@ class ArrayFile:
                 f"{self.where}: ends after {found:,} of the {self.rows:,} rows that its header declares; "
                 f"copy it again"
             )
+        block = np.frombuffer(data, self._found).reshape(rows, *self._row_shape)
+        if self._found != self._dtype:
+            block = self._convert(block)
         self._position += rows
-        return np.frombuffer(data, self._dtype).reshape(rows, *self._row_shape)
+        return block
 
     def skip(self, rows: int, stop: threading.Event | None = None) -> None:
         """Skip the next rows; raise CancelledError if another thread sets `stop` meanwhile."""
@@ -96,6 +117,7 @@ class ArrayFile:
 
     def finish(self) -> FileRecord:
         """Read to the end, check that the array ends there, and return the whole file's record."""
+        assert self._stream is not None
         self.skip(self.rows - self._position)
         with self._reading():
             if self._stream.read(1):
@@ -115,38 +137,53 @@ class ArrayFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
         self._raw.close()
 
-    def _read_header(self) -> int:
-        """Returns the array's number of rows, after checking that it is the expected array."""
-        magic = self._stream.read(len(npy.MAGIC_PREFIX))
-        if magic != npy.MAGIC_PREFIX:
-            raise self._unexpected(_describe_start(magic), "a NumPy .npy array")
-        version = tuple(self._stream.read(2))
-        if version != (1, 0):
-            # Version 1.0 bounds the header at 64 KiB; nothing in these logs needs a newer one.
-            raise self._unexpected(f"an .npy array of version {'.'.join(map(str, version))}", "version 1.0")
-        length = int.from_bytes(self._stream.read(2), "little")
-        text = self._stream.read(length).decode("latin1")
-        header = _HEADER.fullmatch(text)
-        if header is None or len(text) < length:
-            raise self._unexpected(f"an .npy header that cannot be read ({text!r})", "one as NumPy writes it")
-        found = header["dtype"]
-        with contextlib.suppress(TypeError):
-            found = np.dtype(found)
+    def _read_header(self, stream: Stream) -> int:
+        """Returns the array's number of rows, after checking that it can be read as the expected array."""
+        try:
+            header = read_npy_header(stream)
+        except NpyHeaderError as error:
+            raise self._unexpected(*error.args) from None
+        found = header.dtype
         if found == np.dtype(object):
             raise self._unexpected("pickled objects, which are never loaded", f"{self._dtype} values")
-        if found != self._dtype:
+        if isinstance(found, str) or (found != self._dtype and found.kind not in self._kinds):
             raise self._unexpected(f"{found} values", f"{self._dtype} values")
-        shape = tuple(map(int, re.findall(r"\d+", header["shape"])))
-        if header["fortran"] == "True" and len(shape) > 1:
-            raise self._unexpected("an array in Fortran order", "C order")
-        rows, *row_shape = shape or (1,)
-        if tuple(row_shape) != self._row_shape:
+        if found != self._dtype:
+            self.conversions.append(f"{found} values read as {self._dtype}")
+        rows, *row_shape = header.shape or (1,)
+        if tuple(length for length in row_shape if length != 1) != self._row_shape:
             expected = ", ".join(["rows", *map(str, self._row_shape)])
-            raise self._unexpected(f"an array of shape {shape}", f"({expected})")
+            raise self._unexpected(f"an array of shape {header.shape}", f"({expected})")
+        if tuple(row_shape) != self._row_shape:
+            shape = ", ".join(["rows", *map(str, row_shape)])
+            self.conversions.append(f"shape ({shape}) read without its axes of length 1")
+        self._found = found
+        self._row_bytes = found.itemsize * math.prod(self._row_shape)
+        if header.is_fortran and self._row_shape:
+            self.conversions.append("Fortran order read in C order")
+            self._stream = FortranRows(stream, rows, self._row_shape, found.itemsize, self.where)
         return rows
+
+    def _convert(self, block: np.ndarray) -> np.ndarray:
+        """Returns the same values in the expected dtype."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            converted = block.astype(self._dtype)
+        same = (converted.astype(block.dtype) == block) | ((block != block) & (converted != converted))
+        # An unsigned value may come back from a negative number.
+        if block.dtype.kind in "iuf":
+            same &= np.less(block, 0) == np.less(converted, 0)
+        if not same.all():
+            at = np.argwhere(~same)[0]
+            raise ReplayLogError(
+                f"{self.where}: holds {block[tuple(at)]} in row {self._position + int(at[0]):,}, which is no "
+                f"{self._dtype}; expected values that stay the same as {self._dtype}; use another copy"
+            )
+        converted.setflags(write=False)
+        return converted
 
     def _unexpected(self, found: str, expected: str) -> ReplayLogError:
         shown = found if len(found) <= 200 else f"{found[:200]}…"
@@ -165,22 +202,15 @@ class ArrayFile:
             ) from None
         except EOFError:
             raise ReplayLogError(
-                f"{self.where}: is cut short (the gzip stream has no end); copy it again"
+                f"{self.where}: is cut short (the compressed stream has no end); copy it again"
             ) from None
-        except (igzip.BadGzipFile, isal_zlib.error, OverflowError) as error:  # pyright: ignore[reportGeneralTypeIssues]
+        except (*DAMAGE, DamagedError) as error:  # pyright: ignore[reportGeneralTypeIssues]
             raise ReplayLogError(f"{self.where}: is damaged ({error}); copy it again") from None
         except OSError as error:
             reason = error.strerror or error
             raise ReplayLogError(
                 f"{self.where}: cannot be read ({reason}); check that it is a file that you may read"
             ) from None
-
-
-def _describe_start(data: bytes) -> str:
-    """Returns a description of a file that begins with these bytes and is not an array."""
-    if not data:
-        return "nothing"
-    return "a pickle, which is never loaded" if data[:1] == b"\x80" else f"data that begins with {data!r}"
 
 
 def read_number(files: Files, path: str) -> tuple[int, FileRecord]:

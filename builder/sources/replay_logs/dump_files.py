@@ -10,7 +10,7 @@ from ...errors import ReplayLogError
 from ...format.manifest import FileRecord
 from ...stores.download_cache import Downloads
 from ...stores.store import Store
-from .array_file import ArrayFile, Files
+from .array_file import FLAGS, ArrayFile, Files
 from .dumps import Rows
 from .log_files import ARRAYS, LOG_ARRAYS, SCALARS, LogFiles
 
@@ -42,7 +42,14 @@ class DumpFiles:
         self._terminal_ends: dict[int, bool] = {}
         """For each dump, whether its second-to-last row ended an episode."""
         self._records: dict[str, FileRecord] = {}
+        self._conversions: dict[int, dict[str, str]] = {}
+        """For each checkpoint opened so far, which arrays are stored in another way than in the bucket."""
         self._lock = threading.RLock()
+
+    def conversions(self, number: int) -> tuple[str, ...]:
+        """Returns a line for each array of an opened checkpoint that is converted when it is read."""
+        found = self._conversions.get(number, {})
+        return tuple(f"{array}: {found[array]}" for array in ARRAYS if array in found)
 
     def where(self, number: int, array: str) -> str:
         """Returns an array's full name, for messages."""
@@ -60,7 +67,10 @@ class DumpFiles:
             ReplayLogError: the file is missing or damaged, or holds a different array or row count.
         """
         dtype, shape = ARRAYS[array]
-        file = ArrayFile(files or self.downloads, self.files.path(number, array), dtype, shape)
+        kinds = FLAGS if array == "terminal" else None
+        file = ArrayFile(files or self.downloads, self.files.path(number, array), dtype, shape, array, kinds)
+        if file.conversions:
+            self._conversions.setdefault(number, {})[array] = ", ".join(file.conversions)
         capacity = self._capacities.get(number, file.rows)
         if file.rows != capacity:
             file.close()
@@ -115,7 +125,8 @@ class DumpFiles:
                 with contextlib.closing(self.open(number, array)) as file:
                     self._records[path] = file.record()
         there = self.files.checkpoints[number]
-        return [self._records[there[array]] for array in LOG_ARRAYS if array in there]
+        paths = dict.fromkeys(there[array] for array in LOG_ARRAYS if array in there)
+        return [self._records[path] for path in paths]
 
     def finish(self, file: ArrayFile, *, again: bool = False) -> None:
         """Check a file to its end and keep its record; only once, unless `again` is set."""

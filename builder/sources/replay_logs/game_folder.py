@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...errors import SourceError
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...stores.store import Store
-from .layouts import BUCKET, LAYOUTS, LOGS_FOLDER, RUN_FOLDER, Layout, Place
+from .layouts import BUCKET, EVERY_ARRAY, LAYOUTS, LOGS_FOLDER, RUN_FOLDER, Layout, Place
 from .log_files import ARRAYS, LOG_ARRAYS, LogFiles, inside
 
 _DEEPEST = 2
@@ -124,7 +124,9 @@ class GameFolder:
                 files = copies.setdefault(
                     (entry.layout.name, entry.log_folder), LogFiles(entry.log_folder, layout=entry.layout)
                 )
-                files.checkpoints.setdefault(entry.place.number, {}).setdefault(entry.place.array, entry.path)
+                arrays = ARRAYS if entry.place.array == EVERY_ARRAY else (entry.place.array,)
+                for array in arrays:
+                    files.checkpoints.setdefault(entry.place.number, {}).setdefault(array, entry.path)
         empty = LogFiles(inside(self.folder, folders[run][0]) if folders[run] else self.folder)
         taken = _choose(list(copies.values())) or empty
         paths = {path for files in taken.checkpoints.values() for path in files.values()}

@@ -12,6 +12,8 @@ _ARRAY = r"(?P<array>observation|action|reward|terminal)"
 _ANY_ARRAY = r"(?P<array>observation|action|reward|terminal|add_count|invalid_range)"
 _RUN = r"(?:run[_-]?)?(?P<run>[0-9]{1,3})"
 _NUMBER = r"(?P<number>[0-9]{1,4})"
+EVERY_ARRAY = "*"
+"""Stands for the array of a file that holds all of a checkpoint's."""
 _ENDING = r"(?:\.npy|\.npz)?(?:\.gz|\.zst|\.xz)?"
 
 RUN_FOLDER = re.compile(_RUN)
@@ -51,7 +53,7 @@ class Layout:
                 run, number = (
                     int(groups.get(name) or default) for name, default in (("run", 1), ("number", 0))
                 )
-                return Place(run, number, groups["array"])
+                return Place(run, number, groups.get("array", EVERY_ARRAY))
         return None
 
 
@@ -85,6 +87,12 @@ LAYOUTS = (
             rf"{_ARRAY}_(?P<run>[1-9])(?P<number>01){_ENDING}",
             rf"(?:{_RUN}/)?(?:{LOGS_FOLDER}/)?{_ARRAY}_{_NUMBER}{_ENDING}",
         ),
+    ),
+    Layout(
+        "npz",
+        "all arrays of a checkpoint in one .npz",
+        "1/0.npz",
+        (rf"(?:{_RUN}/)?(?:{LOGS_FOLDER}/)?(?:(?:checkpoint|ckpt|epoch)[_.-]?)?{_NUMBER}\.npz",),
     ),
     Layout(
         "checkpoint",

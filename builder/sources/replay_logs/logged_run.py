@@ -83,7 +83,7 @@ class LoggedRun(Run):
     def remarks(self) -> list[str]:
         """Returns missing and damaged files, missing checkpoints, and laps that were never dumped."""
         assumed = [self.log.remark()] if isinstance(self.log, InferredLog) else []
-        return [*self._losses(), *self._holes(), *assumed]
+        return [*self._losses(), *self._holes(), *assumed, *self._conversions()]
 
     def lost_files(self, checkpoint: int) -> frozenset[str]:
         """Returns a dump's files if they are so damaged that its neighbours must do without it."""
@@ -134,6 +134,15 @@ class LoggedRun(Run):
                     self.log.header(number)
                 except ReplayLogError as error:
                     yield str(error)
+
+    def _conversions(self) -> Iterator[str]:
+        converted: dict[str, list[int]] = {}
+        for number in self.checkpoints:
+            for line in self.log.conversions(number):
+                converted.setdefault(line, []).append(number)
+        for line, numbers in converted.items():
+            some = "" if numbers == self.checkpoints else f" (checkpoint {describe_numbers(numbers)})"
+            yield f"{line}{some}"
 
     def _holes(self) -> Iterator[str]:
         missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
@@ -216,6 +225,10 @@ class LoggedCheckpoint(Checkpoint):
         if decides and later is not None and self.run.is_partial(later):
             numbers.add(later)
         return tuple(record for number in sorted(numbers) for record in self._log.records(number))
+
+    def remarks(self) -> tuple[str, ...]:
+        """Returns how the dump's arrays were converted to be read."""
+        return self._log.conversions(self.number)
 
     def own_sources(self) -> tuple[FileRecord, ...]:
         """Returns the dump's own files."""

@@ -5,6 +5,7 @@ Every damage is tried by each public way to read a log, on a log of Pong of thre
 
 import gzip
 import io
+import os
 import pickle
 import shutil
 import struct
@@ -187,6 +188,11 @@ def replace_by_folder(path: Path) -> None:
     path.mkdir()
 
 
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def replace_by_dangling_link(path: Path) -> None:
     path.unlink()
     path.symlink_to("nowhere")
@@ -208,7 +214,11 @@ DAMAGES = [
     ),
     Damage("the file is empty", ACTION, 0, lambda path: path.write_bytes(b""), ("holds nothing", COPY)),
     Damage(
-        "the file is no gzip", ACTION, 0, lambda path: path.write_bytes(b"<html>" * 9), ("Not a gzip", COPY)
+        "the file is no gzip",
+        ACTION,
+        0,
+        lambda path: path.write_bytes(b"<html>" * 9),
+        ("begins with b'<html>", "expected a NumPy .npy array", COPY),
     ),
     Damage(
         "a gzip of nothing", REWARD, 0, packed(b""), ("holds nothing", "expected a NumPy .npy array", COPY)
@@ -219,10 +229,23 @@ DAMAGES = [
         "the file is there twice", ACTION, 1, other_bytes(lambda data: 2 * data), ("holds more than the 20",)
     ),
     Damage(
-        "int64", ACTION, 1, other_array(lambda array: array.astype("i8")), ("int64", "expected int32", COPY)
+        "a large int64",
+        ACTION,
+        1,
+        other_array(lambda array: array.astype("i8") + 2**40),
+        ("no int32", "stay the same", "use another copy"),
     ),
-    Damage("big endian", ACTION, 1, other_array(lambda array: array.astype(">i4")), (">i4", "int32", COPY)),
-    Damage("float64", REWARD, 1, other_array(lambda array: array.astype("f8")), ("float64", "float32", COPY)),
+    Damage(
+        "a fine float64",
+        REWARD,
+        1,
+        other_array(lambda array: array + np.float64(0.1)),
+        ("no float32", "stay the same"),
+    ),
+    Damage("float actions", ACTION, 1, other_array(lambda array: array / 2), ("float64", "int32", COPY)),
+    Damage(
+        "half a terminal", TERMINAL, 1, other_array(lambda array: array + 0.5), ("no uint8", "stay the same")
+    ),
     Damage(
         "float frames", OBSERVATION, 1, other_array(lambda array: array / 255), ("float64", "uint8", COPY)
     ),
@@ -236,8 +259,13 @@ DAMAGES = [
         other_array(lambda array: array[..., 1:]),
         ("(20, 84, 83)", "(rows, 84, 84)"),
     ),
-    Damage("stacked", OBSERVATION, 0, other_array(lambda array: array[..., None]), ("84, 84, 1)", "84, 84)")),
-    Damage("Fortran order", OBSERVATION, 0, other_array(np.asfortranarray), ("Fortran order", "C order")),
+    Damage(
+        "stacked",
+        OBSERVATION,
+        0,
+        other_array(lambda array: np.stack([array] * 4, 1)),
+        ("4, 84, 84)", "84, 84)"),
+    ),
     Damage(
         "one number", TERMINAL, 0, other_array(lambda array: array[0]), ("holds 1 rows", "are 20", "again")
     ),
@@ -258,8 +286,8 @@ DAMAGES = [
         "terabytes",
         OBSERVATION,
         0,
-        packed(npy_header("(999999999, 84, 84)")),
-        ("holds 20 rows", "are 999,999,999", "again"),
+        packed(npy_header("(99999999, 84, 84)")),
+        ("holds 20 rows", "are 99,999,999", "again"),
         (ACTION, 0),
     ),
     Damage(
@@ -277,10 +305,18 @@ DAMAGES = [
         ("header that cannot be read", "(-20,)"),
     ),
     Damage(
-        "version 2", ACTION, 0, packed(npy_header("(20,)", "<i4", (2, 0))), ("version 2.0", "version 1.0")
+        "version 4",
+        ACTION,
+        0,
+        packed(npy_header("(20,)", "<i4", (4, 0))),
+        ("version 4.0", "version 1.0 to 3.0"),
     ),
     Damage(
-        "version 3", ACTION, 0, packed(npy_header("(20,)", "<i4", (3, 0))), ("version 3.0", "version 1.0")
+        "a ring beyond belief",
+        OBSERVATION,
+        0,
+        packed(npy_header("(300000000, 84, 84)")),
+        ("declares 300,000,000 rows", "at most 100,000,000"),
     ),
     Damage(
         "half a header", ACTION, 0, packed(npy(np.zeros(20, np.int32))[:60]), ("header that cannot be read",)
@@ -349,6 +385,7 @@ DAMAGES = [
         for value in ("nan", "-inf", "3e38")
     ),
     Damage("a folder in its place", ACTION, 1, replace_by_folder, ("cannot be read", "that you may read")),
+    Damage("a pipe in its place", ACTION, 1, replace_by_pipe, ("no regular file", "that you may read")),
     Damage("a dangling link", ACTION, 1, replace_by_dangling_link, ("no such file",)),
 ]
 
