@@ -73,6 +73,8 @@ class FrameStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if path.exists() and not path.is_file():  # a pipe would keep the opening waiting
+                raise OSError("not a regular file")
             with pa.memory_map(str(path)) as file:
                 self._buffer = file.read_buffer()
             self._map()

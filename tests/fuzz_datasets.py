@@ -5,11 +5,18 @@
 Each round spoils one file of a copy (a flipped byte, a cut, bytes of elsewhere, another file's content, a
 value of a table or of a record), or removes it, and runs one reader or command on the copy. There are two
 right outcomes: the data as it was, or one `AtariReplayError`. (Where the card lists fewer files than before,
-readers take those, and warn that it counts more.) Anything else is printed with the seed that repeats it
-(`--seed N --rounds 1`), and the exit status is 1.
+readers take those, and warn that it counts more.) `verify` must find whatever was changed in a Parquet file
+and, with the source, in a manifest. Anything else is printed with the seed that repeats it (`--seed N
+--rounds 1`, with the same `--subjects` and `--ways`), and the exit status is 1.
+
+    python tests/fuzz_datasets.py --ways flip --rounds 2000 --minutes 60
+
+flips one bit of a shard, a table, a manifest, the card or the cache in each round.
 """
 
 import argparse
+import contextlib
+import io
 import itertools
 import json
 import shutil
@@ -18,7 +25,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +35,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from command import run
+from atari_dqn_replay.commands.main import main as main_of_commands
 from paths import THREE_LAPS
 
 from atari_dqn_replay import AtariReplayError, Episodes, ReplayDataset, Sequences, Transitions
@@ -63,10 +70,13 @@ READERS: dict[str, Read] = {
     ),
 }
 
+SOURCE = ["--source", str(THREE_LAPS)]
+
 COMMANDS: dict[str, list[str]] = {
     "verify": ["verify", "{folder}"],
     "verify --quick": ["verify", "{folder}", "--quick"],
-    "status": ["status", "--to", "{folder}"],
+    "verify --source": ["verify", "{folder}", *SOURCE],
+    "status": ["status", "breakout", *SOURCE, "--to", "{folder}"],
     "render": ["render", "--to", "{folder}"],
     "publish": ["publish", "{folder}", "--to", "{folder}-published"],
 }
@@ -83,13 +93,18 @@ class Fuzzer:
     def __init__(self, workspace: Path) -> None:
         self.built, self.cache = workspace / "built", workspace / "built-cache"
         self._copy, self._copied_cache = workspace / "copy", workspace / "copy-cache"
-        done = run("build", "breakout", "--source", THREE_LAPS, "--out", self.built, "--checkpoints", "2,3")
-        if done.returncode:
-            raise SystemExit(done.stderr)
+        build = ["build", "breakout", *SOURCE, "--out", str(self.built), "--checkpoints", "2,3"]
+        status, errors = _run_here(build)
+        if status:
+            raise SystemExit(errors)
+        for command, arguments in COMMANDS.items():
+            status, errors = _run_here(part.replace("{folder}", str(self.built)) for part in arguments)
+            if status:
+                raise SystemExit(f"{command}: {errors}")
         self.expected = {name: read(self.built, self.cache) for name, read in READERS.items()}
         self.outcomes: Counter[str] = Counter()
 
-    def round(self, seed: int, subjects: list[str]) -> str | None:
+    def round(self, seed: int, subjects: list[str], ways: Sequence[str] = ()) -> str | None:
         """Spoil one thing and let one reader or command try; returns what was wrong, if anything."""
         random = np.random.default_rng(seed)
         subject = subjects[seed % len(subjects)]
@@ -102,16 +117,18 @@ class Fuzzer:
         root = self._copied_cache if of_cache else self._copy
         files = sorted(path for path in root.rglob("*") if path.is_file())
         path = files[random.integers(len(files))]
-        way = SPOILING[random.integers(len(SPOILING))]
+        spoiling = [way for way in SPOILING if not ways or way.__name__ in ways]
+        way = spoiling[random.integers(len(spoiling))]
         what = f"seed {seed}: {subject}, {way.__name__} of {path.relative_to(root)}"
+        before = path.read_bytes()
         try:
             way(path, files, random)
         except NotApplicable:
             self.outcomes["nothing to spoil"] += 1
             return None
-        return self._try(subject, what)
+        return self._try(subject, what, must_refuse=_must_find(subject, path, before))
 
-    def _try(self, subject: str, what: str) -> str | None:
+    def _try(self, subject: str, what: str, *, must_refuse: bool) -> str | None:
         try:
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always")
@@ -122,6 +139,8 @@ class Fuzzer:
             outcome = "refused" if str(error) else "an error without a message"
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
+        if must_refuse and outcome == "the same":
+            outcome = "found nothing wrong"
         known = outcome in ("the same", "refused", "a part, with a warning")
         self.outcomes[outcome if known else "WRONG"] += 1
         return None if known else f"{what}: {outcome}"
@@ -131,10 +150,38 @@ class Fuzzer:
             found = READERS[subject](self._copy, self._copied_cache)
             return "the same" if found == self.expected[subject] else "other data, in silence"
         shutil.rmtree(f"{self._copy}-published", ignore_errors=True)
-        done = run(*(part.replace("{folder}", str(self._copy)) for part in COMMANDS[subject]))
-        if "Traceback" in done.stderr or done.returncode not in (0, 1):
-            return f"exit status {done.returncode}: {done.stderr[-600:]}"
-        return "the same" if done.returncode == 0 else "refused"
+        status, errors = _run_here(part.replace("{folder}", str(self._copy)) for part in COMMANDS[subject])
+        if status not in (0, 1):
+            return f"exit status {status}: {errors[-600:]}"
+        return "the same" if status == 0 else "refused"
+
+
+def _run_here(arguments: Iterable[str]) -> tuple[object, str]:
+    """Run a command in this process; returns its exit status and what it wrote to stderr."""
+    errors = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        try:
+            status: object = main_of_commands([*arguments])
+        except SystemExit as end:
+            status = end.code
+    return status, errors.getvalue()
+
+
+def _must_find(subject: str, path: Path, before: bytes) -> bool:
+    """Returns whether a command is to find that a file was spoilt."""
+    after = path.read_bytes() if path.exists() else None
+    if not subject.startswith("verify") or after == before:
+        return False
+    if path.suffix == ".json":
+        return subject == "verify --source" and not _is_same_record(before, after)
+    return path.suffix == ".parquet"
+
+
+def _is_same_record(before: bytes, after: bytes | None) -> bool:
+    try:
+        return after is not None and json.loads(after) == json.loads(before)
+    except (ValueError, RecursionError):
+        return False
 
 
 class NotApplicable(Exception):  # noqa: N818
@@ -286,21 +333,6 @@ def _random_place(record: Any, random: Random) -> tuple[Any, Any]:
     return places[random.integers(len(places))]
 
 
-def fuzz(
-    fuzzer: Fuzzer, seeds: range, subjects: list[str], until: float, report: Callable[[str], None]
-) -> int:
-    """Rounds until a time; returns how many went wrong."""
-    wrong = 0
-    for seed in seeds:
-        if time.monotonic() > until:
-            break
-        finding = fuzzer.round(seed, subjects)
-        if finding is not None:
-            wrong += 1
-            report(finding)
-    return wrong
-
-
 def main() -> None:
     """Fuzz as long as asked for, and count."""
     parser = argparse.ArgumentParser(
@@ -312,13 +344,15 @@ def main() -> None:
     everything = [*READERS, *COMMANDS]
     parser.add_argument("--subjects", nargs="+", default=list(READERS), choices=everything, metavar="SUBJECT",
                         help=f"of {', '.join(everything)} (default: the readers)")  # fmt: skip
+    parser.add_argument("--ways", nargs="+", default=[], choices=sorted({way.__name__ for way in SPOILING}),
+                        metavar="WAY", help="of %(choices)s (default: all)")  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as workspace:
         fuzzer = Fuzzer(Path(workspace))
         seeds = range(options.seed, options.seed + options.rounds)
         until = time.monotonic() + 60 * options.minutes
         for seed in itertools.takewhile(lambda _: time.monotonic() < until, seeds):
-            finding = fuzzer.round(seed, options.subjects)
+            finding = fuzzer.round(seed, options.subjects, options.ways)
             if finding is not None:
                 print(finding, flush=True)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(fuzzer.outcomes.items()))

@@ -35,7 +35,16 @@ class Checked(Protocol):
 class CheckedGame:
     """What was checked of one game."""
 
-    HEADINGS = ("game", "runs", "checkpoints", "episodes", "steps", "files", "MB", "configs")
+    HEADINGS: ClassVar[tuple[str, ...]] = (
+        "game",
+        "runs",
+        "checkpoints",
+        "episodes",
+        "steps",
+        "files",
+        "MB",
+        "configs",
+    )
 
     game: str
     runs: int

@@ -383,9 +383,9 @@ def test_another_thread_can_end_a_download(tmp_path: Path) -> None:
         silence.set()
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "https://me:secret@[", "s3://[::1", "gs://["])
+@pytest.mark.parametrize("url", ["http://[::1", "https://me:secret@[", "s3://[::1"])
 def test_an_address_that_is_none_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(SourceError) as refused:
-        open_store(url)
+        open_store(url, {"patience": 0.1}).list("")
     assert str(refused.value).startswith(f"{url.partition(':')[0]}://")
     assert "secret" not in str(refused.value)

@@ -117,10 +117,8 @@ def test_several_games_and_runs_can_be_checked_one_by_one(tmp_path: Path) -> Non
     write_log(tmp_path / "logs", (30, 90, 20), capacity=50, run=3, seed=1, in_mid_episode=True)
     write_log(tmp_path / "logs", (50, 70, 90), capacity=60, game="MsPacman", delete=(1,))
     folder = build_from(tmp_path / "logs", tmp_path / "dataset")
-    assert [(game.game, game.runs) for game in verified(folder, tmp_path / "logs").checked] == [
-        ("MsPacman", 1),
-        ("Pong", 2),
-    ]
+    checked = [each.row[:2] for each in verified(folder, tmp_path / "logs").checked]
+    assert checked == [("MsPacman", 1), ("Pong", 2)]
     assert verified(folder, tmp_path / "logs").ok
     (folder / "data/ms-pacman/run_1/checkpoint_00/more.txt").write_text("")
     pong = verified(folder, tmp_path / "logs", games=[find_game("pong")])
