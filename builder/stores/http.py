@@ -1,5 +1,6 @@
 """Reads folders on web servers, with or without ranges, and with or without a listing."""
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html.parser import HTMLParser
@@ -21,6 +22,10 @@ STALL = 60.0
 """Seconds without a byte after which a connection is considered dead."""
 LARGEST_LISTING = 1 << 24
 """The most bytes read of a folder's listing."""
+MOST_REDIRECTS = 10
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SECRET_OPTIONS = ("headers", "auth", "cookies", "cookie_jar", "params")
+"""Options of requests and sessions that may hold a secret of the user's, meant for one server."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 Result = TypeVar("Result")
@@ -34,7 +39,8 @@ class HttpStore(Store):
     """A folder on a web server. fsspec keeps the session; this class makes the requests in it.
 
     Options are those of fsspec's HTTPFileSystem: `client_kwargs` for aiohttp's session, others for each
-    request, e.g. `headers`. The URL may contain a user and password, or a query with a token.
+    request, e.g. `headers`. The URL may contain a user and password, or a query with a token. Where a server
+    sends requests on to another one, that one receives none of these.
     """
 
     def _file_system(self, url: str, options: dict[str, Any]) -> tuple[Any, str]:
@@ -46,6 +52,9 @@ class HttpStore(Store):
         parts = urlsplit(url)
         self._query = parts.query
         fs = HTTPFileSystem(client_kwargs=client, skip_instance_cache=True, **options)
+        self._elsewhere = HTTPFileSystem(
+            client_kwargs=_without_secrets(client), skip_instance_cache=True, **_without_secrets(options)
+        )
         return fs, urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
     def _names(self, folder: str) -> Sequence[str]:
@@ -60,9 +69,7 @@ class HttpStore(Store):
             raise CannotListError(f"{self.describe(folder)}: no such folder, or it is not listed") from None
 
     async def _read_page(self, folder: str) -> Sequence[str]:
-        session = await self.fs.set_session()
-        url = self._url(f"{folder}/" if folder else "/")
-        async with session.get(url, **self._request()) as response:
+        async with await self._send("GET", f"{folder}/" if folder else "/") as response:
             if response.status in (403, 404, 405, 410):
                 # Most servers answer 403 for a folder without an index.
                 raise CannotListError(f"{self.describe(folder)}: not listed ({response.status})")
@@ -90,12 +97,11 @@ class HttpStore(Store):
 
     async def _head(self, path: str) -> FileVersion:
         """Returns a file's version by HEAD or, if that is not allowed, by a GET of one byte."""
-        session = await self.fs.set_session()
-        async with session.head(self._url(path), allow_redirects=True, **self._request()) as response:
+        async with await self._send("HEAD", path) as response:
             if response.status not in (403, 405, 501):
                 _raise_for_status(response)
                 return _version_of_response(response)
-        async with session.get(self._url(path), **self._request({"Range": "bytes=0-0"})) as response:
+        async with await self._send("GET", path, {"Range": "bytes=0-0"}) as response:
             _raise_for_status(response)
             return _version_of_response(response)
 
@@ -120,10 +126,44 @@ class HttpStore(Store):
         quoted = quote(unquote(parts.path), safe="/$~!*'(),;:@&=+")
         return yarl.URL(urlunsplit((parts.scheme, parts.netloc, quoted, self._query, "")), encoded=True)
 
-    def _request(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Returns the arguments of a request: the user's options, and headers."""
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.ClientResponse:
+        """Returns the response to a request, after redirects; another server is sent no secrets."""
         own = {"Accept-Encoding": "identity", **(headers or {})}
-        return {**self.fs.kwargs, "headers": {**self.fs.kwargs.get("headers", {}), **own}}
+        origin = url = self._url(path)
+        for _ in range(MOST_REDIRECTS):
+            fs = self.fs if _is_same_server(origin, url) else self._elsewhere
+            session = await fs.set_session()
+            options = {**fs.kwargs, "headers": {**fs.kwargs.get("headers", {}), **own}}
+            response = await session.request(method, url, **{**options, "allow_redirects": False})
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return response
+            response.close()
+            url = self._following(path, url, location)
+            if _is_same_server(origin, url):
+                url = url.with_user(origin.user).with_password(origin.password)
+        raise SourceError(f"{self.describe(path)}: the server redirects more than {MOST_REDIRECTS} times")
+
+    def _following(self, path: str, url: yarl.URL, location: str) -> yarl.URL:
+        with contextlib.suppress(ValueError):
+            following = url.join(yarl.URL(location)).with_fragment(None)
+            if following.scheme in ("http", "https") and following.host:
+                return following
+        raise SourceError(
+            f"{self.describe(path)}: the server redirects to {location[:100]!r}; expected a URL of http(s)"
+        )
+
+
+def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _SECRET_OPTIONS}
+
+
+def _is_same_server(origin: yarl.URL, url: yarl.URL) -> bool:
+    """Returns whether a URL is on the server that the user named, or is its encrypted form."""
+    is_encrypted_form = (origin.scheme, url.scheme) == ("http", "https") and origin.host == url.host
+    return url.origin() == origin.origin() or is_encrypted_form
 
 
 class _Response:
@@ -199,9 +239,8 @@ class _Response:
         return response
 
     async def _ask(self, byte_range: str | None) -> aiohttp.ClientResponse:
-        session = await self._store.fs.set_session()
         headers = {} if byte_range is None else {"Range": byte_range}
-        return await session.get(self._store._url(self._path), **self._store._request(headers))
+        return await self._store._send("GET", self._path, headers)
 
     async def _go_to_offset(self, response: aiohttp.ClientResponse) -> None:
         self._more_follows = False

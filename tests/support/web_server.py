@@ -66,6 +66,8 @@ class WebServer:
     """Whether to omit Content-Length."""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     """The method, path and Range of each request."""
+    seen: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each request, by lower-case name."""
     sent: Counter[str] = field(default_factory=Counter)
     """The bytes sent in the bodies of GET responses, by path."""
     port: int = 0
@@ -108,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         web, path = self.web, unquote(urlsplit(self.path).path)
+        web.seen.append({name.lower(): value for name, value in self.headers.items()})
         web.requests.append((self.command, path, self.headers.get("Range")))
         fault = web.take_fault(self.command, path, self.headers.get("Range", ""))
         if fault.stall is not None:
