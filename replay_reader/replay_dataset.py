@@ -10,13 +10,13 @@ from ..builder.format.protocol import FRAME_SHAPE
 from .block_pool import FRAME_BYTES, LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
-from .errors import DatasetError
-from .frame_store import TERMINATED, TRUNCATED, copy_frames
+from .frame_store import copy_frames
 from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
 from .selection import Selection
 from .stacking import check_stack
 from .store_cache import StoreCache
+from .stored_episodes import check_places
 
 Indices = Sequence[int] | np.ndarray
 
@@ -110,9 +110,9 @@ class ReplayDataset:
         identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
         shards = [catalog.shards[shard] for shard in used]
-        self._names = [shard.name for shard in shards]
         self._stores = cache.open(shards, identity)
-        self._check_places()
+        for number, (shard, store) in enumerate(zip(shards, self._stores, strict=True)):
+            check_places(shard.name, store, self.episodes[self._store_of_episode == number])
 
     def __len__(self) -> int:
         """Returns the number of steps in the selected episodes, each the beginning of a transition."""
@@ -294,26 +294,3 @@ class ReplayDataset:
             raise IndexError(f"index {wrong[0]} is out of range for {len(self):,} transitions")
         given = given.astype(np.int64, copy=False)
         return given if lowest >= 0 else np.where(given < 0, given + len(self), given)
-
-    def _check_places(self) -> None:
-        """Check that the episodes table agrees with the steps, which are known to count up."""
-        for number, store in enumerate(self._stores):
-            episodes = self.episodes[self._store_of_episode == number]
-            first, last = episodes["first_row"], episodes["first_row"] + episodes["length"] - 1
-            after = np.minimum(last + 1, store.rows - 1)
-            ends = np.where(episodes["terminated"], TERMINATED, np.where(episodes["truncated"], TRUNCATED, 0))
-            wrong = (store.step[first] != 0) | (store.step[last] != episodes["length"] - 1)
-            wrong |= ((last + 1 < store.rows) & (store.step[after] != 0)) | (store.end[last] != ends)
-            if wrong.any():
-                episode = episodes[wrong][0]
-                last = episode["first_row"] + episode["length"] - 1
-                raise DatasetError(
-                    f"{self._names[number]}: episode {episode['episode']:,} of checkpoint "
-                    f"{episode['checkpoint']} should lie in rows {episode['first_row']:,} to {last:,} and be "
-                    f"{_END_NAMES[int(ends[wrong][0])]}: found steps {store.step[episode['first_row']]} to "
-                    f"{store.step[last]}, {_END_NAMES[int(store.end[last])]}: episodes lie elsewhere than "
-                    f"the episodes table says; build it again"
-                )
-
-
-_END_NAMES = {0: "cut off", TERMINATED: "terminated", TRUNCATED: "truncated"}

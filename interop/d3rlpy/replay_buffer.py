@@ -1,21 +1,10 @@
-"""d3rlpy's `get_atari` and `get_atari_transitions`, on a built dataset: its algorithms fit the results."""
+"""d3rlpy's replay buffer, whose batches are gathered from compressed frames when they are sampled."""
 
 # pyright: reportMissingImports=false
-import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, NoReturn, TypeVar, overload
+from collections.abc import Sequence
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
-
-from ..builder.errors import UnknownNameError
-from ..builder.format.games import find_game
-from ..replay_reader.replay_dataset import ReplayDataset
-from .libraries import require
-from .selection import Place, open_steps
-
-require("d3rlpy", "2.8", extra="d3rlpy")
-
-import gymnasium
 from d3rlpy.constants import ActionSpace
 from d3rlpy.dataset import (
     BufferProtocol,
@@ -32,122 +21,12 @@ from d3rlpy.dataset import (
     TransitionMiniBatch,
     dump,
 )
-from gymnasium.wrappers import FrameStackObservation
 
-from .d4rl_atari import OfflineAtariEnv
+from ...replay_reader.replay_dataset import ReplayDataset
+from .lazy_sequence import LazySequence
 
-Item = TypeVar("Item")
-
-
-def get_atari(
-    env_name: str,
-    num_stack: int | None = None,
-    sticky_action: bool = True,
-    pre_stack: bool = False,
-    render_mode: str | None = None,
-    *,
-    dataset: Place | None = None,
-    by_file_number: bool = False,
-    seed: int = 0,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> tuple["AtariReplayBuffer", gymnasium.Env[Any, Any]]:
-    """A dataset of d4rl-atari and its environment, as of `d3rlpy.datasets.get_atari`.
-
-    Args:
-        env_name: `breakout-mixed-v0` and the like; see `d4rl_atari`.
-        num_stack: frames in an observation, of the dataset and of the environment.
-        sticky_action: repeat the last action with a probability of 0.25, as in the dataset.
-        pre_stack: has no effect: stacks take no memory.
-        render_mode: `rgb_array` or `human`.
-        dataset: the built dataset, a folder or a repo on the Hub; None takes it from the environment variable
-            ATARI_DQN_REPLAY_DATASET.
-        by_file_number: `mixed`, `medium` and `expert` are the log files 1, 10 and 50, as d4rl-atari has them;
-            else checkpoints 0, 9 and the last complete one.
-        seed: of the samples.
-        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
-
-    Returns:
-        A replay buffer, and a Gymnasium environment whose observations are (num_stack or 1, 84, 84) uint8.
-
-    Raises:
-        AtariReplayError: there is no such dataset, or it lacks this game, run or quality.
-
-    Example:
-
-    ```python
-    >>> from atari_dqn_replay.interop.d3rlpy import get_atari
-    >>> dataset, env = get_atari("breakout-mixed-v0", num_stack=4, dataset="me/atari-dqn-replay")
-    >>> dqn = d3rlpy.algos.DQNConfig(
-    ...     observation_scaler=d3rlpy.preprocessing.PixelObservationScaler()
-    ... ).create()
-    >>> dqn.fit(dataset, n_steps=100_000)
-    ```
-    """
-    game, view, run = _parse(env_name)
-    env = OfflineAtariEnv(
-        game,
-        run,
-        view,
-        sticky_action=sticky_action,
-        render_mode=render_mode,  # pyright: ignore[reportArgumentType]
-        dataset=dataset,
-        by_file_number=by_file_number,
-        cache_dir=cache_dir,
-    )
-    steps = open_steps(dataset, env.game, run, view=env.view, frame_stack=num_stack or 1, cache_dir=cache_dir)
-    return AtariReplayBuffer(steps, _whole_episodes(steps), num_stack or 1, seed), _stacked(env, num_stack)
-
-
-def get_atari_transitions(
-    game_name: str,
-    fraction: float = 0.01,
-    index: int = 0,
-    num_stack: int | None = None,
-    sticky_action: bool = True,
-    pre_stack: bool = False,
-    render_mode: str | None = None,
-    *,
-    dataset: Place | None = None,
-    seed: int = 0,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> tuple["AtariReplayBuffer", gymnasium.Env[Any, Any]]:
-    """A share of the steps of every checkpoint, as of `d3rlpy.datasets.get_atari_transitions`.
-
-    From each checkpoint whole episodes are taken at random until its share is there, the last one cut off.
-    The same seed takes the same episodes from the same dataset, for everybody.
-
-    Args:
-        game_name: in any spelling.
-        fraction: of the steps.
-        index: the run, 0 to 4.
-        num_stack: frames in an observation, of the dataset and of the environment.
-        sticky_action: repeat the last action with a probability of 0.25, as in the dataset.
-        pre_stack: has no effect: stacks take no memory.
-        render_mode: `rgb_array` or `human`.
-        dataset: the built dataset; None takes it from the environment variable ATARI_DQN_REPLAY_DATASET.
-        seed: of the choice and of the samples.
-        cache_dir: where prepared frames are kept; None is the assets folder of the Hugging Face cache.
-
-    Returns:
-        As of `get_atari`.
-
-    Raises:
-        AtariReplayError: there is no such dataset, or it lacks this game or run; or the fraction is none.
-    """
-    if not 0 < fraction <= 1:
-        raise UnknownNameError(f"fraction={fraction}: expected a share above 0 and up to 1, e.g. 0.01")
-    env = OfflineAtariEnv(
-        game_name,
-        index + 1,
-        "full",
-        sticky_action=sticky_action,
-        render_mode=render_mode,  # pyright: ignore[reportArgumentType]
-        dataset=dataset,
-        cache_dir=cache_dir,
-    )
-    steps = open_steps(dataset, env.game, index + 1, frame_stack=num_stack or 1, cache_dir=cache_dir)
-    episodes = _share_of_each_checkpoint(steps, fraction, seed)
-    return AtariReplayBuffer(steps, episodes, num_stack or 1, seed), _stacked(env, num_stack)
+EPISODES = np.dtype([("begin", "<i8"), ("length", "<i8"), ("terminated", "?")])
+"""Where an episode begins among the dataset's steps, how many it has, and whether the game ended it."""
 
 
 class AtariReplayBuffer(ReplayBufferBase):
@@ -193,7 +72,7 @@ class AtariReplayBuffer(ReplayBufferBase):
             next_actions=_column(next_action),
             terminals=_column(batch["terminated"]),
             intervals=np.ones((batch_size, 1), np.float32),
-            transitions=_Lazy(batch_size, lambda k: self._transition(episode[k], offset[k])),
+            transitions=LazySequence(batch_size, lambda k: self._transition(episode[k], offset[k])),
         )
 
     def sample_trajectory(self, length: int) -> PartialTrajectory:
@@ -211,7 +90,7 @@ class AtariReplayBuffer(ReplayBufferBase):
     @property
     def episodes(self) -> Sequence[EpisodeBase]:
         """The episodes in order of play, each read when it is asked for."""
-        return _Lazy(len(self._episodes), self.episode)
+        return LazySequence(len(self._episodes), self.episode)
 
     def episode(self, number: int) -> Episode:
         """One episode; its observations are single frames, (L, 1, 84, 84)."""
@@ -378,73 +257,6 @@ class _Buffer(BufferProtocol):
     def __getitem__(self, index: int) -> tuple[EpisodeBase, int]:
         episode, offset = self._owner.place(index)
         return self._owner.episode(episode), offset
-
-
-class _Lazy(Sequence[Item]):
-    """Items that are made when they are asked for."""
-
-    def __init__(self, count: int, make: Callable[[int], Item]) -> None:
-        self._count, self._make = count, make
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        if isinstance(index, slice):
-            return [self._make(number) for number in range(self._count)[index]]
-        return self._make(range(self._count)[index])
-
-    def __iter__(self) -> Iterator[Item]:
-        return (self._make(number) for number in range(self._count))
-
-
-EPISODES = np.dtype([("begin", "<i8"), ("length", "<i8"), ("terminated", "?")])
-"""Where an episode begins among the dataset's steps, how many it has, and whether the game ended it."""
-
-
-def _whole_episodes(steps: ReplayDataset) -> np.ndarray:
-    episodes = np.empty(len(steps.episodes), EPISODES)
-    episodes["length"], episodes["terminated"] = steps.episodes["length"], steps.episodes["terminated"]
-    episodes["begin"] = np.cumsum(episodes["length"]) - episodes["length"]
-    return episodes[episodes["terminated"] | (episodes["length"] > 1)]
-
-
-def _share_of_each_checkpoint(steps: ReplayDataset, fraction: float, seed: int) -> np.ndarray:
-    episodes = np.empty(len(steps.episodes), EPISODES)
-    episodes["length"], episodes["terminated"] = steps.episodes["length"], steps.episodes["terminated"]
-    episodes["begin"] = np.cumsum(episodes["length"]) - episodes["length"]
-    random, taken = np.random.default_rng(seed), []
-    for checkpoint in np.unique(steps.episodes["checkpoint"]):
-        own = episodes[steps.episodes["checkpoint"] == checkpoint]
-        wanted = max(1, int(own["length"].sum() * fraction))
-        own = own[random.permutation(len(own))]
-        before = np.cumsum(own["length"]) - own["length"]
-        own, before = own[before < wanted], before[before < wanted]
-        cut = before + own["length"] > wanted
-        own["terminated"] &= ~cut
-        own["length"] = np.minimum(own["length"], wanted - before)
-        taken.append(own)
-    chosen = np.sort(np.concatenate(taken), order="begin")
-    return chosen[chosen["terminated"] | (chosen["length"] > 1)]
-
-
-def _parse(env_name: str) -> tuple[str, str, int]:
-    """The game, the quality and the run of `breakout-mixed-v0`."""
-    name, _, version = env_name.rpartition("-v")
-    game, _, quality = name.rpartition("-")
-    if quality.isdecimal() and game.endswith("-epoch"):
-        game, quality = game.removesuffix("-epoch"), f"epoch-{quality}"
-    if not version.isdecimal() or not game:
-        raise UnknownNameError(f"unknown dataset {env_name!r}: expected <game>-<quality>-v<0 to 4>")
-    return find_game(game).slug, quality, int(version) + 1
-
-
-def _stacked(env: OfflineAtariEnv, num_stack: int | None) -> gymnasium.Env[Any, Any]:
-    return FrameStackObservation(env, num_stack or 1, padding_type="zero")
 
 
 def _column(values: np.ndarray) -> np.ndarray:

@@ -1,42 +1,21 @@
-"""d4rl-atari's environments and data sets, on a built dataset: importing this registers them with Gymnasium.
-
-```python
-import gymnasium
-import atari_dqn_replay.interop.d4rl_atari
-
-env = gymnasium.make("breakout-mixed-v0", stack=True, dataset="me/atari-dqn-replay")
-env.get_dataset()["observations"][0].shape  # (4, 84, 84)
-```
-"""
+"""d4rl-atari's environment: an Atari game under the dataset's protocol."""
 
 # pyright: reportMissingImports=false
 import os
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium
 import numpy as np
 
-from ..builder.collecting.environment import AtariEnvironment
-from ..builder.errors import UnknownNameError
-from ..builder.format.configs import EPOCH, FILE_NUMBERS
-from ..builder.format.games import GAMES, Game, find_game
-from ..builder.format.protocol import FRAME_SHAPE, STACK_SIZE, STICKY_ACTION_PROBABILITY
-from ..replay_reader.replay_dataset import ReplayDataset
-from .dump_rows import BLANK, find_dump_rows
-from .lazy_frames import LazyObservations, RowFrames
-from .libraries import require
-from .selection import Place, open_steps
-
-require("gymnasium", "1.0", extra="gymnasium")
-
-import gymnasium
-from gymnasium.envs.registration import EnvSpec, registry
-
-RUNS = range(5)
-"""`-v0` is run 1, and so on."""
-
-EPOCHS = range(51)
-"""Numbers of log files that have an environment; d4rl-atari has no 0."""
+from ...builder.collecting.environment import AtariEnvironment
+from ...builder.errors import UnknownNameError
+from ...builder.format.configs import EPOCH, FILE_NUMBERS
+from ...builder.format.games import Game, find_game
+from ...builder.format.protocol import FRAME_SHAPE, STACK_SIZE, STICKY_ACTION_PROBABILITY
+from ..libraries import require
+from ..selection import Place
+from .offline_data import OfflineData
 
 RENDER_FPS = 15
 """Agent steps in a second of play at the console's own speed."""
@@ -107,7 +86,7 @@ class OfflineAtariEnv(gymnasium.Env[np.ndarray, int]):
         }
         self.view: str = _file_view(quality, raw, by_file_number)
         """The view that `get_dataset` shows, as in a config's name: `mixed`, or `epoch-7` for log file 7."""
-        self._data = _Data(self.game, index, self.view, dataset, raw, lazy, stack, cache_dir)
+        self._data = OfflineData(self.game, index, self.view, dataset, raw, lazy, stack, cache_dir)
         self._console = self._switch_on(0)
         self._frames: np.ndarray = np.zeros((STACK_SIZE, *FRAME_SHAPE), np.uint8)
         self._playing, self._lives = False, 0
@@ -227,102 +206,3 @@ def _file_view(quality: str, raw: bool, by_file_number: bool | None) -> str:
     if quality in FILE_NUMBERS and by_number:
         return f"{EPOCH}-{FILE_NUMBERS[quality]}"
     return quality
-
-
-class _Data:
-    """What `get_dataset` reads."""
-
-    def __init__(
-        self,
-        game: Game,
-        run: int,
-        view: str,
-        dataset: Place | None,
-        raw: bool,
-        lazy: bool,
-        stack: bool,
-        cache_dir: str | os.PathLike[str] | None,
-    ) -> None:
-        self._game, self._run, self._view, self._dataset = game, run, view, dataset
-        self._raw, self._lazy, self._stack, self._cache_dir = raw, lazy, stack, cache_dir
-
-    def load(self) -> dict[str, Any]:
-        steps, numbers = self._dump() if self._raw else self._episodes()
-        stored = steps.numbers()
-        there = numbers != BLANK
-        stored["terminal"] = _terminals(steps)
-
-        def column(name: str, dtype: type[np.generic]) -> np.ndarray:
-            values = np.zeros(len(numbers), dtype)
-            values[there] = stored[name][numbers[there]]
-            return values
-
-        terminals = column("terminal", np.uint8)
-        rows = RowFrames(steps, numbers)
-        frames = rows if self._lazy else rows.load()
-        if self._stack:
-            observations: Any = LazyObservations(frames, _begins(terminals), STACK_SIZE)
-        elif isinstance(frames, RowFrames):
-            observations = LazyObservations(frames)
-        else:
-            observations = frames[:, None]
-        return {
-            "observations": observations,
-            "actions": column("action", np.int32),
-            "rewards": column("reward", np.float32),
-            "terminals": terminals,
-        }
-
-    def _episodes(self) -> tuple[ReplayDataset, np.ndarray]:
-        steps = open_steps(self._dataset, self._game, self._run, view=self._view, cache_dir=self._cache_dir)
-        return steps, np.arange(len(steps))
-
-    def _dump(self) -> tuple[ReplayDataset, np.ndarray]:
-        if not self._view.startswith(f"{EPOCH}-"):
-            raise UnknownNameError(
-                f"raw rows are those of one log file, and {self._view!r} names none: take "
-                f"{self._game.slug}-{EPOCH}-<number>, or by_file_number=True"
-            )
-        number = int(self._view.removeprefix(f"{EPOCH}-"))
-        dump = find_dump_rows(self._dataset, self._game, self._run, number)
-        steps = open_steps(
-            self._dataset, self._game, self._run, checkpoints=dump.checkpoints, cache_dir=self._cache_dir
-        )
-        return steps, dump.step
-
-
-def _terminals(steps: ReplayDataset) -> np.ndarray:
-    """(N,) 1 where an episode ends, but for the last one if the log cuts it off."""
-    ends = np.cumsum(steps.episodes["length"]) - 1
-    terminals = np.zeros(len(steps), np.uint8)
-    terminals[ends] = 1
-    last = steps.episodes[-1]
-    terminals[ends[-1]] = last["terminated"] | last["truncated"]
-    return terminals
-
-
-def _begins(terminals: np.ndarray) -> np.ndarray:
-    """(N,) for each row the first one of its episode, which comes after a terminal one."""
-    starts = np.concatenate([[True], terminals[:-1] == 1])
-    return np.maximum.accumulate(np.where(starts, np.arange(len(terminals)), 0))
-
-
-def register_environments() -> None:
-    """Register every `<game>-<quality>-v<run - 1>` with Gymnasium; importing this module does."""
-    qualities = [*FILE_NUMBERS, *(f"{EPOCH}-{number}" for number in EPOCHS)]
-    for game in GAMES:
-        for quality in qualities:
-            for version in RUNS:
-                # gymnasium.register looks through all that are there for each: minutes for so many.
-                name = f"{game.slug}-{quality}-v{version}"
-                registry[name] = EnvSpec(
-                    id=name,
-                    entry_point=f"{__name__}:{OfflineAtariEnv.__name__}",
-                    kwargs={"game": game.slug, "index": version + 1, "quality": quality},
-                    # No wrapper stands before get_dataset.
-                    order_enforce=False,
-                    disable_env_checker=True,
-                )
-
-
-register_environments()

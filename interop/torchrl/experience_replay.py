@@ -6,28 +6,24 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-
-from ..builder.errors import UnknownNameError
-from ..builder.format.games import GAMES, Game, find_game
-from ..replay_reader.errors import DatasetError
-from ..replay_reader.replay_dataset import ReplayDataset
-from .libraries import require
-from .selection import Place, find_dataset, open_steps
-
-require("torchrl", "0.14", extra="torchrl")
-
 import torch
-from tensordict import NonTensorData, TensorDict, TensorDictBase
+from tensordict import TensorDict, TensorDictBase
 from torchrl.data import (
     ImmutableDatasetWriter,
     SamplerWithoutReplacement,
-    SliceSampler,
-    Storage,
     TensorStorage,
 )
 from torchrl.data.datasets.common import BaseDatasetExperienceReplay
 from torchrl.data.datasets.utils import register_dataset
 from torchrl.data.utils import CloudpickleWrapper
+
+from ...builder.errors import UnknownNameError
+from ...builder.format.games import GAMES, Game, find_game
+from ...replay_reader.errors import DatasetError
+from ...replay_reader.replay_dataset import ReplayDataset
+from ..selection import Place, find_dataset, open_steps
+from .slices import EpisodeSlices
+from .storage import StepsStorage
 
 RUNS = range(1, 6)
 """Of the original dataset."""
@@ -136,7 +132,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             strict = strict_len if strict_length is None else strict_length
             sampler = _choose_sampler(self._steps, num_slices, slice_len, strict, replacement)
         super().__init__(
-            storage=_StepsStorage(self._steps, dataset_id),
+            storage=StepsStorage(self._steps, dataset_id),
             batch_size=batch_size,
             writer=ImmutableDatasetWriter() if writer is None else writer,
             sampler=sampler,
@@ -216,7 +212,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             raise DatasetError(
                 f"dim={dim}, num_frames={num_frames}: expected dim=0 and at most {len(self._steps):,} frames"
             )
-        storage = cast(_StepsStorage, self._storage)
+        storage = cast(StepsStorage, self._storage)
         example = fn(storage.get(torch.arange(1)).exclude("metadata"))
         results = example.expand(frames, *example.batch_size[1:]).memmap_like(str(dest))
         numbers = TensorDict({"number": torch.arange(frames)}, batch_size=[frames])
@@ -230,185 +226,21 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         return TensorStorage(results)
 
 
-_tensordict: Callable[..., TensorDict] = getattr(TensorDict, "_new_unsafe", TensorDict)
-"""Without the checks, which take as long as it takes to gather the frames."""
-
-
 class _Work:
     """Applies a function to the steps with some numbers."""
 
-    def __init__(self, storage: "_StepsStorage", fn: Callable[[TensorDictBase], TensorDictBase]) -> None:
+    def __init__(self, storage: StepsStorage, fn: Callable[[TensorDictBase], TensorDictBase]) -> None:
         self._storage, self._fn = storage, fn
 
     def __call__(self, numbers: TensorDictBase) -> TensorDictBase:
         return self._fn(self._storage.get(numbers["number"]).exclude("metadata"))
 
 
-class _StepsStorage(Storage):
-    """A storage whose items are gathered from the dataset's frames when they are asked for."""
-
-    def __init__(self, steps: ReplayDataset, dataset_id: str) -> None:
-        super().__init__(max_size=len(steps))
-        self._steps = steps
-        self._metadata = {"dataset_id": dataset_id}
-
-    def __len__(self) -> int:
-        return self.max_size
-
-    def get(self, index: Any) -> TensorDict:
-        """The steps with these numbers; a single number gives one without a batch axis."""
-        if isinstance(index, tuple):
-            # As nonzero() gives an index; what comes after is an index into the result.
-            rest = index[1:]
-            found = self.get(index[0])
-            return found[(Ellipsis, *rest)] if rest else found
-        numbers = self._numbers(index)
-        batch = self._steps.gather(numbers.reshape(-1))
-        found = self._tensors(batch, len(batch["action"]))
-        if numbers.ndim == 1:
-            return found
-        return found[0] if numbers.ndim == 0 else found.reshape(*numbers.shape)
-
-    def _numbers(self, index: Any) -> np.ndarray:
-        if isinstance(index, torch.Tensor):
-            index = index.squeeze(1) if index.ndim == 2 and index.shape[1] == 1 else index
-            index = index.cpu().numpy()
-        elif isinstance(index, slice) or index is Ellipsis:
-            index = np.arange(self.max_size)[index]
-        numbers = np.asarray(index)
-        return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
-
-    def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
-        terminated, truncated = (torch.from_numpy(batch[name]) for name in ("terminated", "truncated"))
-        no = torch.zeros((3, size), dtype=torch.bool).unbind()
-        following = {
-            "observation": torch.from_numpy(batch["next_observation"][:, 0]),
-            "reward": torch.from_numpy(batch["reward"]),
-            "terminated": terminated,
-            "truncated": truncated,
-            "done": terminated | truncated,
-        }
-        shape = torch.Size([size])
-        fields = {
-            "observation": torch.from_numpy(batch["observation"][:, 0]),
-            "action": torch.from_numpy(batch["action"].astype(np.int32)),
-            "terminated": no[0],
-            "truncated": no[1],
-            "done": no[2],
-            "next": _tensordict(following, batch_size=shape),
-            "metadata": NonTensorData(self._metadata, batch_size=shape),
-        }
-        return _tensordict(fields, batch_size=shape)
-
-    def set(self, cursor: Any, data: Any, *, set_cursor: bool = True) -> None:
-        """Refuse: the dataset is what was logged."""
-        raise RuntimeError("the dataset cannot be written to")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the steps are on disk."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to load."""
-
-    def _empty(self) -> None:
-        raise RuntimeError("the dataset cannot be emptied")
-
-
-class _EpisodeSlices(SliceSampler):
-    """Slices of consecutive steps, each within an episode that is drawn uniformly; it may contain its end.
-
-    Unlike the class that it extends, it knows where episodes lie, and need not read frames to find out.
-
-    Args:
-        steps: the dataset.
-        num_slices: in a batch; or
-        slice_len: the steps of each.
-        strict: only of episodes that are long enough.
-        replacement: False draws each episode once per epoch.
-    """
-
-    def __init__(
-        self,
-        steps: ReplayDataset,
-        num_slices: int | None,
-        slice_len: int | None,
-        strict: bool,
-        replacement: bool,
-    ) -> None:
-        super().__init__(
-            num_slices=num_slices, slice_len=slice_len, strict_length=strict, end_key=("next", "done")
-        )
-        self._lengths = steps.episodes["length"].astype(np.int64)
-        self._begins = np.cumsum(self._lengths) - self._lengths
-        self._replacement = replacement
-        self._left = np.empty(0, np.int64)
-        self._ran_out = False
-
-    @property
-    def ran_out(self) -> bool:
-        """Whether the last batch ended an epoch, without replacement."""
-        return self._ran_out
-
-    @ran_out.setter
-    def ran_out(self, value: bool) -> None:
-        self._ran_out = value
-
-    def can_sample(self, storage: Storage, batch_size: int) -> bool:
-        """Whether an episode is long enough."""
-        length, _ = self._split(batch_size)
-        return not self.strict_length or bool((self._lengths >= length).any())
-
-    def sample(self, storage: Storage, batch_size: int) -> tuple[torch.Tensor, dict[Any, torch.Tensor]]:
-        """The numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
-        length, count = self._split(batch_size)
-        episodes = self._draw(length, count)
-        lengths = np.minimum(self._lengths[episodes], length)
-        room = self._lengths[episodes] - lengths + 1
-        chance = torch.rand(len(episodes), generator=self._rng, dtype=torch.float64).numpy()
-        starts = self._begins[episodes] + (chance * room).astype(np.int64)
-        ends = lengths.cumsum()
-        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        truncated = np.zeros(ends[-1], bool)
-        truncated[ends - 1] = True
-        flags = torch.from_numpy(truncated)
-        index = torch.from_numpy(np.repeat(starts, lengths) + within)
-        return index, {("next", "truncated"): flags, ("next", "done"): flags.clone()}
-
-    def _split(self, batch_size: int) -> tuple[int, int]:
-        """The steps of a slice, and how many slices there are."""
-        length, count = self._adjusted_batch_size(batch_size)
-        assert length is not None and count is not None
-        return length, count
-
-    def _draw(self, length: int, count: int) -> np.ndarray:
-        if self._replacement:
-            chosen = self._long_enough(length)
-            return chosen[torch.randint(len(chosen), (count,), generator=self._rng).numpy()]
-        if not len(self._left):
-            chosen = self._long_enough(length)
-            self._left = chosen[torch.randperm(len(chosen), generator=self._rng).numpy()]
-        drawn, self._left = self._left[:count], self._left[count:]
-        self._ran_out = not len(self._left)
-        return drawn
-
-    def _long_enough(self, length: int) -> np.ndarray:
-        if not self.strict_length:
-            return np.arange(len(self._lengths))
-        chosen = np.flatnonzero(self._lengths >= length)
-        if not len(chosen):
-            raise DatasetError(
-                f"no episode has {length:,} steps, the longest has {self._lengths.max():,}; take shorter "
-                f"slices, or strict_len=False"
-            )
-        return chosen
-
-
 def _choose_sampler(
     steps: ReplayDataset, num_slices: int | None, slice_len: int | None, strict: bool, replacement: bool
 ) -> Any:
     if num_slices is not None or slice_len is not None:
-        return _EpisodeSlices(steps, num_slices, slice_len, strict, replacement)
+        return EpisodeSlices(steps, num_slices, slice_len, strict, replacement)
     return None if replacement else SamplerWithoutReplacement()
 
 
