@@ -7,15 +7,19 @@ batches per second of that core's time, the fastest of --repeats; *peak memory* 
 resident set. TorchRL reads a memory map that it made from the logs beforehand (7 GB for a million rows), all
 of which lies in memory.
 
-Then our environment's version of d4rl-atari's `get_dataset` is called, at once and lazily: seconds, and peak
-memory without what is requested from it afterwards.
+Then the datasets of d4rl-atari and d3rlpy are loaded: seconds, and peak memory, which for d3rlpy includes a
+hundred updates of DiscreteCQL from stacks of four frames.
 
-TorchRL must be installed (`pip install torch==2.13.0 torchrl==0.14.*`).
+TorchRL must be installed (`pip install torch==2.13.0 torchrl==0.14.*`). For a million rows it takes 14 to 18
+GB of memory, which `--no-torchrl` avoids. d3rlpy pins another gymnasium and is left out where it is not
+installed.
 """
 
+import argparse
 import os
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,42 +44,60 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30_000, help="that are played (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3, help="of each run (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=2, help="the fastest counts (default: %(default)s)")
+    parser.add_argument(
+        "--torchrl", action=argparse.BooleanOptionalAction, default=True, help="compare with its own class"
+    )
     options = parser.parse_args()
     game = find_game(options.game)
     logs = make_log(game, options.rows, options.steps, options.cache)
     with scratch_folder(options.cache) as scratch:
         folder = scratch / "dataset"
         measure(build_folder, logs, game, folder)
-        map_of_torchrl = _prepare_torchrl(logs, game, options.cache)
         print(f"{game}: a checkpoint of {options.rows:,} rows, batches per second, one core.\n")
-        rows = []
-        for name, sampling in SAMPLES.items():
-            ways = {
-                "ours": partial(sample_ours, folder, game, scratch / "frames", sampling, options.seconds),
-                "theirs": partial(sample_torchrl, map_of_torchrl, game, sampling, options.seconds),
-            }
-            found: dict[str, list[Any]] = {"ours": [], "theirs": []}
-            for _ in range(options.repeats):
-                for way, sample in ways.items():
-                    found[way].append(measure(sample, one_core=True))
-            ours, theirs = (max(found[way]) for way in ways)
-            rows.append(
-                [
-                    name,
-                    f"{ours.value:,.0f} ({ours.value / theirs.value:.1f} ×)",
-                    f"{theirs.value:,.0f}",
-                    f"{ours.peak_bytes / 1e6:,.0f}",
-                    f"{theirs.peak_bytes / 1e6:,.0f}",
-                ]
-            )
-        heads = ["", "batches/s", "TorchRL, batches/s", "peak memory, MB", "TorchRL, MB"]
-        print_table(heads, rows)
-        print()
-        rows = []
-        for name, lazy in (("`get_dataset`", False), ("`get_dataset`, lazy", True)):
-            seconds, peak = measure(load_d4rl, folder, game, scratch / "frames", lazy, one_core=True)
-            rows.append([name, f"{seconds:.1f}", f"{peak / 1e6:,.0f}"])
-        print_table(["", "seconds", "peak memory, MB"], rows)
+        if options.torchrl:
+            _compare_sampling(logs, game, folder, scratch / "frames", options)
+        _load(game, folder, scratch / "frames")
+
+
+def _compare_sampling(logs: Path, game: Game, folder: Path, cache: Path, options: argparse.Namespace) -> None:
+    map_of_torchrl = _prepare_torchrl(logs, game, options.cache)
+    rows = []
+    for name, sampling in SAMPLES.items():
+        ways = {
+            "ours": partial(sample_ours, folder, game, cache, sampling, options.seconds),
+            "theirs": partial(sample_torchrl, map_of_torchrl, game, sampling, options.seconds),
+        }
+        found: dict[str, list[Any]] = {"ours": [], "theirs": []}
+        for _ in range(options.repeats):
+            for way, sample in ways.items():
+                found[way].append(measure(sample, one_core=True))
+        ours, theirs = (max(found[way]) for way in ways)
+        rows.append(
+            [
+                name,
+                f"{ours.value:,.0f} ({ours.value / theirs.value:.1f} ×)",
+                f"{theirs.value:,.0f}",
+                f"{ours.peak_bytes / 1e6:,.0f}",
+                f"{theirs.peak_bytes / 1e6:,.0f}",
+            ]
+        )
+    heads = ["", "batches/s", "TorchRL, batches/s", "peak memory, MB", "TorchRL, MB"]
+    print_table(heads, rows)
+    print()
+
+
+def _load(game: Game, folder: Path, cache: Path) -> None:
+    ways = {
+        "d4rl-atari's `get_dataset`": partial(load_d4rl, folder, game, cache, False),
+        "the same, lazy": partial(load_d4rl, folder, game, cache, True),
+    }
+    if find_spec("d3rlpy"):
+        ways["d3rlpy's `get_atari`, and 100 updates"] = partial(train_d3rlpy, folder, game, cache)
+    rows = []
+    for name, load in ways.items():
+        seconds, peak = measure(load, one_core=True)
+        rows.append([name, f"{seconds:.1f}", f"{peak / 1e6:,.0f}"])
+    print_table(["", "seconds", "peak memory, MB"], rows)
 
 
 def sample_ours(folder: Path, game: Game, cache: Path, sampling: dict[str, int], seconds: float) -> float:
@@ -103,6 +125,19 @@ def load_d4rl(folder: Path, game: Game, cache: Path, lazy: bool) -> float:
     start = time.perf_counter()
     found = env.get_dataset()
     assert found["observations"][len(found["actions"]) // 2].shape == (1, 84, 84)
+    return time.perf_counter() - start
+
+
+def train_d3rlpy(folder: Path, game: Game, cache: Path) -> float:
+    """Returns the seconds that it takes to load d3rlpy's dataset, and to train on it a little."""
+    import d3rlpy
+    from atari_dqn_replay.interop.d3rlpy import get_atari
+
+    start = time.perf_counter()
+    dataset, _ = get_atari(f"{game.slug}-mixed-v{RUN - 1}", 4, dataset=folder, cache_dir=cache)
+    scaler = d3rlpy.preprocessing.PixelObservationScaler()
+    cql = d3rlpy.algos.DiscreteCQLConfig(batch_size=32, observation_scaler=scaler).create()
+    cql.fit(dataset, n_steps=100, n_steps_per_epoch=100, logger_adapter=d3rlpy.logging.NoopAdapterFactory())
     return time.perf_counter() - start
 
 

@@ -14,7 +14,7 @@ AT_ONCE = 4096
 
 
 class RowFrames:
-    """The frame of each row of a table of steps; a row without a step is black.
+    """Reads the frame of each row of a table of steps; a row without a step is black.
 
     Args:
         steps: where the frames are.
@@ -28,7 +28,7 @@ class RowFrames:
         return len(self._numbers)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """(n, 84, 84) uint8."""
+        """Returns the frames of some rows, (n, 84, 84) uint8."""
         numbers = self._numbers[rows]
         there = numbers != BLANK
         if there.all():
@@ -38,7 +38,7 @@ class RowFrames:
         return frames
 
     def load(self) -> np.ndarray:
-        """All of them, (N, 84, 84) uint8: 7 GB for a million."""
+        """Returns all frames, (N, 84, 84) uint8: 7 GB for a million."""
         frames = np.empty((len(self), *FRAME_SHAPE), np.uint8)
         for start in range(0, len(self), AT_ONCE):
             frames[start : start + AT_ONCE] = self[start : start + AT_ONCE]
@@ -66,19 +66,19 @@ class LazyObservations(Sequence[np.ndarray]):
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(N, frames in an observation, 84, 84)."""
+        """Returns the shape as of an array: (N, frames in an observation, 84, 84)."""
         return (len(self), self._size, *FRAME_SHAPE)
 
     @property
     def ndim(self) -> int:
-        """4."""
+        """Returns the number of axes as of an array: 4."""
         return len(self.shape)
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def __getitem__(self, index: Any) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One observation, of shape (frames, 84, 84), or some, with an axis before.
+        """Returns one observation, of shape (frames, 84, 84), or several, with an axis before.
 
         Of frames in memory, one observation is a view of them, except near the beginning of an episode, where
         it is filled up with zeros.
@@ -100,7 +100,7 @@ class LazyObservations(Sequence[np.ndarray]):
         return (self[row] for row in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """All of them, in memory."""
+        """Returns all observations, in memory."""
         whole = np.empty(self.shape, dtype or np.uint8)
         for start in range(0, len(self), AT_ONCE):
             whole[start : start + AT_ONCE] = self[start : start + AT_ONCE]

@@ -6,7 +6,7 @@ from ..builder.errors import AtariReplayError
 
 
 class LibraryError(AtariReplayError, ImportError):
-    """A library that is not installed, or in a version that this package was not made for."""
+    """A library is not installed, or its version is older than this package needs."""
 
 
 def require(library: str, least: str, extra: str) -> None:

@@ -21,7 +21,7 @@ Place = str | os.PathLike[str]
 
 
 def find_dataset(dataset: Place | None) -> str:
-    """The folder or repo that was given, or that the environment names.
+    """Returns the folder or repo that was given, or that the environment names.
 
     Raises:
         DatasetError: there is neither, or it is a folder of replay logs, from which nothing was built yet.
@@ -42,7 +42,7 @@ def find_dataset(dataset: Place | None) -> str:
 
 
 def open_published(dataset: Place | None) -> PublishedDataset:
-    """The dataset with its manifests.
+    """Returns the dataset with its manifests.
 
     Args:
         dataset: a folder or a repo; None takes it from the environment.
@@ -64,7 +64,7 @@ def open_steps(
     checkpoints: Collection[int] | None = None,
     **options: Any,
 ) -> ReplayDataset:
-    """The steps of a run, in order of play.
+    """Returns the steps of a run, in order of play.
 
     Args:
         dataset: a folder or a repo; None takes it from the environment.

@@ -28,7 +28,7 @@ def get_atari(
     seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[AtariReplayBuffer, gymnasium.Env[Any, Any]]:
-    """A dataset of d4rl-atari and its environment, as of `d3rlpy.datasets.get_atari`.
+    """Returns a dataset of d4rl-atari and its environment, like `d3rlpy.datasets.get_atari`.
 
     Args:
         env_name: `breakout-mixed-v0` and the like; see `d4rl_atari`.
@@ -89,7 +89,7 @@ def get_atari_transitions(
     seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[AtariReplayBuffer, gymnasium.Env[Any, Any]]:
-    """A share of the steps of every checkpoint, as of `d3rlpy.datasets.get_atari_transitions`.
+    """Returns a share of each checkpoint's steps, like `d3rlpy.datasets.get_atari_transitions`.
 
     From each checkpoint whole episodes are taken at random until its share is there, the last one cut off.
     The same seed takes the same episodes from the same dataset, for everybody.
@@ -136,7 +136,7 @@ def _whole_episodes(steps: ReplayDataset) -> np.ndarray:
 
 
 def _with_transitions(episodes: np.ndarray) -> np.ndarray:
-    """Those of more than one step: the only one of an episode that was cut off is no transition."""
+    """Returns the episodes that have a transition: the only step of one that was cut off is none."""
     return episodes[episodes["terminated"] | (episodes["length"] > 1)]
 
 
@@ -157,7 +157,7 @@ def _share_of_each_checkpoint(steps: ReplayDataset, fraction: float, seed: int) 
 
 
 def _parse(env_name: str) -> tuple[str, str, int]:
-    """The game, the quality and the run of `breakout-mixed-v0`."""
+    """Returns the game, the quality and the run of `breakout-mixed-v0`."""
     name, _, version = env_name.rpartition("-v")
     game, _, quality = name.rpartition("-")
     if quality.isdecimal() and game.endswith("-epoch"):

@@ -54,11 +54,11 @@ class AtariReplayBuffer(ReplayBufferBase):
         self._action_size = len(steps.action_names)
 
     def sample_transition(self) -> Transition:
-        """A transition, all equally likely."""
+        """Returns a transition, all equally likely."""
         return self._transition(*(values[0] for values in self._draw(1)))
 
     def sample_transition_batch(self, batch_size: int) -> TransitionMiniBatch:
-        """Transitions, all equally likely."""
+        """Returns a batch of transitions, all equally likely."""
         episode, offset = self._draw(batch_size)
         index = self._episodes["begin"][episode] + offset
         batch = self._steps.gather(index)
@@ -76,24 +76,24 @@ class AtariReplayBuffer(ReplayBufferBase):
         )
 
     def sample_trajectory(self, length: int) -> PartialTrajectory:
-        """A window of steps that ends at a transition, all equally likely; zeros before its episode."""
+        """Returns steps that end at a transition, all equally likely, with zeros before their episode."""
         fields = {name: values[0] for name, values in self._windows(1, length).items()}
         fields["timesteps"] = fields["timesteps"].astype(np.int32)
         return PartialTrajectory(**fields, length=length)
 
     def sample_trajectory_batch(self, batch_size: int, length: int) -> TrajectoryMiniBatch:
-        """Windows as of `sample_trajectory`."""
+        """Returns a batch of what `sample_trajectory` returns."""
         fields = self._windows(batch_size, length)
         fields["observations"] = fields["observations"].astype(np.float32)
         return TrajectoryMiniBatch(**fields, length=length)
 
     @property
     def episodes(self) -> Sequence[EpisodeBase]:
-        """The episodes in order of play, each read when it is asked for."""
+        """Returns the episodes in order of play, each read when it is accessed."""
         return LazySequence(len(self._episodes), self.episode)
 
     def episode(self, number: int) -> Episode:
-        """One episode; its observations are single frames, (L, 1, 84, 84)."""
+        """Returns one episode, whose observations are single frames, (L, 1, 84, 84)."""
         begin, length = (int(self._episodes[name][number]) for name in ("begin", "length"))
         return Episode(
             observations=self._steps.frames(np.arange(begin, begin + length))[:, None],
@@ -103,32 +103,32 @@ class AtariReplayBuffer(ReplayBufferBase):
         )
 
     def size(self) -> int:
-        """The number of episodes."""
+        """Returns the number of episodes."""
         return len(self._episodes)
 
     @property
     def transition_count(self) -> int:
-        """The number of transitions."""
+        """Returns the number of transitions."""
         return int(self._transitions[-1])
 
     @property
     def buffer(self) -> BufferProtocol:
-        """The transitions by number, as (episode, step)."""
+        """Returns the transitions by number, each as an episode and a step of it."""
         return self._buffer
 
     @property
     def transition_picker(self) -> FrameStackTransitionPicker:
-        """What makes the same transitions of `episodes`."""
+        """Returns a picker that makes the same transitions of `episodes`."""
         return FrameStackTransitionPicker(self._num_stack)
 
     @property
     def trajectory_slicer(self) -> FrameStackTrajectorySlicer:
-        """What makes the same windows of `episodes`."""
+        """Returns a slicer that makes the same windows of `episodes`."""
         return FrameStackTrajectorySlicer(self._num_stack)
 
     @property
     def dataset_info(self) -> DatasetInfo:
-        """Shapes and dtypes, and the number of actions."""
+        """Returns shapes and dtypes, and the number of actions."""
         return DatasetInfo(
             observation_signature=Signature([np.dtype(np.uint8)], [(self._num_stack, 84, 84)]),
             action_signature=Signature([self._action.dtype], [(1,)]),
@@ -142,20 +142,20 @@ class AtariReplayBuffer(ReplayBufferBase):
         dump(self.episodes, f)
 
     def append(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse: the dataset is what was logged."""
+        """Raise an error: the dataset is what was logged."""
         raise NotImplementedError("a published dataset cannot be appended to")
 
     append_episode = clip_episode = append
 
     @classmethod
     def from_episode_generator(cls, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse: it is made by `get_atari`."""
+        """Raise an error: `get_atari` makes the buffer."""
         raise NotImplementedError("use get_atari or get_atari_transitions")
 
     load = from_episode_generator
 
     def place(self, number: int) -> tuple[int, int]:
-        """The episode and the step within it of a transition."""
+        """Returns the numbers of a transition's episode and of its step within it."""
         if not 0 <= number < self.transition_count:
             raise IndexError(f"transition {number} is out of range for {self.transition_count:,}")
         episode, offset = self._places(np.array([number]))
@@ -212,7 +212,7 @@ class AtariReplayBuffer(ReplayBufferBase):
     def _returns_to_go(
         self, begin: np.ndarray, total: np.ndarray, offset: np.ndarray, index: np.ndarray
     ) -> np.ndarray:
-        """What is to come from each step of the windows to its episode's end."""
+        """Returns the sum of rewards from each step of the windows to its episode's end."""
         last = offset[:, -1:]
         after = [
             self._reward[start:stop].sum(dtype=np.float64)
@@ -222,7 +222,7 @@ class AtariReplayBuffer(ReplayBufferBase):
         return np.cumsum(reward[:, ::-1], axis=1)[:, ::-1] + np.array(after)[:, None]
 
     def _stacks(self, begin: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """(B, T, num_stack, 84, 84) uint8: each frame is read once."""
+        """Returns stacks, (B, T, num_stack, 84, 84) uint8, reading each frame once."""
         more = self._num_stack - 1
         wanted = np.concatenate([offset[:, :1] - np.arange(more, 0, -1), offset], axis=1)
         inside = wanted >= 0
@@ -235,7 +235,7 @@ class AtariReplayBuffer(ReplayBufferBase):
 
 
 class _Buffer(BufferProtocol):
-    """What d3rlpy calls a buffer: transitions by number."""
+    """Looks up transitions by number, which d3rlpy calls a buffer."""
 
     def __init__(self, owner: AtariReplayBuffer) -> None:
         self._owner = owner

@@ -96,7 +96,7 @@ class OfflineAtariEnv(gymnasium.Env[np.ndarray, int]):
         self.action_space = gymnasium.spaces.Discrete(len(self.game.actions))  # pyright: ignore
 
     def get_dataset(self) -> dict[str, Any]:
-        """The steps of this run and quality, in order of play, N rows.
+        """Returns the steps of this run and quality, in order of play, N rows.
 
         | key | shape, dtype | |
         |---|---|---|
@@ -161,7 +161,7 @@ class OfflineAtariEnv(gymnasium.Env[np.ndarray, int]):
         )
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The console's picture, (210, 160, 3) uint8, if that is the render mode."""
+        """Returns the console's picture, (210, 160, 3) uint8, if the render mode is `rgb_array`."""
         return self._console.screen if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
@@ -201,7 +201,7 @@ class OfflineAtariEnv(gymnasium.Env[np.ndarray, int]):
 
 
 def _file_view(quality: str, raw: bool, by_file_number: bool | None) -> str:
-    """The view of a quality, which may be a log file's."""
+    """Returns the view of a quality, which may be that of a log file."""
     by_number = raw if by_file_number is None else by_file_number
     if quality in FILE_NUMBERS and by_number:
         return f"{EPOCH}-{FILE_NUMBERS[quality]}"

@@ -18,7 +18,7 @@ from ..selection import Place, open_steps
 
 @dataclass(frozen=True)
 class OfflineData:
-    """What `get_dataset` reads, as the arguments of the environment name it."""
+    """Loads what `get_dataset` returns; its fields are the environment's arguments."""
 
     game: Game
     run: int
@@ -77,7 +77,7 @@ class OfflineData:
 
 
 def _terminals(steps: ReplayDataset) -> np.ndarray:
-    """(N,) 1 where an episode ends, but for the last one if the log cuts it off."""
+    """Returns 1 where an episode ends, (N,), but not for the last one if the log cuts it off."""
     ends = np.cumsum(steps.episodes["length"]) - 1
     terminals = np.zeros(len(steps), np.uint8)
     terminals[ends] = 1
@@ -87,6 +87,6 @@ def _terminals(steps: ReplayDataset) -> np.ndarray:
 
 
 def _begins(terminals: np.ndarray) -> np.ndarray:
-    """(N,) for each row the first one of its episode, which comes after a terminal one."""
+    """Returns the first row of each row's episode, (N,); it comes after a terminal row."""
     starts = np.concatenate([[True], terminals[:-1] == 1])
     return np.maximum.accumulate(np.where(starts, np.arange(len(terminals)), 0))

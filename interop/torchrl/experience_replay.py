@@ -154,23 +154,23 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
 
     @property
     def episodes(self) -> torch.Tensor:
-        """(N,) int64: for each step the number of its episode, in order of play."""
+        """Returns the number of each step's episode in order of play, (N,) int64."""
         lengths = torch.from_numpy(self._steps.episodes["length"].astype(np.int64))
         return torch.repeat_interleave(torch.arange(len(lengths)), lengths)
 
     @property
     def dataset_path(self) -> Path:
-        """The folder that holds the prepared frames."""
+        """Returns the folder that holds the prepared frames."""
         return self.root
 
     @property
     def data_path(self) -> Path:
-        """The folder that holds the prepared frames."""
+        """Returns the folder that holds the prepared frames."""
         return self.root
 
     @property
     def data_path_root(self) -> Path:
-        """The folder that holds the prepared frames."""
+        """Returns the folder that holds the prepared frames."""
         return self.root
 
     def _is_downloaded(self) -> bool:
@@ -249,5 +249,5 @@ def _same(samples: Iterable[Any]) -> Any:
 
 
 def register(prefix: str = "atari_dqn") -> None:
-    """Let TorchRL's `load_dataset("atari_dqn:Pong/5")` give this class, in place of TorchRL's own."""
+    """Make TorchRL's `load_dataset("atari_dqn:Pong/5")` open this class instead of TorchRL's own."""
     register_dataset(prefix, AtariDQNExperienceReplay, replace=True)

@@ -12,7 +12,7 @@ from ...replay_reader.replay_dataset import ReplayDataset
 
 
 class EpisodeSlices(SliceSampler):
-    """Slices of consecutive steps, each within an episode that is drawn uniformly; it may contain its end.
+    """Samples slices of consecutive steps, each within an episode drawn uniformly; it may contain its end.
 
     Unlike the class that it extends, it knows where episodes lie, and need not read frames to find out.
 
@@ -43,7 +43,7 @@ class EpisodeSlices(SliceSampler):
 
     @property
     def ran_out(self) -> bool:
-        """Whether the last batch ended an epoch, without replacement."""
+        """Returns whether the last batch ended an epoch, without replacement."""
         return self._ran_out
 
     @ran_out.setter
@@ -51,12 +51,12 @@ class EpisodeSlices(SliceSampler):
         self._ran_out = value
 
     def can_sample(self, storage: Storage, batch_size: int) -> bool:
-        """Whether an episode is long enough."""
+        """Returns whether an episode is long enough."""
         length, _ = self._split(batch_size)
         return not self.strict_length or bool((self._lengths >= length).any())
 
     def sample(self, storage: Storage, batch_size: int) -> tuple[torch.Tensor, dict[Any, torch.Tensor]]:
-        """The numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
+        """Returns the numbers of a batch's steps, slice after slice, and flags that mark each slice's end."""
         length, count = self._split(batch_size)
         episodes = self._draw(length, count)
         lengths = np.minimum(self._lengths[episodes], length)
@@ -72,7 +72,7 @@ class EpisodeSlices(SliceSampler):
         return index, {("next", "truncated"): flags, ("next", "done"): flags.clone()}
 
     def _split(self, batch_size: int) -> tuple[int, int]:
-        """The steps of a slice, and how many slices there are."""
+        """Returns the number of steps in a slice, and the number of slices."""
         length, count = self._adjusted_batch_size(batch_size)
         assert length is not None and count is not None
         return length, count

@@ -27,7 +27,7 @@ class StepsStorage(Storage):
         return self.max_size
 
     def get(self, index: Any) -> TensorDict:
-        """The steps with these numbers; a single number gives one without a batch axis."""
+        """Returns the steps with these numbers; of a single number, one without a batch axis."""
         if isinstance(index, tuple):
             # As nonzero() gives an index; what comes after is an index into the result.
             rest = index[1:]
@@ -72,15 +72,15 @@ class StepsStorage(Storage):
         return _tensordict(fields, batch_size=shape)
 
     def set(self, cursor: Any, data: Any, *, set_cursor: bool = True) -> None:
-        """Refuse: the dataset is what was logged."""
+        """Raise an error: the dataset is what was logged."""
         raise RuntimeError("the dataset cannot be written to")
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the steps are on disk."""
+        """Returns nothing: the steps are on disk."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to load."""
+        """Do nothing: the steps are on disk."""
 
     def _empty(self) -> None:
         raise RuntimeError("the dataset cannot be emptied")

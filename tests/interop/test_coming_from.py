@@ -1,10 +1,12 @@
 """Every example and every argument in docs/coming-from.md, run."""
 
+import gzip
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from atari_dqn_replay.commands.main import main
 from paths import ROOT
@@ -42,6 +44,11 @@ def test_the_examples_run(section: str) -> None:
     if section.startswith("pandas"):
         assert list(names["curve"]["checkpoint"]) == [0, 1, 2]  # in the partial one no episode began
         assert len(names["steps"].collect()) > len(names["frames"]) > 0
+    if section == "d4rl-atari":
+        for name in ("observation", "action", "reward", "terminal"):
+            with gzip.open(f"d4rl-cache/Pong/4/1/{name}.gz") as file:  # as d4rl-atari reads it
+                found = np.load(file, allow_pickle=False)
+            assert (found.ravel() == np.asarray(names["rows"][f"{name}s"]).ravel()).all()
 
 
 @pytest.mark.parametrize("arguments", re.findall(r"^\| .* \| `(.*)` \|$", SECTIONS["Papers"], re.MULTILINE))
