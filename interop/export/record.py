@@ -21,7 +21,7 @@ Part = TypeVar("Part")
 """What is recorded of a finished part."""
 
 
-class _Content(Record):
+class _Content(Record, frozen=True):
     settings: dict[str, Any]
     remarks: list[str]
     parts: dict[str, Any]

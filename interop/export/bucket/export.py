@@ -70,7 +70,7 @@ class BucketFormat(ExportFormat):
             return export.write()
 
 
-class WrittenDump(Record):
+class WrittenDump(Record, frozen=True):
     """What is recorded of a dump that was written."""
 
     made_from: Sha256

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from .write_file import STORED
 class ComparedRun:
     """What was compared of one run."""
 
-    HEADINGS = ("game", "run", "files", "rows", "rows that cannot be known")
+    HEADINGS: ClassVar[tuple[str, ...]] = ("game", "run", "files", "rows", "rows that cannot be known")
 
     game: str
     run: int
