@@ -130,7 +130,7 @@ def load_d4rl(folder: Path, game: Game, cache: Path, lazy: bool) -> float:
 
 def train_d3rlpy(folder: Path, game: Game, cache: Path) -> float:
     """Returns the seconds that it takes to load d3rlpy's dataset, and to train on it a little."""
-    import d3rlpy
+    import d3rlpy  # pyright: ignore[reportMissingImports]
     from atari_dqn_replay.interop.d3rlpy import get_atari
 
     start = time.perf_counter()
