@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import SourceError, UnknownNameError
 from ..format.games import Game, find_game
+from ..stores.archive import ARCHIVE, UNREADABLE, ArchiveStore, split_chain
 from ..stores.google import GoogleStore
 from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
@@ -30,8 +31,32 @@ STORES: dict[str, type[Store]] = {
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
-    """Returns the store for the folder at a path or URL; see `open_source`."""
+    """Returns the store for the folder or archive at a path or URL; see `open_source`."""
+    chain = split_chain(url)
+    if chain is not None:
+        folder, archive = chain
+        store = _open_archive(_open_plain(archive, storage_options))
+        return store.below(folder) if folder else store
+    store = _open_plain(url, storage_options)
+    name = store.root.rpartition("/")[2]
+    if UNREADABLE.fullmatch(name):
+        raise SourceError(
+            f"{store.describe()}: an archive in which files can't be reached one by one; unpack it, or pack "
+            f"it as .tar, .tar.gz or .zip"
+        )
+    is_folder = store.is_local and store.fs.isdir(store.root)
+    return _open_archive(store) if ARCHIVE.fullmatch(name) and not is_folder else store
+
+
+def _open_plain(url: str, storage_options: Mapping[str, Any] | None) -> Store:
     return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
+
+
+def _open_archive(store: Store) -> Store:
+    container, name = store.parent()
+    if not ARCHIVE.fullmatch(name):
+        raise SourceError(f"{store.describe()}: no archive that can be read; expected .tar, .tar.gz or .zip")
+    return ArchiveStore(container, name)
 
 
 @dataclass(frozen=True)
@@ -63,8 +88,8 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
     """Open the source at a path or URL.
 
     Args:
-        url: a folder, or a URL: `gs://…`, `s3://…`, `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or
-            any other URL that fsspec supports.
+        url: a folder, an archive (`.tar`, `.tar.gz`, `.zip`), or a URL of either: `gs://…`, `s3://…`,
+            `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or any other URL that fsspec supports.
         storage_options: passed to the file system (credentials, endpoints), except `patience`: the seconds
             without an answer after which a store is given up; and `layout`: the name of the only layout to
             look for, see `layout_names`.

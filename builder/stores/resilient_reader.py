@@ -56,6 +56,7 @@ class ResilientReader(io.RawIOBase):
         current_version: asks the store for the file's current version.
         where: the file's name in messages.
         policy: when to give up.
+        start: the offset at which to begin; if it is not 0, there is no checksum to compare.
 
     Raises:
         SourceError: from `read`: the file is unavailable, changed meanwhile, or does not match the store's
@@ -69,7 +70,9 @@ class ResilientReader(io.RawIOBase):
         current_version: Callable[[], FileVersion],
         where: str,
         policy: RetryPolicy,
+        start: int = 0,
     ) -> None:
+        self._start = start
         self._connect = connect
         self._current_version = current_version
         self._where = where
@@ -115,7 +118,7 @@ class ResilientReader(io.RawIOBase):
     def _read_blocks(self) -> Generator[bytes, None, None]:
         """Yield all blocks, however often the connection breaks."""
         attempts = Attempts(self._policy, self._stop)
-        offset, most = 0, FIRST_BLOCK
+        offset, most = self._start, FIRST_BLOCK
         version: FileVersion | None = None
         digest: Digest | None = None
         connection: Connection | None = None
@@ -143,7 +146,7 @@ class ResilientReader(io.RawIOBase):
                     self._check_end(version, digest, offset, connection.pinned)
                     return
                 attempts.succeeded()
-                digest = digest or digest_of(version.checksum)
+                digest = digest or (None if self._start else digest_of(version.checksum))
                 if digest is not None:
                     digest.update(block)
                 offset += len(block)

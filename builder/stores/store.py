@@ -46,6 +46,8 @@ class Store:
     """
 
     etag_is_md5 = False
+    not_taken: Sequence[str] = ()
+    """A line for everything that the store cannot show, known once it is open."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         options = dict(storage_options or {})
@@ -123,13 +125,33 @@ class Store:
             if self.fs.info(full).get("type") == "other":
                 raise OSError(errno.EINVAL, "it is no regular file")
             return self.fs.open(full, "rb")
+        return self.open_at(path, 0)
+
+    def open_at(self, path: str, start: int) -> BinaryIO:
+        """Open a file for reading forwards from a place in it; a store's checksum covers whole files only.
+
+        Raises:
+            FileNotFoundError: here or from `read`: the file does not exist.
+        """
+        if self.is_local:
+            file = self.open(path)
+            file.seek(start)
+            return file
         reader = ResilientReader(
             lambda offset: self._connect(path, offset),
             lambda: self._ask(lambda: self._current_version(path), path),
             self.describe(path),
             self.policy,
+            start,
         )
         return io.BufferedReader(reader, BUFFER)
+
+    def parent(self) -> tuple["Store", str]:
+        """Returns a store for the folder above, and the name of this one in it."""
+        store = object.__new__(type(self))
+        store.__dict__.update(self.__dict__)
+        store.root, _, name = self.root.rpartition("/")
+        return store, name
 
     def size(self, path: str) -> int | None:
         """Returns the size in bytes; None if the file does not exist or the store does not report it."""

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from ...errors import SourceError, UnreachableError
 from ...format.games import Game, match_game
+from ...stores.archive import ARCHIVE
 from ...stores.store import Store
 from .game_folder import GameFolder, describe_left
 from .layouts import BUCKET, LOGS_FOLDER, RUN_FOLDER, Layout
@@ -108,7 +109,7 @@ def _of_level(
 
 def _inner_folder(store: Store, layouts: Sequence[Layout]) -> GameFolders | None:
     """Returns the root as a game's folder, a run's, or the one with the files; None if it is none."""
-    game, above = _place_of(store.root)
+    game, above = _place_of(store.describe())
     folder = GameFolder(store, "", above, layouts)
     try:
         if not any(folder.files(run).checkpoints for run in folder.runs()):
@@ -122,7 +123,7 @@ def _inner_folder(store: Store, layouts: Sequence[Layout]) -> GameFolders | None
 
 def _place_of(root: str) -> tuple[Game | None, str]:
     """Returns the game and what lies between its folder and the root, as far as its path tells."""
-    parts = root.rstrip("/").split("/")
+    parts = [_without_ending(part) for part in root.rstrip("/").split("/")]
     for depth in (1, 2, 3):
         game = _game_of(parts[-depth]) if depth <= len(parts) else None
         if game is not None:
@@ -133,6 +134,11 @@ def _place_of(root: str) -> tuple[Game | None, str]:
 
 def _game_of(name: str) -> Game | None:
     return match_game(unquote(name))
+
+
+def _without_ending(name: str) -> str:
+    archive = ARCHIVE.fullmatch(name)
+    return archive["stem"] if archive else name
 
 
 def _next_level(

@@ -37,7 +37,7 @@ class Mirror(Source):
         self._store = found.store
         self._games: Mapping[Game, GameFolder] = found.games
         self._nameless = found.nameless
-        self._not_taken = found.not_taken
+        self._not_taken = [*store.not_taken, *found.not_taken]
 
     @property
     def is_nameless(self) -> bool:
