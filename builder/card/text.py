@@ -30,6 +30,9 @@ LOCAL_REPO = "path/to/this/folder"
 LONGEST_FACT = 500
 """Characters that are shown of a provenance detail."""
 
+MOST_FACTS = 40
+"""Details of a provenance record that are shown; `collect` records about half as many."""
+
 ROWS_UNFOLDED = 12
 """Rows beyond which a table of returns is folded."""
 
@@ -200,8 +203,9 @@ def _origins(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
             "runs": f" ({', '.join(map(split_name, runs))})" if len(by_origin) > 1 else "",
             "facts": [
                 (fact, _per_run({run: " or ".join(values) for run, values in by_run.items()}, every_run=runs))
-                for fact, by_run in sorted(facts.items())
+                for fact, by_run in sorted(facts.items())[:MOST_FACTS]
             ],
+            "more": max(0, len(facts) - MOST_FACTS),
         }
 
 
@@ -211,7 +215,7 @@ def _flatten(details: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from _flatten(value, f"{prefix}{key}, ")
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            yield f"{prefix}{key}", text
+            yield f"{prefix}{key}", text[: LONGEST_FACT + 1]
 
 
 def _per_run(values: Mapping[int, str], every_run: Iterable[int]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -356,6 +357,16 @@ def run_examples(card: str) -> dict[str, Any]:
 
 
 # --- Where the data came from ---------------------------------------------------------------------------
+
+
+def test_a_record_of_megabytes_makes_no_card_of_megabytes() -> None:
+    details = {f"{place} *key*": {"nested": "<value>" * 300_000} for place in range(2_000)}
+    (first, *_) = PONG
+    odd = msgspec.structs.replace(first, provenance=Provenance("<origin>" * 10, details))
+    card = merge_card(None, [odd])
+    assert len(card) - len(merge_card(None, [first])) < 300_000
+    assert "and 1,960 more, which the manifests record" in card
+    assert "<value>" not in card
 
 
 def test_collected_data_is_never_presented_as_the_original() -> None:
