@@ -6,15 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from ..builder.format.games import FULL_ACTIONS
 from .errors import DatasetError
 
 Batch = dict[str, np.ndarray]
-
-FULL_ACTIONS: Sequence[str] = """
-NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE
-UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
-""".split()  # noqa: SIM905
-"""ALE's 18 actions in its order (`ale_py.Action`)."""
 
 PICTURES = ("observation", "next_observation")
 

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
@@ -15,6 +16,12 @@ JourneyEscape Kangaroo Krull KungFuMaster MontezumaRevenge MsPacman NameThisGame
 Pong Pooyan PrivateEye Qbert Riverraid RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders
 StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor YarsRevenge Zaxxon
 """.split()  # noqa: SIM905
+
+FULL_ACTIONS: Sequence[str] = """
+NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE
+UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
+""".split()  # noqa: SIM905
+"""ALE's 18 actions in its order (`ale_py.Action`)."""
 
 
 @dataclass(frozen=True, order=True)

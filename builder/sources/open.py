@@ -12,6 +12,8 @@ from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
+from .episode_files.jowa import JOWAEpisodes
+from .episode_files.lram import LRAMEpisodes
 from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
 from .replay_logs.unlisted_mirror import UnlistedMirror
@@ -75,6 +77,8 @@ FORMS = (
     Form("dataset", DatasetRepo.recognises, DatasetRepo),
     Form("rl-unplugged", RLUnplugged.recognises, RLUnplugged),
     Form("tfds", TFDSFolder.recognises, TFDSFolder),
+    Form("lram", LRAMEpisodes.recognises, LRAMEpisodes),
+    Form("jowa", JOWAEpisodes.recognises, JOWAEpisodes),
 )
 """Forms other than replay logs, whose layouts are in `replay_logs/layouts.py`."""
 

@@ -114,7 +114,7 @@ def test_a_part_without_a_card_is_a_source(dataset: Path, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_it_is_inspected_and_verified_against(dataset: Path, tmp_path: Path) -> None:
     """In both directions: a copy agrees with the dataset, and with the logs that neither has seen."""
-    (report,) = inspect_source(open_source(str(dataset)))
+    (report,) = inspect_source(open_source(str(dataset)), [BREAKOUT]).runs
     assert (report.checkpoints, report.capacity, report.remarks) == ("0-3", 3000, ())
     assert report.megabytes == sum(path.stat().st_size for path in dataset.rglob("*.parquet")) / 1e6
     copy = build_from(dataset, tmp_path / "copy", checkpoints=[2])

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from ...errors import AtariReplayError, OutputError, SourceError, UnknownNameError, UnreachableError
@@ -14,6 +14,7 @@ from ...format.manifest import Manifest, check_one_log
 from ...format.numbers import describe_numbers
 from ...network.at_once import at_once
 from ...stores.store import Store
+from ..not_taken import describe_left
 from ..source import Source
 from .run import RepoRun
 
@@ -87,6 +88,22 @@ class DatasetRepo(Source):
             for manifest in self._manifests(game, run).values()
         ]
         return sha256("".join(texts).encode()).hexdigest()
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns a line for each folder of which something is not read."""
+        slugs = {game.slug for game in self._games}
+        left = [(_DATA, name, "") for name in self._store.list(_DATA) if name not in slugs]
+        for game in games:
+            folder = f"{_DATA}/{game.slug}"
+            for name in self._store.list(folder):
+                if _RUN.fullmatch(name):
+                    inside = self._store.list(f"{folder}/{name}")
+                    left += [
+                        (f"{folder}/{name}", each, "") for each in inside if not _CHECKPOINT.fullmatch(each)
+                    ]
+                else:
+                    left.append((folder, name, ""))
+        return describe_left(self._store, left, "data/<game>/run_<n>/checkpoint_<nn>")
 
     def _manifests(self, game: Game, run: int) -> dict[int, Manifest | SourceError]:
         names = self._store.list(f"{_DATA}/{game.slug}/{split_name(run)}")

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from ...errors import SourceError
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...stores.store import Store
+from ..not_taken import describe_left
 from .layouts import BUCKET, EVERY_ARRAY, LAYOUTS, LOGS_FOLDER, RUN_FOLDER, Layout, Place
 from .log_files import ARRAYS, LOG_ARRAYS, LogFiles, inside
 
 _DEEPEST = 2
 """Folders between a game's folder and its files."""
-NAMES_SHOWN = 3
-"""Names that one line shows of those that were not taken from a folder."""
 EXPECTED_NAMES = f"names such as {', '.join(layout.example for layout in LAYOUTS[:3])}"
 
 
@@ -92,7 +91,9 @@ class GameFolder:
         left = [entry for entry in left if entry.place is None]
         for run in self.runs():
             left += self._take(run)[1]
-        lines = describe_left(self._store, [(entry.folder, entry.name, entry.problem) for entry in left])
+        lines = describe_left(
+            self._store, [(entry.folder, entry.name, entry.problem) for entry in left], EXPECTED_NAMES
+        )
         if not lines and not any(self.files(run).checkpoints for run in self.runs()):
             return [f"{self._store.describe(self.folder)}: found no files; expected {EXPECTED_NAMES}"]
         return lines
@@ -187,24 +188,3 @@ def _without_ranges(files: LogFiles) -> LogFiles:
         for number, arrays in files.checkpoints.items()
     }
     return replace(files, checkpoints={number: arrays for number, arrays in read.items() if arrays})
-
-
-def describe_left(store: Store, left: Sequence[tuple[str, str, str]], expected: str = "") -> list[str]:
-    """Returns a line for each folder: what in it was not taken, and what was expected.
-
-    Args:
-        store: the store that holds them.
-        left: for each file or folder that was not taken, its folder, its name, and why, if that is known.
-        expected: what was expected; names in one of the layouts if empty.
-    """
-    expected = expected or EXPECTED_NAMES
-    lines = list(dict.fromkeys(problem for _, _, problem in left if problem))
-    by_folder: dict[str, list[str]] = defaultdict(list)
-    for folder, name, problem in left:
-        if not problem:
-            by_folder[folder].append(name)
-    for folder, names in by_folder.items():
-        shown = ", ".join(names[:NAMES_SHOWN])
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        lines.append(f"{store.describe(folder)}: found {shown}{more}; expected {expected}")
-    return lines

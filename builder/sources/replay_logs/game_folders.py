@@ -9,7 +9,8 @@ from ...errors import SourceError, UnreachableError
 from ...format.games import Game, match_game
 from ...stores.archive import ARCHIVE
 from ...stores.store import Store
-from .game_folder import GameFolder, describe_left
+from ..not_taken import describe_left
+from .game_folder import GameFolder
 from .layouts import BUCKET, LOGS_FOLDER, RUN_FOLDER, Layout
 from .log_files import inside
 
