@@ -16,6 +16,7 @@ from .episode_files.jowa import JOWAEpisodes
 from .episode_files.lram import LRAMEpisodes
 from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
+from .replay_logs.torchrl_cache import TorchRLCache
 from .replay_logs.unlisted_mirror import UnlistedMirror
 from .rl_unplugged.source import RLUnplugged
 from .rl_unplugged.tfds_folder import TFDSFolder
@@ -77,6 +78,7 @@ FORMS = (
     Form("dataset", DatasetRepo.recognises, DatasetRepo),
     Form("rl-unplugged", RLUnplugged.recognises, RLUnplugged),
     Form("tfds", TFDSFolder.recognises, TFDSFolder),
+    Form("torchrl", TorchRLCache.recognises, TorchRLCache),
     Form("lram", LRAMEpisodes.recognises, LRAMEpisodes),
     Form("jowa", JOWAEpisodes.recognises, JOWAEpisodes),
 )

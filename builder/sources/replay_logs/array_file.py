@@ -83,7 +83,7 @@ class ArrayFile:
         with self._reading():
             self._raw = HashingReader(files.open(path))
             try:
-                self._stream = unpack(self._raw, member)
+                self._stream = self._unpack(self._raw, member)
                 self.rows = self._read_header(self._stream)
             except BaseException:
                 self.close()
@@ -140,6 +140,10 @@ class ArrayFile:
         if self._stream is not None:
             self._stream.close()
         self._raw.close()
+
+    def _unpack(self, raw: HashingReader, member: str) -> Stream:
+        """Returns the bytes of the array."""
+        return unpack(raw, member)
 
     def _read_header(self, stream: Stream) -> int:
         """Returns the array's number of rows, after checking that it can be read as the expected array."""

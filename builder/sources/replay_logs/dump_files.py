@@ -66,9 +66,7 @@ class DumpFiles:
         Raises:
             ReplayLogError: the file is missing or damaged, or holds a different array or row count.
         """
-        dtype, shape = ARRAYS[array]
-        kinds = FLAGS if array == "terminal" else None
-        file = ArrayFile(files or self.downloads, self.files.path(number, array), dtype, shape, array, kinds)
+        file = self._open_array(number, array, files or self.downloads)
         if file.conversions:
             self._conversions.setdefault(number, {})[array] = ", ".join(file.conversions)
         capacity = self._capacities.get(number, file.rows)
@@ -132,6 +130,11 @@ class DumpFiles:
         """Check a file to its end and keep its record; only once, unless `again` is set."""
         if again or file.path not in self._records:
             self._records[file.path] = file.finish()
+
+    def _open_array(self, number: int, array: str, files: Files) -> ArrayFile:
+        dtype, shape = ARRAYS[array]
+        kinds = FLAGS if array == "terminal" else None
+        return ArrayFile(files, self.files.path(number, array), dtype, shape, array, kinds)
 
     def _read_scalars(self, number: int) -> np.ndarray:
         assert SCALARS.names is not None

@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 
 from ...errors import ReplayLogError
+from ...format.manifest import FileRecord
 from ...format.protocol import PADDING_ROWS
 from ...stores.store import Store
 from .array_file import read_number
@@ -156,7 +157,7 @@ class ReplayLog(DumpFiles):
 
     def _add_count(self, number: int, rows: int) -> int:
         """Returns how many rows had been added to a ring of `rows` rows when it was dumped."""
-        add_count, record = read_number(self.downloads, self.files.path(number, "add_count"))
+        add_count, record = self._read_number(self.files.path(number, "add_count"))
         if not Header(number, rows, add_count).is_possible:
             raise ReplayLogError(
                 f"{self.store.describe(record.path)}: add_count is {add_count:,}; a ring of {rows:,} rows is "
@@ -164,6 +165,9 @@ class ReplayLog(DumpFiles):
             )
         self._records[record.path] = record
         return add_count
+
+    def _read_number(self, path: str) -> tuple[int, FileRecord]:
+        return read_number(self.downloads, path)
 
     def _describe(self, number: int) -> Dump:
         header = self.header(number)

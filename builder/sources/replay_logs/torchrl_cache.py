@@ -1,0 +1,212 @@
+"""Reads TorchRL's cache of the dataset: `<Game>/<run>/<checkpoint>/data/observation.memmap` and so on.
+
+TorchRL's `AtariDQNExperienceReplay` unpacks the bucket's files into memory-mapped arrays: the same rows in
+the same order, plain values without a header or a checksum, and after the last observation one that means
+nothing (`torchrl/data/datasets/atari_dqn.py`). So a cache is a replay log in another packing.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import ReplayLogError, SourceError, UnknownNameError
+from ...format.games import Game, match_game
+from ...format.manifest import FileRecord
+from ...format.numbers import describe_numbers
+from ...format.provenance import Provenance
+from ...stores.hashing_reader import HashingReader
+from ...stores.store import Store
+from ..not_taken import describe_left
+from ..source import Source
+from .array_file import ArrayFile, Files
+from .log_files import ARRAYS, LogFiles
+from .logged_run import LoggedRun
+from .replay_log import ReplayLog
+from .unpacking import Stream
+
+_PATHS = {
+    "observation": "data/observation.memmap",
+    "action": "data/action.memmap",
+    "reward": "data/next/reward.memmap",
+    "terminal": "data/next/terminated.memmap",
+    "add_count": "add_count.memmap",
+}
+"""Each array's path below the folder of its checkpoint."""
+_FILLER_ROWS = {"observation": 1}
+"""The rows after the last one that mean nothing."""
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,3}")
+_OTHER_FILES = ("processed.json", "meta.json")
+"""What TorchRL notes beside the checkpoints."""
+
+
+class TorchRLCache(Source):
+    """A source of TorchRL's cached files.
+
+    Args:
+        store: the folder that holds the games' folders, `~/.cache/torchrl/atari` by default.
+
+    Raises:
+        SourceError: it cannot be listed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._games: dict[Game, str] = {}
+        for name in store.list(""):
+            if (game := match_game(name)) is not None:
+                self._games.setdefault(game, name)
+
+    @classmethod
+    def recognises(cls, store: Store) -> bool:
+        """Returns whether the names in a store are those of TorchRL's cache, judging by one checkpoint."""
+        try:
+            for game in cls(store)._games.values():
+                for run in filter(_NUMBER.fullmatch, store.list(game)):
+                    for checkpoint in filter(_NUMBER.fullmatch, store.list(f"{game}/{run}")):
+                        names = store.list(f"{game}/{run}/{checkpoint}/data")
+                        return any(name.endswith(".memmap") for name in names)
+        except SourceError:
+            return False
+        return False
+
+    def describe(self) -> str:
+        """Returns the full name of the source's root."""
+        return self._store.describe()
+
+    def games(self) -> list[Game]:
+        """Returns the games in the source, in alphabetical order."""
+        return sorted(self._games, key=lambda game: game.name)
+
+    def runs(self, game: Game) -> list[int]:
+        """Returns the runs of a game in the source."""
+        if game not in self._games:
+            raise self.no_such_game(game)
+        return sorted(map(int, filter(_NUMBER.fullmatch, self._store.list(self._games[game]))))
+
+    def open_run(self, game: Game, run: int) -> LoggedRun:
+        """Open one run."""
+        runs = self.runs(game)
+        if run not in runs:
+            raise UnknownNameError(
+                f"{self.describe()}: no run {run} of {game}; it has {describe_numbers(runs)}"
+            )
+        files = self._files(game, run)
+        if not files.checkpoints:
+            raise SourceError(
+                f"{self._store.describe(files.folder)}: holds no checkpoint; expected folders such as "
+                f"0/{_PATHS['observation']}"
+            )
+        return LoggedRun(game, run, MemmapLog(self._store, files), Provenance())
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
+        found = [self._files(game, run) for run in runs]
+        return self._store.fingerprint_of(
+            [path for files in found for paths in files.checkpoints.values() for path in paths.values()]
+        )
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns a line for each folder of which something is not read."""
+        taken = {*self._games.values()}
+        left = [("", name, "") for name in self._store.list("") if name not in taken]
+        for game in games:
+            for folder in (self._games[game], *(f"{self._games[game]}/{run}" for run in self.runs(game))):
+                left += [
+                    (folder, name, "")
+                    for name in self._store.list(folder)
+                    if not _NUMBER.fullmatch(name) and name not in _OTHER_FILES
+                ]
+        return describe_left(self._store, left, "<Game>/<run>/<checkpoint>, as TorchRL writes them")
+
+    def _files(self, game: Game, run: int) -> "_CachedFiles":
+        folder = f"{self._games[game]}/{run}"
+        numbers = sorted(map(int, filter(_NUMBER.fullmatch, self._store.list(folder))))
+        return _CachedFiles(folder, {number: self._arrays(f"{folder}/{number}") for number in numbers})
+
+    def _arrays(self, folder: str) -> dict[str, str]:
+        """Returns the paths of a checkpoint's arrays that are there."""
+        there: set[str] = set()
+        for inner in ("", "data", "data/next"):
+            try:
+                names = self._store.list(f"{folder}/{inner}".rstrip("/"))
+            except SourceError:
+                continue
+            there.update(f"{inner}/{name}".lstrip("/") for name in names)
+        return {array: f"{folder}/{path}" for array, path in _PATHS.items() if path in there}
+
+
+@dataclass(frozen=True)
+class _CachedFiles(LogFiles):
+    """The files of one run in the cache."""
+
+    def path(self, number: int, array: str) -> str:
+        """Returns the path of an array, whether or not the file exists."""
+        return f"{self.folder}/{number}/{_PATHS[array]}"
+
+
+class MemmapFile(ArrayFile):
+    """A memory-mapped array as a file of rows.
+
+    Args:
+        files: what opens the file.
+        path: the file's path in `files`.
+        dtype: the dtype of the rows.
+        row_shape: the shape of one row; `()` for numbers.
+        rows: the number of rows that mean something.
+    """
+
+    def __init__(
+        self, files: Files, path: str, dtype: type[np.generic], row_shape: tuple[int, ...], rows: int
+    ) -> None:
+        self._meant = rows
+        super().__init__(files, path, dtype, row_shape)
+
+    def finish(self) -> FileRecord:
+        """Read to the end, and return the whole file's record."""
+        self.skip(self.rows - self._position)
+        return self.record()
+
+    def _unpack(self, raw: HashingReader, member: str) -> Stream:
+        return io.BufferedReader(raw, 1 << 20)
+
+    def _read_header(self, stream: Stream) -> int:
+        self._found = self._dtype
+        self._row_bytes = self._dtype.itemsize * math.prod(self._row_shape)
+        return self._meant
+
+
+class MemmapLog(ReplayLog):
+    """A replay log in TorchRL's cache."""
+
+    def _open_array(self, number: int, array: str, files: Files) -> MemmapFile:
+        dtype, shape = ARRAYS[array]
+        path = self.files.path(number, array)
+        row_bytes = np.dtype(dtype).itemsize * math.prod(shape)
+        rows = self._rows(path, row_bytes) - _FILLER_ROWS.get(array, 0)
+        return MemmapFile(files, path, dtype, shape, rows)
+
+    def _read_number(self, path: str) -> tuple[int, FileRecord]:
+        if self._rows(path, np.dtype(np.int64).itemsize) != 1:
+            raise ReplayLogError(f"{self.store.describe(path)}: holds more than one number; copy it again")
+        file = MemmapFile(self.downloads, path, np.int64, (), 1)
+        number = int(file.read(1)[0])
+        return number, file.finish()
+
+    def _rows(self, path: str, row_bytes: int) -> int:
+        """Returns the number of rows in a file, from its size."""
+        where, size = self.store.describe(path), self.store.size(path)
+        if size is None:
+            raise ReplayLogError(
+                f"{where}: no such file, or its size is unknown; copy the checkpoint's folder again"
+            )
+        rows, rest = divmod(size, row_bytes)
+        if rest or not rows:
+            raise ReplayLogError(
+                f"{where}: holds {size:,} bytes, expected a multiple of {row_bytes:,}, the bytes of a row; "
+                f"copy it again"
+            )
+        return rows
