@@ -80,6 +80,14 @@ def to_storage_option(text: str) -> tuple[str, Any]:
         return key, value
 
 
+def to_run_numbers(text: str) -> tuple[str, str]:
+    """Parses pairs of runs' numbers, as in `1:3,2:4`."""
+    from ..builder.sources.renumbered import parse_run_numbers
+
+    _or_usage_error(parse_run_numbers, text)
+    return "renumber_runs", text
+
+
 def _or_usage_error(parse: Callable[..., Parsed], *given: str) -> Parsed:
     try:
         return parse(*given)
@@ -106,7 +114,7 @@ def add_storage_option(parser: "argparse._ActionsContainer") -> None:
         help="option of the source's file system, e.g. token=anon, endpoint_url=https://…; "
         "may be repeated; see docs/sources.md",
     )
-    # Both are options of the source: they travel together to wherever it is opened.
+    # These are options of the source, too: they travel together to wherever it is opened.
     parser.add_argument(
         "--layout",
         dest="storage_option",
@@ -115,6 +123,15 @@ def add_storage_option(parser: "argparse._ActionsContainer") -> None:
         metavar="NAME",
         help="take the source for this layout instead of recognising it, e.g. bucket, d4rl-atari, flat; "
         "docs/sources.md lists them",
+    )
+    parser.add_argument(
+        "--renumber-runs",
+        dest="storage_option",
+        action="append",
+        type=to_run_numbers,
+        metavar="OLD:NEW,…",
+        help="other numbers for runs of the source, e.g. 1:3,2:4, so that runs of several sources fit into "
+        "one dataset; --runs means the new ones",
     )
 
 

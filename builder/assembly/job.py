@@ -18,7 +18,15 @@ from .work_folder import WorkFolder
 
 JOB = "job.json"
 
-_PUBLIC_OPTIONS = ("anon", "endpoint_url", "patience", "requester_pays", "block_size", "layout")
+_PUBLIC_OPTIONS = (
+    "anon",
+    "endpoint_url",
+    "patience",
+    "requester_pays",
+    "block_size",
+    "layout",
+    "renumber_runs",
+)
 _SECRETS = "ATARI_DQN_REPLAY_STORAGE_OPTIONS"
 
 

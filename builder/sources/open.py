@@ -14,6 +14,7 @@ from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
 from .episode_files.jowa import JOWAEpisodes
 from .episode_files.lram import LRAMEpisodes
+from .renumbered import RenumberedSource, parse_run_numbers
 from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
 from .replay_logs.torchrl_cache import TorchRLCache
@@ -97,8 +98,8 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
         url: a folder, an archive (`.tar`, `.tar.gz`, `.zip`), or a URL of either: `gs://…`, `s3://…`,
             `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or any other URL that fsspec supports.
         storage_options: passed to the file system (credentials, endpoints), except `patience`: the seconds
-            without an answer after which a store is given up; and `layout`: the name of the only layout to
-            look for, see `layout_names`.
+            without an answer after which a store is given up; `layout`: the name of the only layout to look
+            for, see `layout_names`; and `renumber_runs`: other numbers for runs, see `parse_run_numbers`.
 
     Raises:
         SourceError: there is nothing readable at the URL.
@@ -108,7 +109,10 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
     layout = options.pop("layout", None)
     if layout is not None and layout not in layout_names():
         raise UnknownNameError(f"unknown layout {layout!r}: expected one of {', '.join(layout_names())}")
+    renumbered = options.pop("renumber_runs", None)
+    numbers = None if renumbered is None else parse_run_numbers(str(renumbered))
     source = _open_form(open_store(url, options), layout)
+    source = source if numbers is None else RenumberedSource(source, numbers)
     source.url, source.storage_options = url, dict(storage_options or {})
     return source
 
@@ -132,7 +136,7 @@ def named_games(source: Source, names: Sequence[str]) -> list[Game]:
         SourceError: the source is of one game, which only the user knows.
     """
     games = source.games() if list(names) == ["all"] else list(dict.fromkeys(map(find_game, names)))
-    if len(games) > 1 and isinstance(source, Mirror) and source.is_nameless:
+    if len(games) > 1 and source.is_nameless:
         raise SourceError(
             f"{source.describe()}: holds the files of one game, whose name is not in their path; name that "
             f"one instead of {', '.join(map(str, games))}"

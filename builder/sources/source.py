@@ -19,6 +19,11 @@ class Source(ABC):
     """The URL passed to `open_source`: with `storage_options`, enough to open the source again elsewhere."""
     storage_options: Mapping[str, Any]
 
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the source has the files of one game, and nothing in their path says which."""
+        return False
+
     @abstractmethod
     def describe(self) -> str:
         """Returns the source's location for messages, without credentials."""
