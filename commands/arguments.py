@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ..builder.repos.place import Place
     from ..builder.sources.source import Source
 
-SOURCE_HELP = "folder or URL of the replay logs: gs://, s3://, http(s)://, hf://datasets/, hf://buckets/"
+SOURCE_HELP = (
+    "folder or URL of the replay logs, of another library's store or of a dataset: gs://, s3://, http(s)://, "
+    "hf://datasets/, hf://buckets/"
+)
 GAMES_HELP = "games in any spelling (pong, MsPacman, ms-pacman), or `all`"
 PER_GAME_HELP = "; may contain {game} if there is one for each game"
 

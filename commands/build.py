@@ -14,10 +14,11 @@ from .arguments import (
     to_path,
 )
 
-SUMMARY = "write a dataset repo into a folder, straight from replay logs"
+SUMMARY = "write a dataset repo into a folder, straight from replay logs or another source"
 EXAMPLES = (
     "atari-dqn-replay build pong breakout --source mirror/dqn --out dataset",
     "atari-dqn-replay build all --source mirror/dqn --out dataset --runs 1-2 --checkpoints 0,9,49",
+    "atari-dqn-replay build pong --source hf://datasets/me/atari-dqn-replay --out part --checkpoints 40-49",
 )
 WHEN_STOPPED = "finished checkpoints are kept, and the same command goes on with the others"
 
