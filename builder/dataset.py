@@ -14,7 +14,14 @@ from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
 from .errors import AtariReplayError, SourceError, UnknownNameError
-from .format.configs import EPISODES, ConfigName, all_config_names, parse_config_name, select_checkpoints
+from .format.configs import (
+    EPISODES,
+    EXPERT,
+    ConfigName,
+    all_config_names,
+    parse_config_name,
+    select_checkpoints,
+)
 from .format.features import episodes_features, steps_features
 from .format.layout import split_name
 from .format.numbers import describe_numbers
@@ -192,7 +199,11 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
                 run.require(number)
             return list(self.config.checkpoints)
         view = parse_config_name(self.config.name).view
-        return select_checkpoints(view, run.complete_checkpoints(), run.partial_checkpoints())
+        selected = select_checkpoints(view, run.complete_checkpoints(), run.partial_checkpoints())
+        if view == EXPERT:
+            # A part of a dataset may lack the last one, and some stores do not say which it is.
+            return [number for number in selected if run.is_last_complete(number)]
+        return selected
 
     def _generate_shards(self, run: int, checkpoints: list[int]) -> Iterator[str]:
         for number in checkpoints:

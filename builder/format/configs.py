@@ -15,6 +15,7 @@ QUALITIES: dict[str, str] = {
     "expert": "the last complete checkpoint",
     "full": "every checkpoint",
 }
+EXPERT = "expert"
 EPISODES = "episodes"
 
 EPOCH = "epoch"
