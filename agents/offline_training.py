@@ -184,7 +184,10 @@ class _Training:
         settings, agent = self.settings, self.agent
         total = settings.iterations * settings.updates_per_iteration
         self.log = RunLog(
-            self.folder.log, self.folder.tensorboard, keep=self._is_before_checkpoint, update=agent.updates
+            self.folder.log,
+            self.folder.tensorboard,
+            keep=self._is_before_checkpoint,
+            next_step=agent.updates + 1,
         )
         self.batches = TrainingBatches(
             self.data,
@@ -225,7 +228,7 @@ class _Training:
         }
         self._check_finite(means["loss"])
         scalars = {f"training/{name}": value for name, value in {**means, **speed}.items()}
-        self.log.write({"kind": "training", "update": end, **means, **speed}, scalars)
+        self.log.write({"kind": "training", "update": end, **means, **speed}, scalars, end)
         if time.monotonic() - self.saved > SAVE_EVERY:
             self._save()
         return count
@@ -252,7 +255,7 @@ class _Training:
             "steps_per_second": steps / (time.perf_counter() - began),
         }
         scalars = {"Eval/AverageReturns": record["mean_return"], "Eval/NumEpisodes": float(len(returns))}
-        self.log.write(record, scalars)  # the scalars' names are batch_rl's
+        self.log.write(record, scalars, self.agent.updates)  # the scalars' names are batch_rl's
         self.evaluated += 1
 
     def _save(self) -> None:

@@ -33,18 +33,21 @@ class RunRecord(Record, frozen=True, kw_only=True):
     actions: Annotated[list[Text], Meta(min_length=1, max_length=18)]
     """The names of the actions, by their numbers."""
     hyperparameters: Hyperparameters
-    dataset: Text
-    config: Text
-    split: Text
+    time_limit: Count
+    """Agent steps after which an episode is cut off."""
+    seed: Count
+    dataset: Text = ""
+    """What an agent learned from without playing; empty for one that played."""
+    config: Text = ""
+    split: Text = ""
     episodes: dict[str, Any] = field(default_factory=dict)
     """The conditions on the episodes that are learned from; none for all."""
-    transitions: Count
+    transitions: Count = 0
     """The transitions that are learned from."""
-    updates_per_iteration: Count
-    evaluation_steps: Count
-    time_limit: Count
-    """Agent steps after which an episode of an evaluation is cut off."""
-    seed: Count
+    updates_per_iteration: Count = 0
+    evaluation_steps: Count = 0
+    schedule: dict[str, Any] = field(default_factory=dict)
+    """When an agent that plays learns and explores; empty for one that learned without playing."""
     mixed_precision: bool = False
 
 

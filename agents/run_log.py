@@ -19,14 +19,14 @@ class RunLog:
         path: the file of JSON lines.
         tensorboard: the folder of TensorBoard's files.
         keep: whether a record of the killed run stays.
-        update: the number of updates at the last checkpoint.
+        next_step: the first step that TensorBoard is to forget, as it is logged again.
 
     Raises:
         AgentError: tensorboardX is not installed.
     """
 
     def __init__(
-        self, path: Path, tensorboard: Path, *, keep: Callable[[dict[str, Any]], bool], update: int
+        self, path: Path, tensorboard: Path, *, keep: Callable[[dict[str, Any]], bool], next_step: int
     ) -> None:
         try:
             from tensorboardX import SummaryWriter
@@ -36,14 +36,14 @@ class RunLog:
         with replacing(path) as temporary:
             temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
-        self._writer = SummaryWriter(str(tensorboard), purge_step=update + 1 if update else None)
+        self._writer = SummaryWriter(str(tensorboard), purge_step=next_step)
 
-    def write(self, record: dict[str, Any], scalars: dict[str, float]) -> None:
-        """Append a record, and its scalars for TensorBoard at the step `record["update"]`."""
+    def write(self, record: dict[str, Any], scalars: dict[str, float], step: int) -> None:
+        """Append a record, and its scalars for TensorBoard at this step."""
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         for name, value in scalars.items():
-            self._writer.add_scalar(name, value, record["update"])
+            self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Close the files."""

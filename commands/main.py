@@ -26,6 +26,7 @@ COMMANDS = (
     "explore",
     "train",
     "evaluate",
+    "play",
 )
 """In the order in which `--help` lists them. Each is a file of this folder; see `Command`."""
 

@@ -1,6 +1,7 @@
 """`atari-dqn-replay train`."""
 
 import argparse
+from collections.abc import Collection
 
 from ..agents.hyperparameters import HYPERPARAMETERS, NETWORK_NAMES, OPTIMIZERS
 from .arguments import add_dry_run, to_numbers, to_path, to_positive, to_source
@@ -39,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dry_run(parser)
     _add_protocol(parser.add_argument_group("protocol", "The defaults are batch_rl's."))
     _add_episodes(parser.add_argument_group("episodes", "Which of the config's episodes to learn from."))
-    _add_hyperparameters(
-        parser.add_argument_group("hyperparameters", "The defaults are the agent's; see docs/agents.md.")
-    )
+    add_hyperparameters(parser)
     _add_device(parser.add_argument_group("device"))
 
 
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> object:
     from ..replay_reader.episode_filter import EpisodeFilter
 
     hyperparameters = hyperparameters_of(
-        options.agent, **{name: getattr(options, name) for name in _HYPERPARAMETERS}
+        options.agent, **{name: getattr(options, name) for name in HYPERPARAMETER_OPTIONS}
     )
     chosen = {"top": options.top, "share": options.share, "checkpoints": options.checkpoints}
     require_torch()
@@ -107,7 +106,7 @@ def _add_episodes(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-_HYPERPARAMETERS: dict[str, dict[str, object]] = {
+HYPERPARAMETER_OPTIONS: dict[str, dict[str, object]] = {
     "network": {"choices": NETWORK_NAMES, "help": "of 2015 (nature), of 2013 (small), or for trials (tiny)"},
     "optimizer": {"choices": OPTIMIZERS, "help": "RMSProp of the Nature DQN, or Adam"},
     "learning_rate": {"type": float, "metavar": "X", "help": "of the optimizer"},
@@ -127,9 +126,12 @@ _HYPERPARAMETERS: dict[str, dict[str, object]] = {
 """The options of hyperparameters; None stands for the agent's own."""
 
 
-def _add_hyperparameters(group: "argparse._ArgumentGroup") -> None:
-    for name, options in _HYPERPARAMETERS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", **options)  # pyright: ignore[reportArgumentType]
+def add_hyperparameters(parser: argparse.ArgumentParser, leaving_out: Collection[str] = ()) -> None:
+    """Add the options of hyperparameters but these."""
+    group = parser.add_argument_group("hyperparameters", "The defaults are the agent's; see docs/agents.md.")
+    for name, options in HYPERPARAMETER_OPTIONS.items():
+        if name not in leaving_out:
+            group.add_argument(f"--{name.replace('_', '-')}", **options)  # pyright: ignore[reportArgumentType]
 
 
 def _add_device(group: "argparse._ArgumentGroup") -> None:

@@ -1,7 +1,6 @@
 """Newly played replay logs: an agent plays a game, which is logged as the original dataset was."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,11 @@ import numpy as np
 from ..errors import AtariReplayError, OutputError
 from ..files import replacing
 from ..format.games import Game
-from ..format.protocol import FRAME_SHAPE, TIME_LIMIT
+from ..format.protocol import TIME_LIMIT
 from ..format.provenance import COLLECTED, FILE_NAME, Provenance
 from ..terminal.progress import progress_bar
 from .log_settings import LogSettings
-from .ring_buffer import RingBuffer
+from .ring_buffer import new_ring
 from .stream import Stream
 
 UNCOMPARED = ("collector",)
@@ -113,22 +112,12 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
         with _removing_empty_parents(settings), replacing(settings.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            stream.play_into(_ring(folder, settings.checkpoint_size), after_step)
+            stream.play_into(new_ring(folder, settings.checkpoint_size), after_step)
             if settings.record is not None:
                 stream.save_record(settings.record)
     except OSError as error:
         raise OutputError(f"cannot write the log {settings.folder}: {error}") from error
     return Collected(settings, stream.transitions, stream.returns)
-
-
-def _ring(folder: Path, size: int) -> RingBuffer:
-    try:
-        return RingBuffer(folder, size)
-    except (MemoryError, ValueError):  # ValueError: more than NumPy can count
-        needed = size * math.prod(FRAME_SHAPE) / 1e9
-        raise OutputError(
-            f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
-        ) from None
 
 
 @contextlib.contextmanager

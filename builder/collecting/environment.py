@@ -119,6 +119,23 @@ class AtariEnvironment:
             not terminated and self._steps >= self.time_limit,
         )
 
+    def state(self) -> dict[str, NDArray[np.uint8] | int]:
+        """Returns all that later steps depend on, the console's random numbers too."""
+        console = self._ale.cloneState(include_rng=True).serialize()
+        return {
+            "console": np.frombuffer(console, np.uint8).copy(),
+            "screens": self._screens.copy(),
+            "steps": self._steps,
+        }
+
+    def restore(self, console: NDArray[np.uint8], screens: NDArray[np.uint8], steps: int) -> None:
+        """Go on as the environment whose `state` this is would have."""
+        from ale_py import ALEState
+
+        self._ale.restoreState(ALEState(console.tobytes()))
+        self._screens[...] = screens
+        self._steps = steps
+
     def _observation(self) -> NDArray[np.uint8]:
         np.maximum(self._screens[0], self._screens[1], out=self._screens[0])
         return self._resize(self._screens[0], FRAME_SHAPE[::-1], interpolation=self._area)

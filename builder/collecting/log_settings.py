@@ -71,8 +71,6 @@ class LogSettings:
                 f"checkpoint {self.checkpoints - 1}, in stretches of {STRETCH} steps"
             )
         return {
-            "collector": f"atari-dqn-replay {_own_version()}",
-            "game": self.game.name,
             "run": self.run,
             "seed": self.seed,
             "policy": {"random": "uniform random", "player": f"hand-written player of {self.game}"}[
@@ -81,19 +79,28 @@ class LogSettings:
             "schedule": schedule,
             "checkpoints": self.checkpoints,
             "checkpoint_size": self.checkpoint_size,
-            "ale_py": version("ale-py"),
-            "rom_md5": hashlib.md5(rom_of(self.game).read_bytes(), usedforsecurity=False).hexdigest(),
-            "reward_clipping": [-1, 1],
-            "protocol": {
-                "sticky_action_probability": STICKY_ACTION_PROBABILITY,
-                "frame_skip": FRAME_SKIP,
-                "frame_pooling": "maximum of the last two frames",
-                "observation": "{}x{} grey, area interpolation".format(*FRAME_SHAPE),
-                "time_limit_steps": self.time_limit,
-                "terminal_on_life_loss": False,
-                "no_op_starts": False,
-            },
+            **protocol_details(self.game, self.time_limit),
         }
+
+
+def protocol_details(game: Game, time_limit: int) -> dict[str, Any]:
+    """Returns what all logs' provenance says of the game, the programs and the dataset's protocol."""
+    return {
+        "collector": f"atari-dqn-replay {_own_version()}",
+        "game": game.name,
+        "ale_py": version("ale-py"),
+        "rom_md5": hashlib.md5(rom_of(game).read_bytes(), usedforsecurity=False).hexdigest(),
+        "reward_clipping": [-1, 1],
+        "protocol": {
+            "sticky_action_probability": STICKY_ACTION_PROBABILITY,
+            "frame_skip": FRAME_SKIP,
+            "frame_pooling": "maximum of the last two frames",
+            "observation": "{}x{} grey, area interpolation".format(*FRAME_SHAPE),
+            "time_limit_steps": time_limit,
+            "terminal_on_life_loss": False,
+            "no_op_starts": False,
+        },
+    }
 
 
 def _own_version() -> str:

@@ -6,13 +6,15 @@ Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopam
 """
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutputError
-from ..files import replacing
+from ..errors import OutputError, ReplayLogError
+from ..files import TEMPORARY_SUFFIX, replacing
 from ..format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
 
 UPDATE_HORIZON = 1
@@ -74,11 +76,12 @@ class RingBuffer:
         """Rows written so far, padding included."""
         self.dumps = 0
         """How often the ring has been dumped so far, which is also the number of the next file."""
-        self._observation = np.zeros((capacity, *observation_shape), np.uint8)
-        self._action = np.zeros(capacity, np.int32)
-        self._reward = np.zeros(capacity, np.float32)
-        self._terminal = np.zeros(capacity, np.uint8)
-        self._episode_starts = True
+        self.observation = np.zeros((capacity, *observation_shape), np.uint8)
+        self.action = np.zeros(capacity, np.int32)
+        self.reward = np.zeros(capacity, np.float32)
+        self.terminal = np.zeros(capacity, np.uint8)
+        self.episode_starts = True
+        """Whether the next transition begins an episode."""
 
     @property
     def cursor(self) -> int:
@@ -93,11 +96,11 @@ class RingBuffer:
         Raises:
             OSError: a file cannot be written.
         """
-        if self._episode_starts:
+        if self.episode_starts:
             for _ in range(PADDING_ROWS):
                 self._write(0, 0, 0.0, False)
         self._write(observation, action, clip(reward), terminal)
-        self._episode_starts = terminal
+        self.episode_starts = terminal
         if self.cursor == self.capacity - 1:
             self._dump()
 
@@ -110,22 +113,50 @@ class RingBuffer:
         self.add_count = self.cursor
         self._dump()
 
+    def resume(self, dumps: int, *, episode_starts: bool) -> None:
+        """Go on from the moment just after dump number `dumps - 1`; remove the files of later ones.
+
+        Args:
+            dumps: how often the ring had been dumped.
+            episode_starts: whether the next transition begins an episode, which no file says.
+
+        Raises:
+            ReplayLogError: a file of that dump is missing, damaged or of another size.
+        """
+        self.forget_later_dumps(dumps)
+        for name, array in self._arrays().items():
+            array[...] = read_array(self.folder / f"{name}_ckpt.{dumps - 1}.gz", array)
+        add_count = read_array(self.folder / f"add_count_ckpt.{dumps - 1}.gz", np.array(0, np.int64))
+        self.add_count, self.dumps, self.episode_starts = int(add_count), dumps, episode_starts
+
+    def forget_later_dumps(self, dumps: int) -> None:
+        """Remove the files of dump number `dumps` and of all after it, whole or not."""
+        for path in self.folder.glob("*_ckpt.*"):
+            number = path.name.split("_ckpt.")[1].removesuffix(TEMPORARY_SUFFIX).removesuffix(".gz")
+            if not number.isdecimal() or int(number) >= dumps:
+                path.unlink()
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return {
+            "$store$_observation": self.observation,
+            "$store$_action": self.action,
+            "$store$_reward": self.reward,
+            "$store$_terminal": self.terminal,
+        }
+
     def _write(
         self, observation: NDArray[np.uint8] | int, action: int, reward: float, terminal: bool
     ) -> None:
         row = self.cursor
-        self._observation[row] = observation
-        self._action[row] = action
-        self._reward[row] = reward
-        self._terminal[row] = terminal
+        self.observation[row] = observation
+        self.action[row] = action
+        self.reward[row] = reward
+        self.terminal[row] = terminal
         self.add_count += 1
 
     def _dump(self) -> None:
         arrays = {
-            "$store$_observation": self._observation,
-            "$store$_action": self._action,
-            "$store$_reward": self._reward,
-            "$store$_terminal": self._terminal,
+            **self._arrays(),
             "add_count": np.array(self.add_count, np.int64),
             "invalid_range": self._invalid_range(),
         }
@@ -139,6 +170,21 @@ class RingBuffer:
         return (self.cursor + around_cursor) % self.capacity
 
 
+def new_ring(folder: Path, size: int) -> RingBuffer:
+    """Returns a ring of `size` rows.
+
+    Raises:
+        OutputError: they do not fit in memory.
+    """
+    try:
+        return RingBuffer(folder, size)
+    except (MemoryError, ValueError):  # ValueError: more than NumPy can count
+        needed = size * math.prod(FRAME_SHAPE) / 1e9
+        raise OutputError(
+            f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
+        ) from None
+
+
 def clip(reward: float) -> float:
     """Returns the reward as it is logged, clipped to [-1, 1]."""
     return min(max(reward, -1.0), 1.0)
@@ -148,3 +194,23 @@ def write_array(path: Path, array: NDArray[np.generic], compression: int = COMPR
     """Write a gzipped `.npy` that depends only on the array: it stores no name and no time of day."""
     with path.open("wb") as file, gzip.GzipFile("", "wb", compression, file, mtime=0) as packed:
         np.save(packed, array, allow_pickle=False)
+
+
+def read_array(path: Path, like: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Returns the array that `write_array` wrote, of the shape and dtype of another.
+
+    Raises:
+        ReplayLogError: the file is missing, damaged, or holds something else.
+    """
+    try:
+        with gzip.open(path) as packed:
+            array = np.load(packed, allow_pickle=False)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ReplayLogError(
+            f"{path}: cannot be read ({error}); restore it, or play from the beginning"
+        ) from None
+    if array.shape != like.shape or array.dtype != like.dtype:
+        raise ReplayLogError(
+            f"{path}: found {array.dtype} of shape {array.shape}, expected {like.dtype} of shape {like.shape}"
+        )
+    return array
