@@ -108,7 +108,8 @@ def _check_ends(manifests: Sequence[Manifest]) -> Iterator[Difference]:
         elif manifest.last_complete and (manifest.partial or manifest.checkpoint != complete[-1]):
             last = complete[-1] if complete else "-"
             wrong = f"says that it is the last complete checkpoint, but there is checkpoint {last}"
-        elif is_last and not manifest.partial and not manifest.last_complete:
+        # A store of whole episodes does not say which of them are the last.
+        elif is_last and not (manifest.partial or manifest.last_complete or manifest.capacity is None):
             wrong = "does not say that it is the last complete checkpoint, and none comes after it"
         else:
             continue

@@ -161,14 +161,14 @@ def test_no_flipped_bit_of_a_manifest_passes_silently(dataset: Path, tmp_path: P
     whole, random = manifest.read_bytes(), np.random.default_rng(0)
     expected = episodes_of(dataset)
     refused = 0
-    for place in random.integers(len(whole), size=60):
+    for place in random.integers(len(whole), size=30):
         flip(manifest, int(place))
         try:
             assert episodes_of(tmp_path / "damaged") == expected
         except AtariReplayError:
             refused += 1
         manifest.write_bytes(whole)
-    assert refused > 20, "most of a manifest is checked"
+    assert refused > 10, "most of a manifest is checked"
 
 
 def episodes_of(folder: Path) -> list[tuple[Any, ...]]:

@@ -2,20 +2,17 @@
 
 import contextlib
 import math
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy
 
 from ...errors import SourceError
+from ..npy_header import NpyHeaderError, read_npy_header
 
 _AGAIN = "copy it again"
-_parsing = threading.Lock()
-"""NumPy parses headers with Python's parser, which in Python 3.11 is not safe on several threads."""
 
 
 @contextlib.contextmanager
@@ -58,18 +55,23 @@ class NpzArray:
         if f"{name}.npy" not in file.namelist():
             raise SourceError(f"{where}: has no {name!r}; {_AGAIN}")
         self._where, self._name = where, name
-        with _reading(where), _parsing:
+        with _reading(where):
             self._stream: IO[bytes] = file.open(f"{name}.npy")
-            version = npy.read_magic(self._stream)
-            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            self.shape, fortran, self.dtype = read_header(self._stream)
-        if self.dtype.kind not in "biuf" or (fortran and len(self.shape) > 1):
-            found = (
-                "pickled objects, which are never loaded" if self.dtype.hasobject else f"{self.dtype} values"
-            )
+            try:
+                header = read_npy_header(self._stream)
+            except NpyHeaderError as error:
+                found, expected = error.args
+                raise SourceError(f"{where}: {name!r} holds {found}, expected {expected}; {_AGAIN}") from None
+        if header.dtype == np.dtype(object):
+            raise SourceError(f"{where}: {name!r} holds pickled objects, which are never loaded; {_AGAIN}")
+        is_numbers = isinstance(header.dtype, np.dtype) and header.dtype.kind in "biuf"
+        if not is_numbers or (header.is_fortran and len(header.shape) > 1):
+            order = "Fortran" if header.is_fortran else "C"
             raise SourceError(
-                f"{where}: {name!r} holds {found}, expected an array of numbers in C order; {_AGAIN}"
+                f"{where}: {name!r} holds {header.dtype} values in {order} order, expected numbers in C "
+                f"order; {_AGAIN}"
             )
+        self.shape, self.dtype = header.shape, np.dtype(header.dtype)
 
     def read(self, rows: int) -> np.ndarray:
         """Returns the next rows."""

@@ -26,9 +26,9 @@ class Beginning:
     @classmethod
     def of(cls, frames: np.ndarray, action: np.ndarray, reward: np.ndarray) -> "Beginning":
         """Returns the beginning of an episode, of which the first frames are given."""
-        is_black = ~frames.any(axis=(1, 2))
+        is_black = np.asarray(~frames.any(axis=(1, 2)))
         is_blank = is_black & (action[: len(frames)] == 0) & (reward[: len(frames)] == 0)
-        return cls(_leading(np.asarray(is_blank)[:PADDING_ROWS]), _leading(is_black))
+        return cls(_leading(is_blank[:PADDING_ROWS]), _leading(is_black))
 
 
 def is_padded(beginnings: Sequence[Beginning]) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 from ...errors import ReplayLogError, SourceError
 from ...format.manifest import FileRecord
 from ...stores.hashing_reader import HashingReader
+from ..npy_header import NpyHeaderError, read_npy_header
 from .fortran_rows import FortranRows
-from .npy_header import NpyHeaderError, read_npy_header
 from .unpacking import DAMAGE, DamagedError, Stream, unpack
 
 SKIP_BYTES = 1 << 20

@@ -1,7 +1,6 @@
 """JOWA's file of episodes as a source, written as its format is documented."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ PONG = find_game("pong")
 LENGTHS = (60, 700, 1, 33, 90)
 
 
-def write(path: Path, *, compression: str | None = None, **changes: Any) -> list[dict[str, np.ndarray]]:
+def write(path: Path) -> list[dict[str, np.ndarray]]:
     """Write episodes of real frames with three blank rows before each but the first, which is cut there."""
     random, frames = np.random.default_rng(0), real_frames("Pong", sum(LENGTHS))
     played, start = [], 0
@@ -33,17 +32,17 @@ def write(path: Path, *, compression: str | None = None, **changes: Any) -> list
             }
             start += length
             played.append(episode)
-            for name, values in {**episode, **changes}.items():
+            for name, values in episode.items():
                 padding = [(3 if number else 0, 0), *[(0, 0)] * (values.ndim - 1)]
                 group = file.require_group(str(number))
+                compression = "gzip" if number % 2 else None
                 group.create_dataset(name, data=np.pad(values, padding), compression=compression)
     return played
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
-def test_its_episodes_come_in_order_and_without_padding(tmp_path: Path, compression: str | None) -> None:
+def test_its_episodes_come_in_order_and_without_padding(tmp_path: Path) -> None:
     (tmp_path / "jowa").mkdir()
-    played = write(tmp_path / "jowa" / "Pong.h5", compression=compression)
+    played = write(tmp_path / "jowa" / "Pong.h5")
     source = open_source(str(tmp_path / "jowa"))
     assert named_games(source, ["all"]) == [PONG] and source.runs(PONG) == [1]
     built = build_from(tmp_path / "jowa", tmp_path / "built")

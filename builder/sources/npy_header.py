@@ -3,11 +3,10 @@
 import contextlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.lib import format as npy
-
-from .unpacking import Stream
 
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|=]?[A-Zb-z]\d{0,9})',\s*'fortran_order':\s*(?P<fortran>True|False),\s*"
@@ -17,6 +16,14 @@ _HEADER = re.compile(
 Python 3.11 two threads that parse at once may get a SystemError."""
 _LONGEST = 1 << 16
 """The most bytes of a header: no array of a log needs more."""
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Returns the next `size` bytes; fewer only at the end."""
+        ...
 
 
 class NpyHeaderError(Exception):
@@ -34,7 +41,7 @@ class NpyHeader:
     """Whether the first index varies fastest."""
 
 
-def read_npy_header(stream: Stream) -> NpyHeader:
+def read_npy_header(stream: Readable) -> NpyHeader:
     """Read the header at the beginning of an array.
 
     Raises:
