@@ -40,6 +40,7 @@ def write(path: Path) -> list[dict[str, np.ndarray]]:
     return played
 
 
+@pytest.mark.slow
 def test_its_episodes_come_in_order_and_without_padding(tmp_path: Path) -> None:
     (tmp_path / "jowa").mkdir()
     played = write(tmp_path / "jowa" / "Pong.h5")

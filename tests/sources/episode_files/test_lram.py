@@ -79,6 +79,7 @@ def read(source: Path) -> list[tuple[Steps, bool]]:
         reader.close()
 
 
+@pytest.mark.slow
 def test_padding_is_removed_and_nothing_is_repeated(tmp_path: Path) -> None:
     """Dumps cut after terminal rows, as the script does it: four, the last of which repeats the third.
 
@@ -124,6 +125,7 @@ def test_whole_episodes_come_as_they_were_played(
     assert [steps for steps, _ in found] == true_episodes()[: len(found)]
 
 
+@pytest.mark.slow
 def test_a_dataset_is_built_of_it(one_checkpoint: Path, tmp_path: Path) -> None:
     """One checkpoint, which is not called mixed or expert, since nothing says what it is."""
     built = build_from(one_checkpoint, tmp_path / "built")
