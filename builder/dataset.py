@@ -4,16 +4,19 @@
 import contextlib
 import operator
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
+from datasets import config as datasets_config
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
-from .errors import AtariReplayError, SourceError, UnknownNameError
+from .errors import AtariReplayError, OutputError, SourceError, UnknownNameError
 from .format.configs import (
     EPISODES,
     EXPERT,
@@ -149,6 +152,14 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             "source_options": storage_options,
         }
         self._readers: dict[tuple[int, int], RunReader] = {}
+        self._unwritable: str | None = None
+        """The cache folder, if it cannot be written: streams do not need it."""
+        root = str(cache_dir or datasets_config.HF_DATASETS_CACHE)
+        if not _can_be_written(root):
+            self._unwritable = root
+            # `datasets` wants a folder for its lock all the same.
+            self._stand_in = tempfile.TemporaryDirectory(prefix="atari-dqn-replay-")
+            cache_dir = self._stand_in.name
         name = parse_config_name(config_name)
         if name.checkpoint is not None:
             given["checkpoints"] = given["checkpoints"] or (name.checkpoint,)
@@ -162,7 +173,20 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
 
     def __getstate__(self) -> dict[str, Any]:
         # Open files and threads belong to one process.
-        return {**super().__getstate__(), "_readers": {}}
+        return {**super().__getstate__(), "_readers": {}, "_stand_in": None}
+
+    def download_and_prepare(self, output_dir: str | None = None, *arguments: Any, **options: Any) -> None:
+        """Write the rows of all splits into the cache, or into a folder, as every builder of `datasets` does.
+
+        Raises:
+            OutputError: the cache cannot be written.
+        """
+        if output_dir is None and self._unwritable is not None:
+            raise OutputError(
+                f"{self._unwritable}: the cache cannot be written; give cache_dir= or set HF_DATASETS_CACHE "
+                f"to a folder that can, or read with as_streaming_dataset, which needs no cache"
+            )
+        super().download_and_prepare(output_dir, *arguments, **options)
 
     def _info(self) -> datasets.DatasetInfo:
         name = parse_config_name(self.config.name)
@@ -260,6 +284,19 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
             self._readers[os.getpid(), run] = reader
         else:
             reader.close()
+
+
+def _can_be_written(folder: str) -> bool:
+    """Returns whether files can be written into a folder, created if it is missing; a URL is not tried."""
+    if "://" in folder:
+        return True
+    try:
+        place = Path(folder).expanduser()
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
 
 
 def _numbers(given: Iterable[Any], what: str) -> tuple[int, ...]:

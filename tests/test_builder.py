@@ -52,6 +52,22 @@ def test_prepares_the_same_rows_as_it_streams(tmp_path: Path, num_proc: int | No
     assert tables(prepared(builder)).equals(tables(streamed(builder)))
 
 
+def test_streams_without_a_cache_that_can_be_written(
+    tmp_path: Path, played: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for cache_dir in (str(tmp_path / "file"), str(tmp_path / "file/below"), None):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "file")
+        builder = pickle.loads(
+            pickle.dumps(AtariDQNReplay("breakout-full", source=THREE_LAPS, cache_dir=cache_dir))
+        )
+        assert (tables(streamed(builder))["action"].to_numpy() == played["action"]).all()
+        with pytest.raises(AtariReplayError, match=r"file.*: the cache cannot be written; give cache_dir="):
+            builder.download_and_prepare()
+    builder.download_and_prepare(str(tmp_path / "out"))
+    assert len(list((tmp_path / "out").glob("*.arrow"))) >= 1
+
+
 def test_is_a_generator_based_builder_whose_examples_are_rows(tmp_path: Path) -> None:
     builder = AtariDQNReplay("breakout-mixed", source=THREE_LAPS, cache_dir=str(tmp_path))
     assert isinstance(builder, datasets.GeneratorBasedBuilder)

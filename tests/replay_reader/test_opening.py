@@ -15,6 +15,7 @@ import pytest
 from dataset_folders import build_dataset
 from hub_server import HubServer
 from huggingface_hub import HfApi
+from paths import THREE_LAPS
 
 from atari_dqn_replay import AtariReplayError, Transitions
 
@@ -230,20 +231,22 @@ class TestHub:
 def test_a_reader_needs_no_cache_that_can_be_written(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o555)
     code = (
-        "import sys\nfrom atari_dqn_replay import ReplayDataset, Transitions\n"
+        "import sys\nfrom atari_dqn_replay import AtariDQNReplay, ReplayDataset, Transitions\n"
         "print(Transitions(sys.argv[1], 'pong-full', 'run_1').samples)\n"
-        "print(len(ReplayDataset(sys.argv[1], 'pong-full', 'run_1', cache_dir=sys.argv[2])))"
+        "print(len(ReplayDataset(sys.argv[1], 'pong-full', 'run_1', cache_dir=sys.argv[2])))\n"
+        "logs = AtariDQNReplay('breakout-full', source=sys.argv[3])\n"
+        "print(next(iter(logs.as_streaming_dataset(split='run_1')))['step'])"
     )
     bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     done = subprocess.run(
-        [*bound, sys.executable, "-c", code, str(folder), str(tmp_path / "frames")],
+        [*bound, sys.executable, "-c", code, str(folder), str(tmp_path / "frames"), str(THREE_LAPS)],
         env={**environment, "HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["48", "48"], done.stderr
+    assert done.stdout.split() == ["48", "48", "0"], done.stderr
 
 
 def test_a_whole_selection_gives_no_warning(folder: Path) -> None:
