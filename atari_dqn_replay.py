@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from atari_dqn_replay.agents.replay_logger import ReplayLogger
     from atari_dqn_replay.builder.dataset import AtariDQNReplay, AtariDQNReplayConfig
     from atari_dqn_replay.builder.errors import AtariReplayError
     from atari_dqn_replay.builder.format.configs import by_file_number
@@ -41,6 +42,7 @@ __all__ = [
     "Mixture",
     "Preprocessing",
     "ReplayDataset",
+    "ReplayLogger",
     "Sequences",
     "Transitions",
     "align_actions",
@@ -62,6 +64,7 @@ _MODULES = {
     "Mixture": "replay_reader.mixture",
     "Preprocessing": "replay_reader.preprocessing",
     "ReplayDataset": "replay_reader.replay_dataset",
+    "ReplayLogger": "agents.replay_logger",
     "Sequences": "replay_reader.sequences",
     "Transitions": "replay_reader.transitions",
     "align_actions": "replay_reader.aligned_actions",

@@ -44,3 +44,11 @@ def test_behaviour_cloning_learns(dataset: Path) -> None:
     pytest.importorskip("torch", reason="the example needs the extra `torch`")
     printed = example("behaviour_cloning", dataset, "breakout-full", "--updates", 3)
     assert printed.startswith("update 3: loss ")
+
+
+@pytest.mark.slow
+def test_the_replay_of_an_agent_of_ones_own_is_logged_for_build(tmp_path: Path) -> None:
+    options = ("--steps", 260, "--checkpoint-size", 100, "--learn-after", 240)
+    printed = example("log_your_agent", "Freeway", tmp_path / "logs", *options)
+    assert "build Freeway --source" in printed
+    assert len(list(tmp_path.glob("logs/Freeway/1/replay_logs/add_count_ckpt.*.gz"))) == 3
