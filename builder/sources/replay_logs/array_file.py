@@ -30,6 +30,9 @@ FLAGS = "iubf"
 """The kinds of dtypes that flags are converted from."""
 
 
+_ANOTHER = "it is whole but of another form, so leave it out or use another copy"
+
+
 class Files(Protocol):
     """Opens files: a store, or a wrapper that keeps what it reads from one."""
 
@@ -153,15 +156,17 @@ class ArrayFile:
             raise self._unexpected(*error.args) from None
         found = header.dtype
         if found == np.dtype(object):
-            raise self._unexpected("pickled objects, which are never loaded", f"{self._dtype} values")
+            raise self._unexpected(
+                "pickled objects, which are never loaded", f"{self._dtype} values", _ANOTHER
+            )
         if isinstance(found, str) or (found != self._dtype and found.kind not in self._kinds):
-            raise self._unexpected(f"{found} values", f"{self._dtype} values")
+            raise self._unexpected(f"{found} values", f"{self._dtype} values", _ANOTHER)
         if found != self._dtype:
             self.conversions.append(f"{found} values read as {self._dtype}")
         rows, *row_shape = header.shape or (1,)
         if tuple(length for length in row_shape if length != 1) != self._row_shape:
             expected = ", ".join(["rows", *map(str, self._row_shape)])
-            raise self._unexpected(f"an array of shape {header.shape}", f"({expected})")
+            raise self._unexpected(f"an array of shape {header.shape}", f"({expected})", _ANOTHER)
         if tuple(row_shape) != self._row_shape:
             shape = ", ".join(["rows", *map(str, row_shape)])
             self.conversions.append(f"shape ({shape}) read without its axes of length 1")
@@ -189,9 +194,9 @@ class ArrayFile:
         converted.setflags(write=False)
         return converted
 
-    def _unexpected(self, found: str, expected: str) -> ReplayLogError:
+    def _unexpected(self, found: str, expected: str, advice: str = "copy it again") -> ReplayLogError:
         shown = found if len(found) <= 200 else f"{found[:200]}…"
-        return ReplayLogError(f"{self.where}: holds {shown}, expected {expected}; copy it again")
+        return ReplayLogError(f"{self.where}: holds {shown}, expected {expected}; {advice}")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -226,6 +231,6 @@ def read_number(files: Files, path: str) -> tuple[int, FileRecord]:
     file = ArrayFile(files, path, np.int64, ())
     if file.rows != 1:
         file.close()
-        raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one; copy it again")
+        raise ReplayLogError(f"{file.where}: holds {file.rows:,} numbers, expected one; {_ANOTHER}")
     number = int(file.read(1)[0])
     return number, file.finish()

@@ -143,7 +143,7 @@ class ReplayLog(DumpFiles):
         if rows < SMALLEST_CAPACITY:
             raise ReplayLogError(
                 f"{file.where}: holds {rows} rows, expected a ring of at least {SMALLEST_CAPACITY}; "
-                f"copy it again"
+                f"leave it out"
             )
         if rows > LARGEST_CAPACITY:
             raise ReplayLogError(
@@ -161,7 +161,8 @@ class ReplayLog(DumpFiles):
         if not Header(number, rows, add_count).is_possible:
             raise ReplayLogError(
                 f"{self.store.describe(record.path)}: add_count is {add_count:,}; a ring of {rows:,} rows is "
-                f"dumped at {rows - 1:,} modulo {rows:,}, or with less at training's end; copy it again"
+                f"dumped at {rows - 1:,} modulo {rows:,}, or with less at training's end. Checkpoints that "
+                f"Dopamine itself writes hold no whole laps: use the logs of batch_rl's logger"
             )
         self._records[record.path] = record
         return add_count

@@ -242,12 +242,18 @@ DAMAGES = [
         other_array(lambda array: array + np.float64(0.1)),
         ("no float32", "stay the same"),
     ),
-    Damage("float actions", ACTION, 1, other_array(lambda array: array / 2), ("float64", "int32", COPY)),
+    Damage(
+        "float actions", ACTION, 1, other_array(lambda array: array / 2), ("float64", "int32", "another copy")
+    ),
     Damage(
         "half a terminal", TERMINAL, 1, other_array(lambda array: array + 0.5), ("no uint8", "stay the same")
     ),
     Damage(
-        "float frames", OBSERVATION, 1, other_array(lambda array: array / 255), ("float64", "uint8", COPY)
+        "float frames",
+        OBSERVATION,
+        1,
+        other_array(lambda array: array / 255),
+        ("float64", "uint8", "another copy"),
     ),
     Damage(
         "two columns", ACTION, 1, other_array(lambda array: np.stack([array] * 2, 1)), ("(20, 2)", "(rows)")
@@ -330,13 +336,19 @@ DAMAGES = [
         ("pickled objects, which are never loaded", "expected int32"),
     ),
     Damage("a pickle", ACTION, 0, packed(pickle.dumps([0] * 20)), ("a pickle, which is never loaded", COPY)),
-    Damage("a negative count", ADD_COUNT, 0, other_array(lambda _: np.int64(-1)), ("add_count is -1", COPY)),
+    Damage(
+        "a negative count",
+        ADD_COUNT,
+        0,
+        other_array(lambda _: np.int64(-1)),
+        ("add_count is -1", "batch_rl's logger"),
+    ),
     Damage(
         "an impossible count",
         ADD_COUNT,
         1,
         other_array(lambda _: np.int64(45)),
-        ("is 45", "19 modulo 20", COPY),
+        ("is 45", "19 modulo 20", "batch_rl's logger"),
     ),
     Damage(
         "the count before",
@@ -355,7 +367,11 @@ DAMAGES = [
         (ADD_COUNT, 1),
     ),
     Damage(
-        "a fractional count", ADD_COUNT, 0, other_array(lambda _: np.float64(19)), ("float64", "int64", COPY)
+        "a fractional count",
+        ADD_COUNT,
+        0,
+        other_array(lambda _: np.float64(19)),
+        ("float64", "int64", "another copy"),
     ),
     Damage(
         "two counts", ADD_COUNT, 0, other_array(lambda _: np.array([19, 39])), ("2 numbers", "expected one")
