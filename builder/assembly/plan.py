@@ -4,7 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..errors import MissingGameError, OutputError, SourceError, UnknownNameError, UnreachableError
+from ..errors import (
+    AtariReplayError,
+    MissingGameError,
+    OutputError,
+    SourceError,
+    UnknownNameError,
+    UnreachableError,
+)
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
 from ..format.games import Game
@@ -112,6 +119,8 @@ def make_plan(
     place = place.absolute()
     destinations = place.destinations(games)
     work = place.work_below(work) if work else place.default_work()
+    _check_text(work, OutputError)
+    _check_text(source.url, SourceError)
     plan = Plan(source, place, WorkFolder(work), destinations, compression)
     made = plan.work.pieces()
     for destination in dict.fromkeys(destinations.values()):
@@ -148,6 +157,16 @@ def _runs(plan: Plan, game: Game) -> Sequence[int]:
     except SourceError as error:
         plan.unreadable.append(error)
         return []
+
+
+def _check_text(name: str, kind: type[AtariReplayError]) -> None:
+    """Reject the name of a folder that a job's record, which is JSON, cannot hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise kind(
+            f"{name!a}: a path that is not UTF-8, which no job can record; rename it, or make a link to it"
+        ) from None
 
 
 @dataclass

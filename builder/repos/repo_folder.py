@@ -1,5 +1,6 @@
 """A folder that holds a dataset repo, or nothing yet."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ HUB_ATTRIBUTES = ".gitattributes"
 _EVERYWHERE = (".DS_Store", ".cache")
 """Names that programs leave in any folder; names that begin with `.git` are also allowed."""
 
+_PATTERN = re.compile(r"\[[^/]*\]|::")
+"""What `datasets` does not take literally in the path of a folder."""
+
 _GENERATED = "<!-- generated:"
 """The beginning of the marks on our cards."""
 
@@ -27,8 +31,10 @@ def check_repo_folder(folder: Path) -> None:
     In a folder that has a manifest of ours, people may keep hidden files and files such as a LICENSE.
 
     Raises:
-        OutputError: it holds something else, it is not a folder, or its card is not UTF-8.
+        OutputError: it holds something else, it is not a folder, its name is one that `datasets` cannot load
+            from, or its card is not UTF-8.
     """
+    _check_name(folder)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
     if others := _others(folder):
@@ -43,6 +49,23 @@ def check_repo_folder(folder: Path) -> None:
     if _GENERATED not in text and not _has_manifest(folder) and not (folder / HUB_ATTRIBUTES).exists():
         raise OutputError(
             f"{folder}: holds a {CARD} but no dataset, so it looks like another project; name another folder"
+        )
+
+
+def _check_name(folder: Path) -> None:
+    """Reject a place at which a dataset could be built and never loaded."""
+    name = str(folder.resolve())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise OutputError(
+            f"{name!a}: a folder whose name is not UTF-8, from which `datasets` loads nothing; "
+            f"name another folder"
+        ) from None
+    if taken := _PATTERN.search(name):
+        raise OutputError(
+            f"{folder}: `datasets` takes {taken[0]!r} in {name} for a pattern, and finds no files there; "
+            f"name another folder"
         )
 
 

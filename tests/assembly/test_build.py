@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
-from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, UnknownNameError
+from atari_dqn_replay.builder.assembly.plan import make_plan
+from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
+from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.shards.steps import Digests
 from atari_dqn_replay.builder.sources.open import open_source
 from command import COMMAND, run, start
@@ -109,6 +111,19 @@ def test_a_checkpoint_in_which_no_episode_began_can_be_loaded(tmp_path: Path) ->
                 cache_dir=str(tmp_path / "cache"),
             )
             assert sum(1 for _ in loaded) == rows
+
+
+def test_paths_that_a_job_cannot_record_are_refused_before_work_begins(tmp_path: Path) -> None:
+    name = os.fsdecode(b"logs\xff")
+    copy_of_logs(tmp_path / name)
+    with pytest.raises(SourceError, match=r"logs\\udcff': a path that is not UTF-8, .* make a link to it"):
+        build_folder(tmp_path / "out", tmp_path / name)
+    (tmp_path / "logs").symlink_to(tmp_path / name)
+    source, place = open_source(str(tmp_path / "logs")), Place(str(tmp_path / "out"))
+    with pytest.raises(OutputError, match="a path that is not UTF-8"):
+        make_plan(source, [BREAKOUT], place, f"{tmp_path}/{name}")
+    assert not (tmp_path / "out").exists()
+    assert len(build_folder(tmp_path / "out", tmp_path / "logs", checkpoints=[0])) == 1
 
 
 def test_the_layout_is_the_documented_one(built: Path) -> None:

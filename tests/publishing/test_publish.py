@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -488,6 +489,20 @@ def test_another_projects_readme_is_not_taken_for_a_card(pong: Path, tmp_path: P
     (folder / ".gitattributes").touch()  # a clone from the Hub
     publish(pong, FolderDestination(folder))
     assert "# My thesis" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a[b]/c", "a::b", os.fsdecode(b"a\xff")])
+def test_a_folder_that_nothing_could_load_is_refused(name: str, pong: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="name another folder"):
+        publish(pong, FolderDestination(tmp_path / name))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a[b", "a*b?", "a:b", "~a {b}", "ü #%20 'x' \n"])
+def test_a_folder_of_any_other_name_is_loaded(name: str, pong: Path, tmp_path: Path) -> None:
+    publish(pong, FolderDestination(tmp_path / name))
+    loaded = load_dataset(str(tmp_path / name), "pong-full", split="run_1", streaming=True)
+    assert next(iter(loaded))["step"] == 0
 
 
 def test_a_card_that_is_not_utf_8_is_refused(pong: Path, tmp_path: Path) -> None:
