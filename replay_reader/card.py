@@ -44,7 +44,8 @@ def read_config(card: bytes, where: str, config_name: str) -> CardConfig:
         raise DatasetError(
             f"{where}: BuilderConfig {config_name!r} not found; the card lists {listed or 'no configs'}"
         )
-    patterns = split_globs(configs[config_name].get("data_files"))
+    config = configs[config_name]
+    patterns = split_globs(config.get("data_files"), config.get("data_dir"))
     if not patterns:
         raise DatasetError(f"{where}: the card names no files of {config_name}; render it again")
     for pattern in (pattern for of_split in patterns.values() for pattern in of_split):

@@ -12,6 +12,7 @@ from ..errors import SourceError
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
 from ..format.features import steps_features
+from ..format.layout import POLITE_CARD_BYTES
 from ..shards.parquet.compression import COMPRESSIONS, Compression
 from ..shards.steps import Columns, episode_columns, even_blocks
 from ..shards.writer import write_steps
@@ -29,6 +30,7 @@ WORKER_MEMORY = 400e6
 """Bytes of memory that a worker takes at most; see benchmarks/build.py."""
 
 _FILES_PER_CHECKPOINT = 4
+_CARD_BYTES_PER_RUN = 650
 MOST_FILES = 100_000
 POLITE_BYTES = 300e9
 """The Hub's advice: fewer than MOST_FILES files in a repo, and to ask before it exceeds these bytes."""
@@ -152,6 +154,9 @@ def _warnings(plan: Plan, new_bytes: float) -> Iterator[str]:
         yield f"the repo would hold {size_text(size)}, more than {size_text(POLITE_BYTES)}; {advice}"
     if files > MOST_FILES:
         yield f"the repo would hold {files:,} files, more than {MOST_FILES:,}; {advice}"
+    runs = {(each.game, each.run) for each in (*plan.to_build, *plan.prepared, *plan.done)}
+    if (card := _CARD_BYTES_PER_RUN * len(runs)) > POLITE_CARD_BYTES:
+        yield f"the card would have {size_text(card)}, and the Hub refuses large ones; {advice}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,12 +1,15 @@
 """The README.md of a dataset repo: rendered for its first game, merged with what is there for the others."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..format.games import Game
+from ..format.layout import page_path
 from ..format.manifest import Manifest
 from .front_matter import FrontMatter
+from .game_page import curve_in_text, game_page, origin_kinds
 from .metadata import (
     BULKY_KEYS,
     GameSummary,
@@ -16,8 +19,13 @@ from .metadata import (
     summarize,
     update_generated,
 )
+from .pictures.names import PICTURES
 from .sections import HEAD, USAGE, CardText, Section
-from .text import absent_body, card_body, game_body, head_body, origin_kinds, title, usage_body
+from .text import card_body, head_body, section_body, title, usage_body
+
+Pictures = Mapping[Game, Collection[str]]
+"""The names of games' pictures."""
+NO_PICTURES: Pictures = {}
 
 
 def merge_card(
@@ -25,6 +33,7 @@ def merge_card(
     manifests: Sequence[Manifest],
     *,
     absent: Iterable[Game] = (),
+    pictures: Pictures = NO_PICTURES,
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -37,6 +46,7 @@ def merge_card(
         existing: the repo's README.md, which this package need not have written; None if there is none.
         manifests: those of all checkpoints that the repo now holds of the published games.
         absent: games that keep their place on the card although they have no manifests at the moment.
+        pictures: the names of the published games' pictures.
         license: the Hub's identifier of the license to state, if any.
         repo_id: the repo that the examples load; None for a folder.
 
@@ -44,7 +54,7 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "")
-    card.describe_games(dict.fromkeys(absent, ()) | _by_game(manifests))
+    card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures)
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
@@ -59,7 +69,7 @@ def remove_game(existing: str, game: Game, *, repo_id: str | None = None) -> str
     """
     card = _Card(existing)
     replace_views(card.front, [game], [])
-    card.text.remove(Section.of_game(game, "", ()).name)
+    card.text.remove(Section.of_game(game, ()).name)
     card.refresh(repo_id)
     return str(card)
 
@@ -69,6 +79,7 @@ def render_card(
     games: Iterable[Game],
     manifests: Sequence[Manifest],
     *,
+    pictures: Pictures = NO_PICTURES,
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -81,7 +92,20 @@ def render_card(
     gone = {*games}.intersection(mentioned) - {manifest.find_game() for manifest in manifests}
     for game in sorted(gone, key=str):
         existing = remove_game(existing or "", game, repo_id=repo_id)
-    return merge_card(existing, manifests, license=license, repo_id=repo_id)
+    return merge_card(existing, manifests, pictures=pictures, license=license, repo_id=repo_id)
+
+
+def game_pages(manifests: Sequence[Manifest], pictures: Pictures = NO_PICTURES) -> dict[str, str]:
+    """Returns the pages of the games, which the card links, by their paths.
+
+    Args:
+        manifests: those of all checkpoints that the repo holds of these games.
+        pictures: the names of the games' pictures.
+    """
+    return {
+        page_path(game.slug): game_page(game, of_game, pictures.get(game, ()))
+        for game, of_game in by_game(manifests).items()
+    }
 
 
 def games_on_card(existing: str) -> list[Game]:
@@ -108,17 +132,19 @@ class _Card:
             body = card_body()
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
-    def describe_games(self, by_game: Mapping[Game, Sequence[Manifest]]) -> None:
+    def describe_games(self, manifests: Mapping[Game, Sequence[Manifest]], pictures: Pictures) -> None:
         """Replace or insert the section and configs of each game; one without checkpoints keeps its place."""
-        views = {game: find_views(game, of_game) for game, of_game in by_game.items()}
-        replace_views(self.front, by_game, itertools.chain(*views.values()))
-        for game, of_game in by_game.items():
+        views = itertools.chain(*(find_views(game, of_game) for game, of_game in manifests.items()))
+        replace_views(self.front, manifests, views)
+        known = {section.game: section for section in self.text.sections()}
+        for game, of_game in manifests.items():
             if of_game:
-                section = Section.of_game(game, game_body(game, of_game, views[game]), origin_kinds(of_game))
+                shown = tuple(name for name in PICTURES if name in pictures.get(game, ()))
+                section = Section.of_game(game, origin_kinds(of_game), shown, curve_in_text(of_game))
                 if not self.text.replace(section):
                     self.text.insert_game(section)
-            else:
-                self.text.replace(Section.of_game(game, absent_body(game), self._origins().get(game, ())))
+            elif game in known:
+                self.text.replace(Section.of_game(game, known[game].origins))
 
     def refresh(self, repo_id: str | None) -> None:
         """Rewrite the parts that concern all games together."""
@@ -128,6 +154,11 @@ class _Card:
         if not self.text.replace(head):
             self.text.insert_first(head)
         self.text.replace(Section(USAGE, usage_body(self.front, summaries, repo_id)))
+        of_game = {summary.game: summary for summary in summaries}
+        for section in self.text.sections():
+            if section.game:
+                body = section_body(of_game[section.game], games=len(summaries))
+                self.text.replace(replace(section, body=body))
 
     def __str__(self) -> str:
         return f"{self.front}{self.text}".replace("\n", self._newline)
@@ -137,14 +168,12 @@ class _Card:
         return describe(summaries, title(summaries))
 
     def _summaries(self) -> list[GameSummary]:
-        return summarize(self.front, dict(sorted(self._origins().items(), key=lambda item: item[0].slug)))
-
-    def _origins(self) -> dict[Game, tuple[str, ...]]:
-        return {section.game: section.origins for section in self.text.sections() if section.game}
+        return summarize(self.front, self.text.sections())
 
 
-def _by_game(manifests: Sequence[Manifest]) -> dict[Game, Sequence[Manifest]]:
-    by_game: dict[Game, list[Manifest]] = {}
+def by_game(manifests: Iterable[Manifest]) -> dict[Game, Sequence[Manifest]]:
+    """Returns the manifests of each game, by run and checkpoint."""
+    games: dict[Game, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
-        by_game.setdefault(manifest.find_game(), []).append(manifest)
-    return {**by_game}
+        games.setdefault(manifest.find_game(), []).append(manifest)
+    return {**games}

@@ -9,13 +9,22 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK, DatasetCard
 
 from ..errors import OutputError
 from ..format.card_yaml import FAULTS, LOADER
+from .repetition import FlowMapping, represent_flow
 
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_FASTEST_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_FASTEST_DUMPER):
+    """Writes mappings on one line where that is asked for."""
+
+
+_Dumper.add_representer(FlowMapping, represent_flow)
 
 _END_OF_DOCUMENT = re.compile(r"^\.\.\.(?:[ \t].*)?\n(?=(?:[ \t]*(?:#.*)?\n)*\Z)", re.MULTILINE)
 """The line `...`, which may end a document: no key may follow it."""
 
 _COMMENTS = re.compile(r"(?:^#.*\n)*")
+_ANCHOR = re.compile(r"^( *(?:- )?\w+: [&*])id(\d+)$", re.MULTILINE)
 _COMMENTS_AT_END = re.compile(r"(?:^#.*\n)*\Z", re.MULTILINE)
 
 
@@ -100,7 +109,9 @@ class FrontMatter:
 
 
 def _dump(value: dict[str, Any]) -> str:
-    return yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=2**20)
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
+    # An anchor's name must not occur twice in one document, and each key is dumped by itself.
+    return _ANCHOR.sub(rf"\g<1>{next(iter(value))}-\g<2>", text)
 
 
 def _texts_of_keys(text: str, node: yaml.MappingNode, values: dict[str, Any]) -> dict[str, str]:

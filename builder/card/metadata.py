@@ -14,6 +14,8 @@ from ..format.manifest import Manifest, ParquetRecord
 from ..format.numbers import number_globs
 from ..format.provenance import COLLECTED
 from .front_matter import FrontMatter
+from .repetition import compact, expand
+from .sections import Section
 
 ARROW_BYTES_PER_STEP = PNG_BYTES + 34
 """Bytes of a step, a frame and the other columns, in the Arrow cache of `datasets`."""
@@ -29,7 +31,11 @@ BULKY_KEYS = ("configs", "dataset_info")
 _SETS = ("task_categories", "tags")
 """Keys to whose values people may add."""
 
-_PLACES = {name: place for place, name in enumerate(all_config_names())}
+_PLACES = {
+    name: place
+    for place, name in enumerate(sorted(all_config_names(), key=lambda name: not name.endswith("-full")))
+}
+"""The order of configs: the Hub's Croissant metadata show the first hundred, and these hold all the data."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,8 @@ def config_entry(view: View) -> dict[str, Any]:
 def dataset_info_entry(view: View) -> dict[str, Any]:
     """Returns the config's entry in `dataset_info`.
 
-    `load_dataset` checks `num_examples`. `num_bytes` and `dataset_size` are about what its Arrow cache
-    takes on disk, the room that it checks for; `download_size` is the size of the Parquet files.
+    `load_dataset` checks `num_examples`. `num_bytes` is about what its Arrow cache takes on disk;
+    `download_size` is the size of the Parquet files.
     """
     if view.config.view == EPISODES:
         features, row_bytes = episodes_features(), ARROW_BYTES_PER_EPISODE
@@ -113,7 +119,6 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
             for run in view.runs
         ],
         "download_size": sum(file.size for run in view.runs for file in view.files(run)),
-        "dataset_size": sum(rows.values()) * row_bytes,
     }
 
 
@@ -129,11 +134,11 @@ def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[V
         kept = [entry for entry in entries(front, key) if entry["config_name"] not in replaced]
         merged = [*kept, *map(new, views)]
         merged.sort(key=lambda entry: _PLACES.get(entry["config_name"], -1))
-        front.set(key, merged or None)
+        front.set(key, compact(merged, lambda name: name in _PLACES) or None)
 
 
 def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
-    """Returns the entries of `configs` or `dataset_info`, each with its `config_name`.
+    """Returns the entries of `configs` or `dataset_info`, each with its `config_name` and whole paths.
 
     Raises:
         OutputError: the key holds something else.
@@ -146,31 +151,45 @@ def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
         return [{"config_name": "default", **entry} for entry in found]
     if not all("config_name" in entry for entry in found):
         raise OutputError(f"README.md: an entry of its `{key}` has no `config_name`; mend it first")
-    return found
+    return expand(found)
 
 
 @dataclass(frozen=True)
 class GameSummary:
-    """A game as the card describes it: its origins from its section, its sizes from its `full` config."""
+    """A game as the card describes it: its sizes come from its `full` config, the rest from its section."""
 
     game: Game
     origins: tuple[str, ...]
+    returns: str
+    """The mean returns of its checkpoints as a row of blocks, with the first and the last."""
+    pictures: tuple[str, ...]
     runs: int
     steps: int
     size: int
     """Bytes of the step shards."""
 
 
-def summarize(front: FrontMatter, origins: Mapping[Game, tuple[str, ...]]) -> list[GameSummary]:
-    """Returns a summary of each game that has a section."""
+def summarize(front: FrontMatter, sections: Iterable[Section]) -> list[GameSummary]:
+    """Returns a summary of each game that has a section, in order of slugs."""
     infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
     summaries = []
-    for game, of_game in origins.items():
-        info = infos.get(str(ConfigName(game, "full")), {})
-        splits = info.get("splits", [])
-        steps = sum(split.get("num_examples", 0) for split in splits)
-        summaries.append(GameSummary(game, of_game, len(splits), steps, info.get("download_size", 0)))
-    return summaries
+    for section in sections:
+        if (game := section.game) is not None:
+            info = infos.get(str(ConfigName(game, "full")), {})
+            splits = info.get("splits", [])
+            steps = sum(split.get("num_examples", 0) for split in splits)
+            summaries.append(
+                GameSummary(
+                    game=game,
+                    origins=section.origins,
+                    returns=section.returns,
+                    pictures=section.pictures,
+                    runs=len(splits),
+                    steps=steps,
+                    size=info.get("download_size", 0),
+                )
+            )
+    return sorted(summaries, key=lambda summary: summary.game.slug)
 
 
 def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:

@@ -14,7 +14,9 @@ USAGE = "usage"
 _GAMES = {f"game:{game.slug}": game for game in GAMES}
 _NAMES = "|".join([HEAD, USAGE, *_GAMES])
 _MARK = re.compile(
-    rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*) -->$", re.MULTILINE
+    rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*)"
+    r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*))? -->$",
+    re.MULTILINE,
 )
 _GAP = "\n\n"
 
@@ -23,18 +25,24 @@ _GAP = "\n\n"
 class Section:
     """A generated part of a card's text.
 
-    A game's marks also record the origins of its data, from which the head is written when another game
-    is published.
+    A game's marks also record what the rest of the card is written from when another game is published.
     """
 
     name: str
     body: str
     origins: tuple[str, ...] = ()
+    """The kinds of origin of the game's data."""
+    pictures: tuple[str, ...] = ()
+    """The names of the game's pictures."""
+    returns: str = ""
+    """The mean returns of the game's checkpoints as a row of blocks, with the first and the last."""
 
     @classmethod
-    def of_game(cls, game: Game, body: str, origins: tuple[str, ...]) -> "Section":
-        """Returns a game's section."""
-        return cls(f"game:{game.slug}", body, origins)
+    def of_game(
+        cls, game: Game, origins: tuple[str, ...], pictures: tuple[str, ...] = (), returns: str = ""
+    ) -> "Section":
+        """Returns a game's section, its body not yet written."""
+        return cls(f"game:{game.slug}", "", origins, pictures, returns)
 
     @property
     def game(self) -> Game | None:
@@ -42,8 +50,11 @@ class Section:
         return _GAMES.get(self.name)
 
     def __str__(self) -> str:
-        origins = "".join(f" {origin}" for origin in self.origins)
-        return f"<!-- generated:{self.name}{origins} -->\n{self.body}\n<!-- /generated:{self.name} -->"
+        facts = "".join(f" {origin}" for origin in self.origins)
+        if self.pictures or self.returns:
+            facts += f" | {' '.join(self.pictures)} | {self.returns}"
+        body = f"{self.body}\n" if self.body else ""
+        return f"<!-- generated:{self.name}{facts} -->\n{body}<!-- /generated:{self.name} -->"
 
 
 class CardText:
@@ -119,6 +130,12 @@ def _parse(text: str) -> Iterator[str | Section]:
             raise OutputError(f"README.md: the mark {begin[0]} occurs twice; remove one section first")
         yield text[position : begin.start()]
         body = text[begin.end() : end.start()].removeprefix("\n").removesuffix("\n")
-        yield Section(begin["name"], body, tuple(begin["origins"].split()))
+        yield Section(
+            begin["name"],
+            body,
+            tuple(begin["origins"].split()),
+            tuple((begin["pictures"] or "").split()),
+            begin["returns"] or "",
+        )
         position = end.end()
     yield text[position:]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import OutputError
 from ..format.games import Game
+from ..format.layout import CARD, POLITE_CARD_BYTES
 from ..repos.destination import Change, Destination, DestinationChangedError, Snapshot
 from ..terminal.sizes import size_text
 
@@ -63,6 +64,11 @@ class Publication:
             yield (
                 f"{wrote} {len(self.files)} files ({size_text(self.bytes)}), "
                 f"{deleted} {len(self.deleted)}{left}: {self.destination}"
+            )
+        if self.dry_run and self.files.get(CARD, 0) > POLITE_CARD_BYTES:
+            yield (
+                f"warning: the card would have {size_text(self.files[CARD])}; the Hub refuses large ones: "
+                "give each game a repo of its own, with {game} in --repo-id"
             )
         if self.commit and not self.dry_run:
             yield f"commit {self.commit}"

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..card.card import games_on_card, render_card
 from ..card.front_matter import decode_readme
@@ -13,10 +13,10 @@ from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.layout import CARD, DATA_FOLDERS, split_name
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
-from ..repos.outgoing_file import OutgoingFile
 from ..repos.place import Place
 from ..repos.repo_folder import manifests_first
 from .carry_out import Publication, carry_out
+from .pages import changed_pages, files_beside_data, find_pictures
 from .publish import card_file
 from .published_manifests import published_manifests
 
@@ -166,7 +166,7 @@ def _remove(
 ) -> Publication:
     plan = functools.partial(_plan_removal, games, runs, destination, None if dry_run else REMOVALS)
     done = last = carry_out(plan, destination, games, dry_run=dry_run)
-    while len(last.deleted) == REMOVALS and not dry_run:
+    while len(last.deleted) >= REMOVALS and not dry_run:
         last = carry_out(plan, destination, games)
         done = done.followed_by(last)
     return done
@@ -192,21 +192,20 @@ def _plan_removal(
     place = re.compile(rf"({'|'.join(DATA_FOLDERS)})/({some_games})/({some_runs})/checkpoint_\d\d([./].*)?")
     gone = manifests_first(filter(place.fullmatch, snapshot.paths))
     removed = set(filter(None, map(CheckpointId.of_manifest, gone)))
-    card = _render(games, None, destination, snapshot, without=removed)
+    rendered = _render(games, None, destination, snapshot, without=removed)
     of_runs = "" if runs is None else f", runs {', '.join(map(str, sorted(runs)))}"
-    return Change(
+    return replace(
+        rendered,
         summary=f"Remove {', '.join(game.slug for game in games)}{of_runs}",
         checkpoints=(CheckpointChange((), tuple(gone[:most]), None),) if gone else (),
-        card=card,
-        interim_card=card,
+        interim_card=rendered.card,
     )
 
 
 def _plan_card(
     games: Collection[Game], license: str | None, destination: Destination, snapshot: Snapshot
 ) -> Change:
-    card = _render(games, license, destination, snapshot)
-    return Change(summary="Render the card", checkpoints=(), card=card, interim_card=None)
+    return _render(games, license, destination, snapshot)
 
 
 def _render(
@@ -216,13 +215,22 @@ def _render(
     snapshot: Snapshot,
     *,
     without: Collection[CheckpointId] = (),
-) -> OutgoingFile | None:
-    """Returns the games' card, without the checkpoints `without`; None if it is already so."""
+) -> Change:
+    """Returns the change of the card and the games' pages, without the checkpoints `without`."""
     present = snapshot.read(CARD)
     manifests = published_manifests(snapshot, destination, without=without)
+    there = {manifest.find_game() for manifest in manifests}
+    gone = files_beside_data(snapshot, [game for game in games if game not in there])
     if present is None and not manifests:
-        return None
+        return Change("Render the card", (), None, None, page_deletions=gone)
     text = None if present is None else decode_readme(present, destination.address)
-    name = destination.name_on_hub
-    card = render_card(text, games, manifests, license=license, repo_id=name).encode()
-    return None if card == present else card_file(card, destination.address)
+    name, pictures = destination.name_on_hub, find_pictures(snapshot, there)
+    card = render_card(text, games, manifests, pictures=pictures, license=license, repo_id=name).encode()
+    return Change(
+        summary="Render the card",
+        checkpoints=(),
+        card=None if card == present else card_file(card, destination.address),
+        interim_card=None,
+        pages=changed_pages(snapshot, manifests, pictures),
+        page_deletions=gone,
+    )

@@ -19,6 +19,7 @@ from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.outgoing_file import OutgoingFile
 from ..terminal.progress import progress_bar
 from .carry_out import Publication, carry_out
+from .pages import changed_pages, find_pictures
 from .published_manifests import published_manifests, remember
 
 COMMIT_FILES = 99
@@ -105,7 +106,7 @@ def put(
         )
         done = done.followed_by(publication) if done else publication
     assert done is not None
-    files = sum(len(each.files) for each in checkpoints) + 1
+    files = sum(len(each.files) for each in checkpoints) + len(games) + 1
     return replace(done, unchanged=files - len(done.files))
 
 
@@ -148,10 +149,13 @@ def plan_change(
         absent = [] if text is None else games_on_card(text)
     else:
         text, absent = decode_readme(present, destination.address), _games(pending)
-    card = merge_card(text, manifests, absent=absent, license=license, repo_id=name).encode()
+    pictures = find_pictures(snapshot, {manifest.find_game() for manifest in manifests})
+    card = merge_card(
+        text, manifests, absent=absent, pictures=pictures, license=license, repo_id=name
+    ).encode()
     interim = present
     if present is not None and any(_replaces(each, snapshot) for each in changes):
-        interim = merge_card(text, others, absent=_games(pending), repo_id=name).encode()
+        interim = merge_card(text, others, absent=_games(pending), pictures=pictures, repo_id=name).encode()
     games = ", ".join(game.slug for game in _games(checkpoints))
     return Change(
         summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",
@@ -160,6 +164,7 @@ def plan_change(
         interim_card=None
         if interim is None or interim == present
         else card_file(interim, destination.address),
+        pages=changed_pages(snapshot, manifests, pictures),
     )
 
 
@@ -225,7 +230,8 @@ def batches_of(checkpoints: Sequence[BuiltCheckpoint]) -> Iterator[list[BuiltChe
     batch: list[BuiltCheckpoint] = []
     for each in checkpoints:
         files = [file for member in (*batch, each) for file in member.files]
-        if batch and (len(files) > COMMIT_FILES or sum(file.size for file in files) > COMMIT_BYTES):
+        pages = len({member.id.game for member in (*batch, each)})
+        if batch and (len(files) + pages > COMMIT_FILES or sum(file.size for file in files) > COMMIT_BYTES):
             yield batch
             batch = []
         batch.append(each)

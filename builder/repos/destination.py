@@ -62,17 +62,21 @@ class Change:
     """The card; it is written last, so that it mentions only what is there."""
     interim_card: OutgoingFile | None
     """A card to write first if the change takes several steps: it omits what is replaced or removed."""
+    pages: tuple[OutgoingFile, ...] = ()
+    """Pages of games and their pictures; they are written before the card, which names them."""
+    page_deletions: tuple[str, ...] = ()
+    """Pages and pictures to delete, after the card has stopped naming them."""
 
     @property
     def writes(self) -> list[OutgoingFile]:
         """All files to upload, in an order that is safe to stop in."""
-        writes = [file for each in self.checkpoints for file in each.writes]
+        writes = [*(file for each in self.checkpoints for file in each.writes), *self.pages]
         return [*writes, self.card] if self.card else writes
 
     @property
     def deletions(self) -> list[str]:
         """All files that are deleted."""
-        return [path for each in self.checkpoints for path in each.deletions]
+        return [*(path for each in self.checkpoints for path in each.deletions), *self.page_deletions]
 
     @property
     def bytes(self) -> int:

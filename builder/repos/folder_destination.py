@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, DATA_FOLDERS
+from ..format.layout import CARD, GAME_FOLDERS
 from ..terminal.progress import progress_bar
 from .built_folder import raise_unless_missing
 from .destination import (
@@ -171,8 +171,12 @@ class FolderSnapshot(Snapshot):
                     self._put(change.interim_card, bar)
                 for checkpoint in change.checkpoints:
                     self._apply(checkpoint, bar)
+                for page in change.pages:
+                    self._put(page, bar)
                 if change.card and change.card != change.interim_card:
                     self._put(change.card, bar)
+                for path in change.page_deletions:
+                    self._delete(path)
             for file in uploads:
                 remove(uploaded(self.folder, file))
 
@@ -231,7 +235,7 @@ def _marks(folder: Path, games: Collection[Game]) -> _Marks:
 
 
 def _files(folder: Path, games: Collection[Game]) -> Iterator[Path]:
-    for top in (folder / top / game.slug for top in DATA_FOLDERS for game in games):
+    for top in (folder / top / game.slug for top in GAME_FOLDERS for game in games):
         for place, _, names in os.walk(top, onerror=raise_unless_missing):
             yield from (Path(place) / name for name in names)
 

@@ -16,7 +16,7 @@ from huggingface_hub.utils import (
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, DATA_FOLDERS
+from ..format.layout import CARD, GAME_FOLDERS
 from ..network.errors import status_of
 from ..network.hub import HubRequests, without_client_bars
 from ..network.retrying import RequestFailedError
@@ -135,7 +135,7 @@ class HubDestination(Destination):
             info = self._info(self.revision) or self._info(MAIN)
             if info is None or info.sha is None:
                 return []
-            for top in DATA_FOLDERS:
+            for top in GAME_FOLDERS:
                 with contextlib.suppress(FileNotFoundError):
                     entries = self.hub.tree(self.repo_id, info.sha, top, recursive=False)
                     found.update(entry["path"].rpartition("/")[2] for entry in entries)
@@ -153,7 +153,7 @@ class HubDestination(Destination):
             raise
 
     def _files(self, commit: str, games: Collection[Game]) -> Iterator[tuple[str, ListedFile]]:
-        for folder in (f"{top}/{game.slug}" for top in DATA_FOLDERS for game in games):
+        for folder in (f"{top}/{game.slug}" for top in GAME_FOLDERS for game in games):
             with contextlib.suppress(FileNotFoundError):
                 for entry in self.hub.tree(self.repo_id, commit, folder, recursive=True):
                     if entry["type"] == "file":

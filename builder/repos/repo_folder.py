@@ -9,7 +9,7 @@ from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, read_small
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, DATA_FOLDERS
+from ..format.layout import CARD, GAME_FOLDERS
 from ..format.manifest import Manifest
 
 HUB_ATTRIBUTES = ".gitattributes"
@@ -150,7 +150,7 @@ def _others(folder: Path) -> list[str]:
     slugs = {game.slug for game in GAMES}
     others = []
     for path in sorted(folder.iterdir()) if folder.exists() else []:
-        if path.name in DATA_FOLDERS:
+        if path.name in GAME_FOLDERS:
             inside = sorted(each.name for each in path.iterdir()) if path.is_dir() else [""]
             others += [f"{path.name}/{name}" for name in inside if name not in slugs and name[:1] != "."]
         elif not (_is_anywhere(path) or (is_ours and (path.name.startswith(".") or path.is_file()))):

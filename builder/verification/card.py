@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import datasets
@@ -11,14 +12,15 @@ from datasets.config import REPOYAML_FILENAME
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from ..card.front_matter import FrontMatter, decode_readme
+from ..card.game_page import curve_in_text, game_page, origin_kinds
 from ..card.metadata import View, dataset_info_entry, entries, find_views
+from ..card.pictures.names import PICTURES, picture_path
 from ..card.sections import CardText, Section
-from ..card.text import game_body, origin_kinds
 from ..errors import AtariReplayError, OutputError
 from ..format.card_yaml import is_outside, split_globs
 from ..format.configs import ConfigName, parse_config_name
 from ..format.games import Game
-from ..format.layout import CARD, split_name
+from ..format.layout import CARD, page_path, split_name
 from ..format.manifest import Manifest
 from ..network.errors import describe_error
 from ..repos.repo_reader import RepoReader, UnreadableFileError
@@ -69,11 +71,12 @@ class CardCheck:
     def differences(self, *, decode: bool) -> Iterator[Difference]:
         """Yield what is wrong with the card; with `decode`, also read the first row of every split."""
         try:
-            text = decode_readme(self._repo.read(CARD), self._repo.address)
-            front, body = FrontMatter.split(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+            readme = decode_readme(self._repo.read(CARD), self._repo.address)
+            front, body = FrontMatter.split(readme.removeprefix("\ufeff").replace("\r\n", "\n"))
             configs = entries(front, "configs")
             infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
-            self.notes += self._stale_sections(CardText(body))
+            text = CardText(body)
+            self.notes += self._stale_sections(text)
         except UnreadableFileError as error:
             yield Difference(CARD, f"cannot be read ({error}); publish again: that writes the card anew")
             return
@@ -81,6 +84,7 @@ class CardCheck:
             message = str(error).removeprefix(f"{self._repo.address}: ").removeprefix(f"{CARD}: ")
             yield Difference(CARD, " ".join(message.split()))
             return
+        yield from self._missing_files(text)
         names = [str(entry["config_name"]) for entry in configs]
         self.configs = [name for name in dict.fromkeys(names) if self._is_asked_for(name)]
         if outside := list(self._find_outside(configs)):
@@ -125,15 +129,39 @@ class CardCheck:
 
     def _stale_sections(self, text: CardText) -> Iterator[str]:
         for section in text.sections():
-            manifests = self._of_games.get(section.game) if section.game else None
-            if section.game and manifests and section.game not in self._half_known:
-                views = [view for view in self._views.values() if view.config.game == section.game]
-                body = game_body(section.game, manifests, views)
-                if section != Section.of_game(section.game, body, origin_kinds(manifests)):
+            game = section.game
+            manifests = self._of_games.get(game) if game else None
+            if game and manifests and game not in self._half_known:
+                pictures = self._pictures(game)
+                expected = Section.of_game(game, origin_kinds(manifests), pictures, curve_in_text(manifests))
+                is_stale = replace(section, body="") != expected or self._is_page_stale(game, pictures)
+                if is_stale:
                     yield (
-                        f"the card's section on {section.game} is not what this version writes; "
-                        f"publish {section.game.slug} again to have it written anew"
+                        f"what the card shows of {game}, or the page of this game, is not what this version "
+                        f"writes; publish {game.slug} again to have it written anew"
                     )
+
+    def _pictures(self, game: Game) -> tuple[str, ...]:
+        return tuple(name for name in PICTURES if picture_path(game, name) in self._files)
+
+    def _is_page_stale(self, game: Game, pictures: Collection[str]) -> bool:
+        """Returns whether a game's page differs; a missing one is reported as a difference."""
+        path = page_path(game.slug)
+        try:
+            return path in self._files and self._repo.read(path).decode(errors="replace") != game_page(
+                game, self._of_games[game], pictures
+            )
+        except UnreadableFileError:
+            return True
+
+    def _missing_files(self, text: CardText) -> Iterator[Difference]:
+        """Yield the pages and pictures that the card names and that are not there."""
+        for section in text.sections():
+            if (game := section.game) and self._of_games.get(game):
+                named = [page_path(game.slug), *(picture_path(game, name) for name in section.pictures)]
+                for path in named:
+                    if path not in self._files:
+                        yield Difference(path, f"missing, though the card names it; {_publish(game)}")
 
     def _is_asked_for(self, name: str) -> bool:
         config = _config_of(name)

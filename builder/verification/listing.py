@@ -4,14 +4,21 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from ..card.pictures.names import PICTURES, picture_path
 from ..files import TEMPORARY_SUFFIX, sha256_of
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import GAMES, Game
-from ..format.layout import CARD, DATA_FOLDERS
+from ..format.layout import CARD, DATA_FOLDERS, GAME_FOLDERS, PAGES, page_path
 from ..format.manifest import Manifest
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from .manifests import place_of, redo
 from .report import Difference
+
+_PAGE_FILES = frozenset(
+    path
+    for game in GAMES
+    for path in (page_path(game.slug), *(picture_path(game, each) for each in PICTURES))
+)
 
 
 def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterator[Difference]:
@@ -116,10 +123,12 @@ def is_of(path: str, games: Sequence[Game] | None) -> bool:
 
 
 def own_files(files: Collection[str]) -> list[str]:
-    """Returns what people keep beside a dataset: files and folders at the root, except hidden ones."""
+    """Returns what people keep at a dataset's root and beside games' pages, except hidden files."""
     tops = {path.partition("/")[0] + "/" * ("/" in path) for path in files}
-    data = {f"{top}/" for top in DATA_FOLDERS}
-    return sorted(top for top in tops - data if top != CARD and top[0] != "." and not _leftover(top))
+    ours = {*(f"{top}/" for top in GAME_FOLDERS), CARD}
+    beside = [path for path in files if path.startswith(f"{PAGES}/") and path not in _PAGE_FILES]
+    names = [*(top for top in tops - ours if top[0] != "."), *(path for path in beside if "/." not in path)]
+    return sorted(name for name in names if not _leftover(name))
 
 
 def _is_free(path: str) -> bool:
@@ -131,7 +140,7 @@ def _leftover(path: str) -> str | None:
     """Returns the temporary file or folder of ours that the path is or lies in, if any."""
     parts = path.split("/")
     for place, part in enumerate(parts):
-        is_ours = parts[0] in DATA_FOLDERS or part.startswith((".", CARD))
+        is_ours = parts[0] in GAME_FOLDERS or part.startswith((".", CARD))
         if part.endswith(TEMPORARY_SUFFIX) and is_ours:
             return "/".join(parts[: place + 1])
     return None

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.card.card import merge_card, remove_game
-from atari_dqn_replay.builder.card.metadata import size_category
+from atari_dqn_replay.builder.card.card import game_pages, merge_card, remove_game
+from atari_dqn_replay.builder.card.metadata import ARROW_BYTES_PER_STEP, size_category
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.frames import encode_frames
-from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.format.manifest import (
     Manifest,
     ParquetRecord,
@@ -28,12 +29,14 @@ from atari_dqn_replay.builder.format.manifest import (
     StepCounts,
 )
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
+from dataset_folders import write_card
 from datasets import load_dataset
 from hub_server import HubServer
 from huggingface_hub import DatasetCard, HfApi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import real_frames
+from msgspec.structs import replace
 from paths import ROOT
 
 EPISODE_STEPS = 10
@@ -83,7 +86,7 @@ def write_repo(root: Path, manifests: Sequence[Manifest], **options: Any) -> Pat
             pq.write_table(table, path)
         (root / each.path).parent.mkdir(parents=True, exist_ok=True)
         (root / each.path).write_text(each.to_json())
-    (root / "README.md").write_text(merge_card(None, manifests, **options), encoding="utf-8")
+    write_card(root, manifests, **options)
     return root
 
 
@@ -136,6 +139,7 @@ def config_names(card: str) -> list[str]:
 
 
 def files_of(card: str, config: str) -> dict[str, str | list[str]]:
+    """The files of a config by split, below its `data_dir`."""
     entries = {entry["config_name"]: entry for entry in data_of(card)["configs"]}
     return {split["split"]: split["path"] for split in entries[config]["data_files"]}
 
@@ -148,6 +152,10 @@ def section_of(card: str, game: str) -> str:
     found = re.search(rf"<!-- generated:game:{game}\b.*?<!-- /generated:game:{game} -->", card, re.DOTALL)
     assert found, f"no section of {game}"
     return found[0]
+
+
+def page_of(manifests: Sequence[Manifest], game: str) -> str:
+    return game_pages(manifests)[f"games/{game}/README.md"]
 
 
 def head_of(card: str) -> str:
@@ -164,32 +172,35 @@ BREAKOUT = [manifest("breakout", number, run=run, provenance=PLAYED) for run in 
 def test_each_game_has_the_configs_for_which_it_has_checkpoints() -> None:
     """Pong holds checkpoints 0, 9, 10 and a partial 11; Breakout only 0 and 1, so it has no `medium`."""
     assert config_names(merge_card(None, [*PONG, *BREAKOUT])) == [
+        "breakout-full",
+        "pong-full",
         "breakout-mixed",
         "breakout-expert",
-        "breakout-full",
         "breakout-episodes",
         "pong-mixed",
         "pong-medium",
         "pong-expert",
-        "pong-full",
         "pong-episodes",
     ]
 
 
 def test_a_config_names_its_files_by_split() -> None:
     card = merge_card(None, [*PONG, *BREAKOUT])
-    assert files_of(card, "pong-mixed") == {"run_1": "data/pong/run_1/checkpoint_00/*.parquet"}
-    assert files_of(card, "pong-medium") == {"run_1": "data/pong/run_1/checkpoint_09/*.parquet"}
-    assert files_of(card, "pong-expert") == {"run_1": "data/pong/run_1/checkpoint_10/*.parquet"}
-    assert files_of(card, "breakout-full") == {
+    assert files_of(card, "pong-mixed") == {"run_1": "run_1/checkpoint_00/*.parquet"}
+    assert files_of(card, "pong-medium") == {"run_1": "run_1/checkpoint_09/*.parquet"}
+    assert files_of(card, "pong-expert") == {"run_1": "run_1/checkpoint_10/*.parquet"}
+    assert files_of(card, "pong-episodes") == {
+        "run_1": ["run_1/checkpoint_0[09].parquet", "run_1/checkpoint_1[01].parquet"]
+    }
+    folders = {entry["config_name"]: entry.get("data_dir") for entry in data_of(card)["configs"]}
+    assert [folders["pong-mixed"], folders["pong-episodes"]] == ["data/pong", "episodes/pong"]
+
+
+def test_the_first_config_names_whole_paths() -> None:
+    """Where `datasets` looks for them to find out what kind of files they are."""
+    assert files_of(merge_card(None, [*PONG, *BREAKOUT]), "breakout-full") == {
         "run_1": "data/breakout/run_1/checkpoint_0[01]/*.parquet",
         "run_2": "data/breakout/run_2/checkpoint_0[01]/*.parquet",
-    }
-    assert files_of(card, "pong-episodes") == {
-        "run_1": [
-            "episodes/pong/run_1/checkpoint_0[09].parquet",
-            "episodes/pong/run_1/checkpoint_1[01].parquet",
-        ]
     }
 
 
@@ -208,7 +219,7 @@ def test_sizes_are_those_of_the_files() -> None:
     info = info_of(merge_card(None, PONG), "pong-full")
     assert [(split["name"], split["num_examples"]) for split in info["splits"]] == [("run_1", 80)]
     assert info["download_size"] == 4000
-    assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+    assert info["splits"][0]["num_bytes"] == 80 * ARROW_BYTES_PER_STEP
 
 
 def test_the_hub_finds_it_by_its_tags() -> None:
@@ -263,7 +274,7 @@ def test_every_config_streams(repo: Path) -> None:
 
 
 def test_every_config_loads_and_passes_the_checks_of_datasets(repo: Path) -> None:
-    """`load_dataset` compares the rows of each split with the card, and looks for room for `dataset_size`."""
+    """`load_dataset` compares the rows of each split with the card, as the card states them."""
     card = (repo / "README.md").read_text(encoding="utf-8")
     for config in config_names(card):
         info = info_of(card, config)
@@ -275,7 +286,7 @@ def test_every_config_loads_and_passes_the_checks_of_datasets(repo: Path) -> Non
     assert mixed.features["action"].names == list(find_game("pong").actions)
     assert (np.asarray(mixed[5]["observation"]) == real_frames("Pong", 6)[5]).all()
     assert mixed.info.splits["run_1"].num_bytes == pytest.approx(
-        info_of(card, "pong-mixed")["dataset_size"], rel=0.01
+        info_of(card, "pong-mixed")["splits"][0]["num_bytes"], rel=0.01
     )
 
 
@@ -308,6 +319,7 @@ def test_the_stacking_example_stacks_within_an_episode(repo: Path) -> None:
 
 ON_THE_HUB = """
 import re, sys
+from dataset_folders import write_card
 from datasets import load_dataset
 card = open(sys.argv[1], encoding="utf-8").read()
 names = {}
@@ -376,11 +388,12 @@ def test_collected_data_is_never_presented_as_the_original() -> None:
     assert "# Newly played Atari replay logs" in head_of(card)
     assert "**This is not the original" in head_of(card)
     assert "converted" not in head_of(card)
-    section = section_of(card, "breakout")
-    assert "**Newly played; not from the original DQN Replay Dataset.**" in section
-    assert "- policy: uniform random\n" in section
-    assert "- protocol, frame_skip: 4\n" in section
-    assert "- seed: 3\n" in section
+    assert "Newly played. 2 runs, 80 steps" in section_of(card, "breakout")
+    page = page_of(BREAKOUT, "breakout")
+    assert "**Newly played; not from the original DQN Replay Dataset.**" in page
+    assert "- policy: uniform random\n" in page
+    assert "- protocol, frame_skip: 4\n" in page
+    assert "- seed: 3\n" in page
 
 
 def test_converted_data_without_a_record_is_not_presented_as_the_original_either() -> None:
@@ -388,7 +401,7 @@ def test_converted_data_without_a_record_is_not_presented_as_the_original_either
     assert data_of(card).pretty_name == "Atari replay logs in the layout of the DQN Replay Dataset"
     assert "The source carried no record of its origin" in head_of(card)
     assert "legacy ROMs of atari-py 0.2.5" in head_of(card)
-    assert "The source carried no record of its origin" in section_of(card, "pong")
+    assert "The source carried no record of its origin" in page_of(PONG, "pong")
     assert "newly played" not in card.lower()
 
 
@@ -396,9 +409,9 @@ def test_a_repo_of_both_tells_which_is_which() -> None:
     card = merge_card(None, [*PONG, *BREAKOUT])
     assert data_of(card).pretty_name == "Atari replay logs, converted and newly played"
     assert "A part of this is newly played" in head_of(card)
-    assert "| [Breakout](#breakout) | newly played |" in head_of(card)
+    assert re.search(r"\| \[Breakout\]\(games/breakout/README.md\) .* \| newly played \|", head_of(card))
     assert "The steps of Pong were converted" in head_of(card)
-    assert "| [Pong](#pong) | converted, origin not recorded |" in head_of(card)
+    assert re.search(r"\| \[Pong\]\(.* \| converted, origin not recorded \|", head_of(card))
 
 
 def test_the_head_follows_when_another_origin_joins() -> None:
@@ -409,33 +422,35 @@ def test_the_head_follows_when_another_origin_joins() -> None:
 
 
 def test_one_game_may_have_runs_of_both_origins() -> None:
-    card = merge_card(None, [manifest("pong"), manifest("pong", run=2, provenance=PLAYED)])
-    assert "**Newly played (run_2); not from the original" in section_of(card, "pong")
-    assert "Converted (run_1) from files" in section_of(card, "pong")
-    assert "newly played; converted, origin not recorded" in head_of(card)
+    manifests = [manifest("pong"), manifest("pong", run=2, provenance=PLAYED)]
+    page = page_of(manifests, "pong")
+    assert "**Newly played (run_2); not from the original" in page
+    assert "Converted (run_1) from files" in page
+    assert "newly played; converted, origin not recorded" in head_of(merge_card(None, manifests))
 
 
 def test_another_recorded_origin_is_quoted() -> None:
-    card = merge_card(None, [manifest("pong", provenance=Provenance("rl-unplugged", {"version": "1.0"}))])
-    assert "gives their origin as “rl-unplugged”" in section_of(card, "pong")
-    assert "- version: 1.0\n" in section_of(card, "pong")
-    assert "no record" not in card
+    manifests = [manifest("pong", provenance=Provenance("rl-unplugged", {"version": "1.0"}))]
+    page = page_of(manifests, "pong")
+    assert "gives their origin as “rl-unplugged”" in page
+    assert "- version: 1.0\n" in page
+    assert "no record" not in page + merge_card(None, manifests)
 
 
 def test_details_that_differ_name_their_runs() -> None:
     played = [Provenance(COLLECTED, {"policy": "random", "seed": seed}) for seed in (7, 8)]
-    card = merge_card(None, [manifest("pong", run=run, provenance=played[run - 1]) for run in (1, 2)])
-    assert "- policy: random\n- seed: 7 (run_1), 8 (run_2)\n" in section_of(card, "pong")
+    page = page_of([manifest("pong", run=run, provenance=played[run - 1]) for run in (1, 2)], "pong")
+    assert "- policy: random\n- seed: 7 (run_1), 8 (run_2)\n" in page
 
 
-# --- What a game's section counts -----------------------------------------------------------------------
+# --- What a game's page counts --------------------------------------------------------------------------
 
 
 def test_every_row_read_is_accounted_for() -> None:
     assert (
         "Of 400 rows read, 80 are transitions, 24 padding before episodes, 4 stale "
         "(the ring had never written them) and 292 repeated from the file before."
-    ) in section_of(merge_card(None, PONG), "pong")
+    ) in page_of(PONG, "pong")
 
 
 def test_returns_have_a_row_for_each_checkpoint_and_a_column_for_each_run() -> None:
@@ -444,21 +459,75 @@ def test_returns_have_a_row_for_each_checkpoint_and_a_column_for_each_run() -> N
         manifest("pong", 0, run=2, mean=None),
         manifest("pong", 1, partial=True, mean=1234.5),
     ]
-    section = section_of(merge_card(None, manifests), "pong")
+    section = page_of(manifests, "pong")
     assert "| checkpoint | steps | episodes | complete | run_1 | run_2 |\n" in section
     assert "| 0 | 40 | 4 | 2 | -20.13 [-20.13, -20.13] | none complete |\n" in section
     assert "| 1 | 20 | 2 | 1 | 1,234.5 [1,234.5, 1,234.5], partial |  |\n" in section
 
 
-def test_a_long_table_is_folded() -> None:
-    assert "<details>" not in section_of(merge_card(None, PONG), "pong")
-    long = merge_card(None, [manifest("pong", number) for number in range(50)])
-    assert "<details>\n<summary>" in section_of(long, "pong")
+def test_a_row_of_blocks_shows_how_the_returns_grow() -> None:
+    """Means over the runs, from the first checkpoint to the last complete one."""
+    grown = [
+        manifest("pong", number, run=run, mean=2.0 * number + run) for number in (0, 1, 4) for run in (1, 2)
+    ]
+    assert "| ▁▃█ 1.5 → 9.5 |" in head_of(merge_card(None, [*grown, manifest("pong", 5, partial=True)]))
+    assert "| −20.5 |" in head_of(merge_card(None, [manifest("pong")]))
+    assert "|  |" in head_of(merge_card(None, [manifest("pong", mean=None)]))
 
 
 def test_checkpoints_that_are_not_here_are_named() -> None:
-    assert "not here are 1-8 (run_1)." in section_of(merge_card(None, PONG), "pong")
-    assert "not here" not in section_of(merge_card(None, BREAKOUT), "breakout")
+    assert "not here are 1-8 (run_1)." in page_of(PONG, "pong")
+    assert "not here" not in page_of(BREAKOUT, "breakout")
+
+
+# --- The whole collection -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole_card() -> str:
+    """The card of 60 games, 5 runs and 51 checkpoints of a million rows; a tenth of the runs has one less."""
+    million = manifest("pong", episodes=99_999)
+    counts = million.step_counts
+    manifests = [
+        replace(
+            million,
+            game=game.name,
+            run=run,
+            checkpoint=number,
+            partial=number == 50,
+            last_complete=number == 49,
+            step_counts=counts,
+            returns=ReturnSummary(number * 31.4 + place, -20.0, 4000.0),
+            shards=(replace(million.shards[0], path=where.shard(0, 1), size=60_000_000 + 97 * place),),
+            episodes_table=replace(million.episodes_table, path=where.episodes_table),
+        )
+        for place, game in enumerate(GAMES)
+        for run in range(1, 6)
+        for number in range(50 if (7 * place + run) % 10 == 0 else 51)
+        for where in [CheckpointId(game, run, number)]
+    ]
+    return merge_card(None, manifests, repo_id="user/atari-dqn-replay")
+
+
+def test_the_card_of_the_whole_collection_is_small(whole_card: str) -> None:
+    assert len(whole_card.encode()) < 200_000
+    assert len(config_names(whole_card)) == 300
+
+
+def test_its_table_links_the_page_of_each_game(whole_card: str) -> None:
+    links = re.findall(r"\(games/([a-z-]+)/README.md\)", whole_card)
+    assert links == sorted(game.slug for game in GAMES)
+
+
+def test_its_first_hundred_configs_hold_all_the_data(whole_card: str) -> None:
+    """The Hub's Croissant metadata show no more."""
+    assert {f"{game.slug}-full" for game in GAMES} <= {*config_names(whole_card)[:100]}
+
+
+def test_no_anchor_of_its_yaml_is_used_a_hundred_times(whole_card: str) -> None:
+    """The YAML package of npm takes that for an attack."""
+    uses = Counter(re.findall(r": [&*](\S+-\d+)$", whole_card, re.MULTILINE))
+    assert uses and max(uses.values()) < 100
 
 
 # --- Merging --------------------------------------------------------------------------------------------
@@ -469,7 +538,6 @@ def test_a_second_game_loses_nothing() -> None:
     after = merge_card(before, BREAKOUT)
     assert section_of(after, "pong") == section_of(before, "pong")
     for config in config_names(before):
-        assert files_of(after, config) == files_of(before, config)
         assert info_of(after, config) == info_of(before, config)
 
 
@@ -477,9 +545,9 @@ def test_publishing_a_game_again_replaces_what_was_said_of_it() -> None:
     before = merge_card(None, [*PONG, *BREAKOUT])
     after = merge_card(before, [manifest("pong", 0, episodes=5)])
     assert [name for name in config_names(after) if name.startswith("pong")] == [
+        "pong-full",
         "pong-mixed",
         "pong-expert",
-        "pong-full",
         "pong-episodes",
     ]
     assert info_of(after, "pong-full")["splits"][0]["num_examples"] == 50
@@ -606,7 +674,7 @@ def test_a_readme_that_is_not_ours_keeps_what_it_has() -> None:
     assert data.license == "apache-2.0"
     assert data["tags"][0] == "mine"
     assert "atari" in data["tags"]
-    assert config_names(card)[:2] == ["scores", "pong-mixed"]
+    assert config_names(card)[:2] == ["scores", "pong-full"]
     assert info_of(card, "default")["features"] == [{"name": "score", "dtype": "int32"}]
     text = DatasetCard(card).text
     assert text.lstrip().startswith("# My Atari things\n\nSome text.\n")
@@ -673,16 +741,15 @@ texts = st.text() | st.sampled_from(HOSTILE)
 
 
 def assert_unbroken(details: dict[str, Any]) -> None:
-    """The card has the YAML, marks and headings of a harmless one, and merges like it."""
-    harmless = merge_card(None, [manifest("pong", provenance=PLAYED)])
+    """The card is that of harmless details, and the page has the headings of theirs."""
+    harmless = [manifest("pong", provenance=PLAYED)]
     manifests = [manifest("pong", provenance=Provenance(COLLECTED, details))]
-    card = merge_card(None, manifests)
-    card.encode()
-    assert data_of(card).to_dict() == data_of(harmless).to_dict()
+    assert merge_card(None, manifests) == merge_card(None, harmless)
+    page, plain = page_of(manifests, "pong"), page_of(harmless, "pong")
+    page.encode()
     for pattern in (r"^<!--.*$", r"^#.*$", r"^```.*$", r"^---$"):
-        assert re.findall(pattern, card, re.MULTILINE) == re.findall(pattern, harmless, re.MULTILINE)
-    assert len(card) < len(harmless) + 10_000
-    assert merge_card(card, BREAKOUT) == merge_card(merge_card(None, BREAKOUT), manifests)
+        assert re.findall(pattern, page, re.MULTILINE) == re.findall(pattern, plain, re.MULTILINE)
+    assert len(page) < len(plain) + 10_000
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -698,6 +765,8 @@ def test_no_details_can_break_the_card(details: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_origin_is_not_taken_for_the_original(text: str) -> None:
-    section = section_of(merge_card(None, [manifest("pong", provenance=Provenance(text))]), "pong")
-    assert section.startswith("<!-- generated:game:pong recorded -->\n### Pong\n")
+    manifests = [manifest("pong", provenance=Provenance(text))]
+    section = section_of(merge_card(None, manifests), "pong")
+    assert section.startswith("<!-- generated:game:pong recorded |  | −20.5 -->\n### Pong\n\nConverted.")
     assert section.count("<!--") == 2
+    assert page_of(manifests, "pong").count("\n#") == page_of(PONG, "pong").count("\n#")

@@ -97,6 +97,7 @@ def test_a_removed_game_leaves_nothing(place: Place, pong: Path, breakout: Path,
 def test_a_removed_run_leaves_the_others(place: Place) -> None:
     done = remove_games([PONG], place.destination, runs=[2])
     assert len(done.deleted) == 2 * 3
+    assert [*done.files] == ["games/pong/README.md", "README.md"]
     assert not [path for path in place.files() if "pong/run_2" in path]
     assert [entry["split"] for entry in configs(place.files()["README.md"])["pong-full"]] == ["run_1"]
     assert "breakout-full" in configs(place.files()["README.md"])
@@ -105,6 +106,7 @@ def test_a_removed_run_leaves_the_others(place: Place) -> None:
     assert set(configs(place.files()["README.md"])) == {
         f"breakout-{view}" for view in ("mixed", "expert", "full", "episodes")
     }
+    assert "games/pong/README.md" not in place.files()
 
 
 def test_a_removed_game_can_come_back(place: Place, pong: Path) -> None:

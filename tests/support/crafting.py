@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.repo_folder import read_manifests
 from atari_dqn_replay.builder.shards.steps import Digests
 from atari_dqn_replay.builder.shards.writer import write_shard
+from dataset_folders import write_card
 
 ChangeTable = Callable[[pa.Table], pa.Table]
 
@@ -44,8 +44,7 @@ def edit_card(folder: Path, old: str, new: str, count: int = 1) -> None:
 
 def render_card(folder: Path) -> None:
     """Make the card agree with the manifests as they are."""
-    card = folder / "README.md"
-    card.write_text(merge_card(card.read_text(), read_manifests(folder, find_game("pong"))))
+    write_card(folder, read_manifests(folder, find_game("pong")), (folder / "README.md").read_text())
 
 
 def rewrite(folder: Path, path: str, change: ChangeTable, *, digests: bool = False, **options: Any) -> None:

@@ -3,12 +3,14 @@
 import functools
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atari_dqn_replay.builder.card.card import merge_card
+from atari_dqn_replay.builder.card.card import game_pages, merge_card
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
@@ -51,8 +53,18 @@ def build_dataset(
     for run in runs:
         for checkpoint in checkpoints:
             _write_checkpoint(folder, find_game(game), run, checkpoint, shards, seed, steps)
-    (folder / "README.md").write_text(merge_card(None, manifests(folder)))
+    write_card(folder, manifests(folder))
     return folder
+
+
+def write_card(
+    folder: Path, manifests: Sequence[Manifest], existing: str | None = None, **options: Any
+) -> None:
+    """Write the card of the manifests, and the games' pages."""
+    for path, page in game_pages(manifests).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(page)
+    (folder / "README.md").write_text(merge_card(existing, manifests, **options))
 
 
 def manifests(folder: Path) -> list[Manifest]:

@@ -1,6 +1,7 @@
 """Provides what tests of publishing share: a repo on the test Hub, and functions that inspect it."""
 
 import yaml
+from atari_dqn_replay.builder.card.repetition import expand
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from dataset_folders import Contents
 from hub_server import HubServer, Request
@@ -36,8 +37,9 @@ def without_card(files: Contents) -> Contents:
 
 
 def configs(card: bytes) -> dict[str, list[dict[str, str]]]:
+    """The globs of each config by split, with whole paths."""
     metadata = yaml.safe_load(card.decode().split("---")[1])
-    return {config["config_name"]: config["data_files"] for config in metadata["configs"]}
+    return {config["config_name"]: config["data_files"] for config in expand(metadata["configs"])}
 
 
 def commits(hub: HubServer) -> int:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import GAMES
-from atari_dqn_replay.builder.format.layout import CARD
 from atari_dqn_replay.builder.format.manifest import Manifest
-from dataset_folders import build_dataset, manifests
+from dataset_folders import build_dataset, manifests, write_card
 from msgspec.structs import replace
 
 RUNS = range(1, 6)
@@ -37,7 +35,7 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
     for manifest in made_up:
         (folder / manifest.shards[0].path).parent.mkdir(parents=True, exist_ok=True)
         os.link(shard, folder / manifest.shards[0].path)
-    (folder / CARD).write_text(merge_card(None, made_up))
+    write_card(folder, made_up)
     template = replace(example, episodes_table=replace(example.episodes_table, size=SIZE)).to_json()
     tables = _write_tables(folder, built / example.episodes_table.path)
     for checkpoint, size in zip(_checkpoints(), tables, strict=True):

@@ -17,13 +17,17 @@ configs:
   - split: run_2
     path: data/pong/run_2/checkpoint_14/*.parquet
 - config_name: pong-full
-  data_files:
+  data_dir: data/pong
+  data_files: &configs-001
   - split: run_2
     path:
-    - data/pong/run_2/checkpoint_0[0-9]/*.parquet
-    - data/pong/run_2/checkpoint_1[0-14]/*.parquet
+    - run_2/checkpoint_0[0-9]/*.parquet
+    - run_2/checkpoint_1[0-14]/*.parquet
   - split: run_1
-    path: data/pong/run_1/checkpoint_0[0-46]/*.parquet
+    path: run_1/checkpoint_0[0-46]/*.parquet
+- config_name: seaquest-full
+  data_dir: data/seaquest
+  data_files: *configs-001
 - config_name: pong-episodes
   data_files:
   - split: run_1
@@ -45,6 +49,7 @@ describe("the catalog of a card", () => {
     expect(catalog.games.map((game) => [game.slug, game.name])).toEqual([
       ["ms-pacman", "Ms Pacman"],
       ["pong", "Pong"],
+      ["seaquest", "Seaquest"],
     ]);
     expect(catalog.games[1].runs).toEqual([
       { number: 1, checkpoints: [0, 1, 2, 3, 4, 6] },
@@ -60,12 +65,12 @@ describe("the catalog of a card", () => {
 
   test("goes from run to run, and from game to game", () => {
     const steps = [nextDataset(catalog.games, "ms-pacman", 1), nextDataset(catalog.games, "pong", 1), nextDataset(catalog.games, "pong", 2)];
-    expect(steps.map(({ game, run }) => `${game.slug} ${run.number}`)).toEqual(["pong 1", "pong 2", "ms-pacman 1"]);
+    expect(steps.map(({ game, run }) => `${game.slug} ${run.number}`)).toEqual(["pong 1", "pong 2", "seaquest 1"]);
   });
 
   test("ignores what a person has added to the card", () => {
     const edited = CARD.replace("configs:\n", "configs:\n- config_name: mine\n  data_files: other/*.csv\n- 3\n");
-    expect(readCatalog(frontMatter(edited)!).games).toHaveLength(2);
+    expect(readCatalog(frontMatter(edited)!).games).toHaveLength(3);
   });
 
   test.each([

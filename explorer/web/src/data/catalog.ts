@@ -102,7 +102,11 @@ function configsOf(card: Yaml): { name: string; files: string[] }[] {
     .map((config: Yaml) => {
       const dataFiles = Array.isArray(config.data_files) ? config.data_files : [];
       const files = dataFiles.flatMap((entry: Yaml) => entry?.path as string | string[]);
-      return { name: config.config_name as string, files: files.filter((path) => typeof path === "string") };
+      const folder = typeof config.data_dir === "string" ? `${config.data_dir}/` : "";
+      return {
+        name: config.config_name as string,
+        files: files.filter((path) => typeof path === "string").map((path) => folder + path),
+      };
     });
 }
 

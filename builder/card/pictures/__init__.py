@@ -1,0 +1,1 @@
+"""The pictures of a game, drawn from its published checkpoints."""

@@ -1,0 +1,27 @@
+"""Names a game's pictures, which lie beside its page."""
+
+from ...format.games import Game
+from ...format.layout import PAGES
+
+CONTACT_SHEET = "contact_sheet"
+LEARNING = "learning"
+BEST_EPISODE = "best_episode"
+
+_ALT_TEXTS = {
+    CONTACT_SHEET: "{game}: moments of play from the first to the last checkpoint",
+    LEARNING: "{game}: returns and actions of each checkpoint",
+    BEST_EPISODE: "{game}: an animation of the best complete episode of the expert checkpoint",
+}
+"""What is seen on each picture, in the order in which they are shown."""
+
+PICTURES = tuple(_ALT_TEXTS)
+
+
+def picture_path(game: Game, name: str) -> str:
+    """Returns the path of a picture in the repo: `games/pong/contact_sheet.webp`."""
+    return f"{PAGES}/{game.slug}/{name}.webp"
+
+
+def alt_text(game: Game, name: str) -> str:
+    """Returns what is seen on a picture, for those who do not see it."""
+    return _ALT_TEXTS[name].format(game=game)
