@@ -9,7 +9,9 @@ from ..engines.engine import Engine, EngineError, ProcessEngine
 from ..errors import OutputError, SourceError
 from ..files import writing_alone
 from ..format.checkpoint_id import CheckpointId
+from ..format.games import Game
 from ..publishing.editing import render_cards
+from ..publishing.pictures import add_pictures
 from ..publishing.publish import put
 from ..repos.destination import Destination, UploadLostError
 from ..repos.folder_destination import FolderDestination
@@ -253,8 +255,16 @@ class _Coordinator:
             # In a folder, a kill can come between a checkpoint and the card that mentions it. On the Hub, a
             # branch that does not exist yet shows what main holds.
             is_needed = isinstance(destination, FolderDestination) or not self.outcome.published
-            if (is_needed or self._license is not None) and (self._plan.done or self.outcome.published):
-                self.outcome.publications.append(render_cards(destination, license=self._license))
+            if not (self._plan.done or self.outcome.published):
+                continue
+            if is_needed or self._license is not None:
+                done = render_cards(destination, license=self._license, redraw=False)
+            else:
+                done = add_pictures(destination, self._games_at(destination))
+            self.outcome.publications += [done] if done else []
+
+    def _games_at(self, destination: Destination) -> list[Game]:
+        return [game for game, place in self._plan.destinations.items() if place == destination]
 
     def _settle(self) -> None:
         """Record whatever is left as failed; if nothing is left, clear the work folder."""

@@ -26,6 +26,7 @@ from .text import card_body, head_body, section_body, title, usage_body
 Pictures = Mapping[Game, Collection[str]]
 """The names of games' pictures."""
 NO_PICTURES: Pictures = {}
+NO_SOURCES: Mapping[Game, str] = {}
 
 
 def merge_card(
@@ -34,6 +35,7 @@ def merge_card(
     *,
     absent: Iterable[Game] = (),
     pictures: Pictures = NO_PICTURES,
+    drawn_from: Mapping[Game, str] = NO_SOURCES,
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -47,6 +49,7 @@ def merge_card(
         manifests: those of all checkpoints that the repo now holds of the published games.
         absent: games that keep their place on the card although they have no manifests at the moment.
         pictures: the names of the published games' pictures.
+        drawn_from: names the data that newly drawn pictures show.
         license: the Hub's identifier of the license to state, if any.
         repo_id: the repo that the examples load; None for a folder.
 
@@ -54,7 +57,7 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "")
-    card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures)
+    card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures, drawn_from)
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
@@ -114,7 +117,16 @@ def games_on_card(existing: str) -> list[Game]:
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
     """
-    return [section.game for section in _Card(existing).text.sections() if section.game]
+    return [*card_sections(existing)]
+
+
+def card_sections(existing: str) -> dict[Game, Section]:
+    """Returns the sections of the games on a card.
+
+    Raises:
+        OutputError: the YAML or the marks in `existing` are damaged.
+    """
+    return {section.game: section for section in _Card(existing).text.sections() if section.game}
 
 
 class _Card:
@@ -132,7 +144,12 @@ class _Card:
             body = card_body()
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
-    def describe_games(self, manifests: Mapping[Game, Sequence[Manifest]], pictures: Pictures) -> None:
+    def describe_games(
+        self,
+        manifests: Mapping[Game, Sequence[Manifest]],
+        pictures: Pictures,
+        drawn_from: Mapping[Game, str],
+    ) -> None:
         """Replace or insert the section and configs of each game; one without checkpoints keeps its place."""
         views = itertools.chain(*(find_views(game, of_game) for game, of_game in manifests.items()))
         replace_views(self.front, manifests, views)
@@ -140,7 +157,10 @@ class _Card:
         for game, of_game in manifests.items():
             if of_game:
                 shown = tuple(name for name in PICTURES if name in pictures.get(game, ()))
-                section = Section.of_game(game, origin_kinds(of_game), shown, curve_in_text(of_game))
+                source = drawn_from.get(game, "")
+                if not source and game in known and known[game].pictures == shown:
+                    source = known[game].drawn_from
+                section = Section.of_game(game, origin_kinds(of_game), shown, curve_in_text(of_game), source)
                 if not self.text.replace(section):
                     self.text.insert_game(section)
             elif game in known:

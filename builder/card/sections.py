@@ -15,7 +15,7 @@ _GAMES = {f"game:{game.slug}": game for game in GAMES}
 _NAMES = "|".join([HEAD, USAGE, *_GAMES])
 _MARK = re.compile(
     rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*)"
-    r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*))? -->$",
+    r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*) \| (?P<drawn_from>[0-9a-f]*))? -->$",
     re.MULTILINE,
 )
 _GAP = "\n\n"
@@ -36,13 +36,20 @@ class Section:
     """The names of the game's pictures."""
     returns: str = ""
     """The mean returns of the game's checkpoints as a row of blocks, with the first and the last."""
+    drawn_from: str = ""
+    """Names the data that the pictures show; empty if it is not known."""
 
     @classmethod
     def of_game(
-        cls, game: Game, origins: tuple[str, ...], pictures: tuple[str, ...] = (), returns: str = ""
+        cls,
+        game: Game,
+        origins: tuple[str, ...],
+        pictures: tuple[str, ...] = (),
+        returns: str = "",
+        drawn_from: str = "",
     ) -> "Section":
         """Returns a game's section, its body not yet written."""
-        return cls(f"game:{game.slug}", "", origins, pictures, returns)
+        return cls(f"game:{game.slug}", "", origins, pictures, returns, drawn_from)
 
     @property
     def game(self) -> Game | None:
@@ -51,8 +58,8 @@ class Section:
 
     def __str__(self) -> str:
         facts = "".join(f" {origin}" for origin in self.origins)
-        if self.pictures or self.returns:
-            facts += f" | {' '.join(self.pictures)} | {self.returns}"
+        if self.pictures or self.returns or self.drawn_from:
+            facts += f" | {' '.join(self.pictures)} | {self.returns} | {self.drawn_from}"
         body = f"{self.body}\n" if self.body else ""
         return f"<!-- generated:{self.name}{facts} -->\n{body}<!-- /generated:{self.name} -->"
 
@@ -136,6 +143,7 @@ def _parse(text: str) -> Iterator[str | Section]:
             tuple(begin["origins"].split()),
             tuple((begin["pictures"] or "").split()),
             begin["returns"] or "",
+            begin["drawn_from"] or "",
         )
         position = end.end()
     yield text[position:]

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -104,7 +104,7 @@ class HubRequests:
         if _remember not in client.event_hooks["response"]:
             client.event_hooks["response"].append(_remember)
 
-    def get(self, path: str, **query: str | bool) -> Any:
+    def get(self, path: str, headers: Mapping[str, str] | None = None, **query: str | bool) -> Any:
         """Returns the answer to a GET request: an httpx Response, or what replaces it.
 
         Raises:
@@ -113,8 +113,9 @@ class HubRequests:
         url = path if "://" in path else f"{self.api.endpoint}{path}"
 
         def attempt() -> Any:
-            headers = build_hf_headers(token=self.token)
-            response = get_session().get(url, params=query or None, headers=headers)
+            response = get_session().get(
+                url, params=query or None, headers=build_hf_headers(token=self.token) | {**(headers or {})}
+            )
             hf_raise_for_status(response)
             return response
 

@@ -16,8 +16,8 @@ from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.place import Place
 from ..repos.repo_folder import manifests_first
 from .carry_out import Publication, carry_out
-from .pages import changed_pages, files_beside_data, find_pictures
-from .publish import card_file
+from .pages import card_file, changed_pages, files_beside_data, find_pictures
+from .pictures import add_pictures
 from .published_manifests import published_manifests
 
 REMOVALS = 1000
@@ -50,16 +50,17 @@ def remove_games(
 
 
 def render_cards(
-    destination: Destination, *, license: str | None = None, dry_run: bool = False
+    destination: Destination, *, license: str | None = None, redraw: bool = True, dry_run: bool = False
 ) -> Publication:
-    """Render the card of a published dataset again from its manifests; the data is not touched.
+    """Render the card, the games' pages and their pictures again from the data, which is not touched.
 
     What people have written on the card stays. A game without data is removed from the card.
 
     Args:
         destination: the folder or repo to change.
         license: the license for the card to name, as the Hub spells it; None keeps what the card names.
-        dry_run: only report what would be done.
+        redraw: draw also the pictures of data that has not changed since.
+        dry_run: only report what would be done, without the pictures.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -70,7 +71,7 @@ def render_cards(
     games = _find_games(destination)
     if not games:
         raise _no_dataset(destination.address)
-    return _render_card(games, destination, license, dry_run=dry_run)
+    return _render_card(games, destination, license, redraw=redraw, dry_run=dry_run)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def render_at(place: Place, *, license: str | None = None, dry_run: bool = False
         raise _no_dataset(str(place))
     return Editing(
         [
-            _render_card(games, destination, license, dry_run=dry_run)
+            _render_card(games, destination, license, redraw=True, dry_run=dry_run)
             for destination, games in there.items()
             if games
         ]
@@ -169,14 +170,22 @@ def _remove(
     while len(last.deleted) >= REMOVALS and not dry_run:
         last = carry_out(plan, destination, games)
         done = done.followed_by(last)
-    return done
+    return done if dry_run or runs is None else _with_pictures(done, destination, games)
 
 
 def _render_card(
-    games: Collection[Game], destination: Destination, license: str | None, *, dry_run: bool
+    games: Collection[Game], destination: Destination, license: str | None, *, redraw: bool, dry_run: bool
 ) -> Publication:
-    plan = functools.partial(_plan_card, games, license, destination)
-    return carry_out(plan, destination, games, dry_run=dry_run)
+    plan = functools.partial(_render, games, license, destination)
+    done = carry_out(plan, destination, games, dry_run=dry_run)
+    return done if dry_run else _with_pictures(done, destination, games, anew=redraw)
+
+
+def _with_pictures(
+    done: Publication, destination: Destination, games: Collection[Game], *, anew: bool = False
+) -> Publication:
+    pictures = add_pictures(destination, games, anew=anew)
+    return done.followed_by(pictures) if pictures else done
 
 
 def _plan_removal(
@@ -200,12 +209,6 @@ def _plan_removal(
         checkpoints=(CheckpointChange((), tuple(gone[:most]), None),) if gone else (),
         interim_card=rendered.card,
     )
-
-
-def _plan_card(
-    games: Collection[Game], license: str | None, destination: Destination, snapshot: Snapshot
-) -> Change:
-    return _render(games, license, destination, snapshot)
 
 
 def _render(

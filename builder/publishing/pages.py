@@ -1,11 +1,12 @@
-"""The pages of games and their pictures at a destination: what is there, and what to change."""
+"""The card, the pages of games and their pictures at a destination: what is there, and what to change."""
 
 from collections.abc import Collection, Sequence
 
 from ..card.card import Pictures, game_pages
+from ..card.front_matter import check_readme
 from ..card.pictures.names import PICTURES, picture_path
 from ..format.games import Game
-from ..format.layout import page_path
+from ..format.layout import CARD, page_path
 from ..format.manifest import Manifest
 from ..repos.destination import Snapshot
 from ..repos.outgoing_file import OutgoingFile
@@ -40,3 +41,13 @@ def files_beside_data(snapshot: Snapshot, games: Collection[Game]) -> tuple[str,
 
 def _picture_paths(game: Game) -> list[str]:
     return [picture_path(game, name) for name in PICTURES]
+
+
+def card_file(card: bytes, where: str) -> OutgoingFile:
+    """Returns the card as a file to write, after checking that `datasets` can read it.
+
+    Raises:
+        OutputError: it cannot, because of what people have written there.
+    """
+    check_readme(card.decode(), where)
+    return OutgoingFile.of_bytes(CARD, card)

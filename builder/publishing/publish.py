@@ -16,10 +16,10 @@ from ..format.layout import CARD
 from ..format.manifest import check_one_log
 from ..repos.built_folder import BuiltCheckpoint, read_built_folder
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
-from ..repos.outgoing_file import OutgoingFile
 from ..terminal.progress import progress_bar
 from .carry_out import Publication, carry_out
-from .pages import changed_pages, find_pictures
+from .pages import card_file, changed_pages, find_pictures
+from .pictures import add_pictures
 from .published_manifests import published_manifests, remember
 
 COMMIT_FILES = 99
@@ -52,7 +52,9 @@ def publish(
     destination.check(folder)
     checkpoints = read_built_folder(folder)
     built_card = (folder / CARD).read_bytes()
-    return put(checkpoints, built_card, destination, dry_run=dry_run, license=license)
+    done = put(checkpoints, built_card, destination, dry_run=dry_run, license=license)
+    pictures = None if dry_run else add_pictures(destination, _games(checkpoints))
+    return replace(done.followed_by(pictures), unchanged=done.unchanged) if pictures else done
 
 
 def put(
@@ -179,16 +181,6 @@ def check_card(snapshot: Snapshot, destination: Destination) -> None:
         text = decode_readme(card, destination.address)
         games_on_card(text)
         check_readme(text, destination.address)
-
-
-def card_file(card: bytes, where: str) -> OutgoingFile:
-    """Returns the card as a file to write, after checking that `datasets` can read it.
-
-    Raises:
-        OutputError: it cannot, because of what people have written there.
-    """
-    check_readme(card.decode(), where)
-    return OutgoingFile.of_bytes(CARD, card)
 
 
 def _games(checkpoints: Sequence[BuiltCheckpoint]) -> list[Game]:

@@ -109,6 +109,14 @@ class Snapshot(ABC):
         """Returns the content of a small file; None if there is none."""
 
     @abstractmethod
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """Returns the bytes of a file from `start` up to `end`, which lies in it.
+
+        Raises:
+            OutputError: they cannot be read.
+        """
+
+    @abstractmethod
     def apply(self, change: Change) -> str | None:
         """Make the change, and return the commit if there are commits.
 

@@ -146,6 +146,19 @@ class FolderSnapshot(Snapshot):
         place = self.folder / path
         return read_repo_file(place) if place.exists() else None
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """Returns the bytes of a file from `start` up to `end`, which lies in it.
+
+        Raises:
+            OutputError: they cannot be read.
+        """
+        try:
+            with (self.folder / path).open("rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except OSError as error:
+            raise OutputError(f"{self.folder / path}: cannot be read ({error.strerror})") from None
+
     def apply(self, change: Change) -> None:
         """Put the files into the folder.
 

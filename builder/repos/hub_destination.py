@@ -208,6 +208,19 @@ class HubSnapshot(Snapshot):
             return to.hub.get(url).content
         return None
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """Returns the bytes of a file from `start` up to `end`, which lies in it.
+
+        Raises:
+            OutputError: the Hub does not permit reading.
+        """
+        to = self.destination
+        url = hf_hub_url(
+            to.repo_id, path, repo_type=DATASET, revision=self.commit, endpoint=to.hub.api.endpoint
+        )
+        with to.hub.explained():
+            return to.hub.get(url, headers={"Range": f"bytes={start}-{end - 1}"}).content
+
     def apply(self, change: Change) -> str | None:
         """Upload the files, and make the change in one commit on top of the revision that was read.
 

@@ -134,7 +134,9 @@ class CardCheck:
             if game and manifests and game not in self._half_known:
                 pictures = self._pictures(game)
                 expected = Section.of_game(game, origin_kinds(manifests), pictures, curve_in_text(manifests))
-                is_stale = replace(section, body="") != expected or self._is_page_stale(game, pictures)
+                is_stale = replace(section, body="", drawn_from="") != expected or self._is_page_stale(
+                    game, pictures
+                )
                 if is_stale:
                     yield (
                         f"what the card shows of {game}, or the page of this game, is not what this version "

@@ -319,7 +319,6 @@ def test_the_stacking_example_stacks_within_an_episode(repo: Path) -> None:
 
 ON_THE_HUB = """
 import re, sys
-from dataset_folders import write_card
 from datasets import load_dataset
 card = open(sys.argv[1], encoding="utf-8").read()
 names = {}
@@ -767,6 +766,6 @@ def test_no_details_can_break_the_card(details: dict[str, str]) -> None:
 def test_a_hostile_origin_is_not_taken_for_the_original(text: str) -> None:
     manifests = [manifest("pong", provenance=Provenance(text))]
     section = section_of(merge_card(None, manifests), "pong")
-    assert section.startswith("<!-- generated:game:pong recorded |  | −20.5 -->\n### Pong\n\nConverted.")
+    assert section.startswith("<!-- generated:game:pong recorded |  | −20.5 |  -->\n### Pong\n\nConverted.")
     assert section.count("<!--") == 2
     assert page_of(manifests, "pong").count("\n#") == page_of(PONG, "pong").count("\n#")

@@ -277,7 +277,7 @@ def in_config(lines: str) -> Craft:
         (another_config("  data_files: data/**\n  columns: [x]\n", "pong-full"), "more than once"),
         (in_config("  columns: [action]\n"), "found columns, by which"),
         (in_config("  filters: [[step, <, 3]]\n"), "found filters, by which"),
-        (in_config("  data_dir: data\n"), "found data_dir, by which"),
+        (in_config("  data_dir: data\n"), "load_dataset fails"),
         (lambda folder: edit_card(folder, "split: run_1", "split: run_2"), "found no split run_1"),
         (lambda folder: edit_card(folder, "pong-mixed", "pong-minor"), "found no such config"),
         (
@@ -571,7 +571,7 @@ def test_what_is_not_published_is_noted(folder: Path, logs: Path) -> None:
         ),
         lambda folder: edit_card(folder, "num_examples: ", "num_examples: 1"),
         another_config("  data_files: data/**\n", "pong-full"),
-        lambda folder: edit_card(folder, f"path: {FOLDER}", "path: ../data"),
+        lambda folder: edit_card(folder, "data_dir: data/pong", "data_dir: ../data"),
         lambda folder: (folder / CARD).unlink(),
         lambda folder: (folder / f"{FOLDER}/more.parquet").write_bytes(b""),
     ],

@@ -484,8 +484,8 @@ def test_neighbours_and_ends_of_a_log(folder: Path) -> None:
             f"README.md (pong-full): found num_examples of run_1 569, expected 568; {CARD}",
         ),
         (
-            "num_examples: 8\n",
-            "num_examples: 7\n",
+            "num_examples: 8}\n",
+            "num_examples: 7}\n",
             f"README.md (pong-episodes): found num_examples of run_1 7, expected 8; {CARD}",
         ),
         (
@@ -504,8 +504,8 @@ def test_neighbours_and_ends_of_a_log(folder: Path) -> None:
             f"README.md (pong-mixed): found no such config, expected one with run_1; {CARD}",
         ),
         (
-            "split: run_1",
-            "split: run_2",
+            "data_dir: data/pong\n  data_files:\n  - split: run_1",
+            "data_dir: data/pong\n  data_files:\n  - split: run_2",
             f"README.md (pong-mixed): found no split run_1, expected one with {WHOLE}, {GOES_ON}; {CARD}",
         ),
     ],

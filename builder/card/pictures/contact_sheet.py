@@ -1,0 +1,66 @@
+"""Draws moments of play from the first to the last checkpoint: a column of frames for each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .webp import still
+
+COLUMNS = 10
+"""Checkpoints on a sheet."""
+ROWS = 3
+"""Moments of each."""
+
+_FRAME = 84
+_GAP = 4
+_CAPTION = 18
+_BACKGROUND, _INK = 255, 90
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Frames of one checkpoint."""
+
+    checkpoint: int
+    frames: Sequence[NDArray[np.uint8]]
+    """Up to ROWS frames (84, 84), in order of play."""
+
+
+def contact_sheet(moments: Sequence[Moments], *, columns: int = COLUMNS, rows: int = ROWS) -> bytes:
+    """Returns the sheet as a WebP file.
+
+    Args:
+        moments: those of up to COLUMNS checkpoints, in order.
+        columns: the number of checkpoints to show, evenly spaced among them.
+        rows: the number of frames to show of each.
+    """
+    shown = [moments[place] for place in spread(len(moments), columns)]
+    count = max(min(rows, len(each.frames)) for each in shown)
+    step = _FRAME + _GAP
+    size = len(shown) * step + _GAP, _CAPTION + count * step
+    sheet = Image.new("L", size, _BACKGROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for column, each in enumerate(shown):
+        left = _GAP + column * step
+        caption = f"checkpoint {each.checkpoint}"
+        draw.text((left + _FRAME / 2, _CAPTION / 2), caption, fill=_INK, font=font, anchor="mm")
+        for row, place in enumerate(spread(len(each.frames), rows)):
+            sheet.paste(Image.fromarray(each.frames[place]), (left, _CAPTION + row * step))
+    return still(sheet)
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Returns up to `count` indices into a sequence, evenly spaced from its first element to its last.
+
+    >>> spread(50, 3)
+    [0, 24, 49]
+    >>> spread(2, 3)
+    [0, 1]
+    """
+    if count == 1 or length == 1:
+        return [length // 2][:length]
+    count = min(count, length)
+    return [place * (length - 1) // (count - 1) for place in range(count)]

@@ -1,0 +1,178 @@
+"""Finds at a destination what the pictures of a game show, and draws them."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ..card.metadata import find_views
+from ..card.pictures.contact_sheet import COLUMNS, ROWS, Moments, spread
+from ..card.pictures.draw import LEAST_BYTES, MOST_FRAMES, SHARE, Material, draw
+from ..card.pictures.learning import Learning
+from ..errors import OutputError
+from ..format.frames import decode_frames
+from ..format.games import Game
+from ..format.manifest import Manifest
+from ..repos.destination import Snapshot
+
+MOST_CHECKPOINTS = 25
+"""Checkpoints whose actions are counted, evenly spaced."""
+ROW_GROUPS = 4
+"""Row groups of each whose actions are counted, evenly spaced: 8,192 steps."""
+
+
+def draw_pictures(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> dict[str, bytes]:
+    """Returns a game's pictures by name; none if its share of bytes has no room for any.
+
+    Args:
+        game: the game.
+        manifests: those of all its checkpoints, by run and checkpoint.
+        snapshot: where their files are; only the row groups that are shown are read.
+
+    Raises:
+        OutputError: a file is damaged, or cannot be read.
+    """
+    most_bytes = int(SHARE * sum(file.size for manifest in manifests for file in manifest.files()))
+    if most_bytes < LEAST_BYTES:
+        return {}
+    try:
+        return draw(_find_material(game, manifests, snapshot), most_bytes)
+    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
+        raise OutputError(
+            f"{game}: its pictures cannot be drawn, since its files cannot be read ({error}); verify the "
+            f"dataset, then render its card"
+        ) from error
+
+
+def _find_material(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> Material:
+    returns: dict[int, dict[int, float]] = {}
+    for each in manifests:
+        if each.returns.mean is not None and not each.partial:
+            returns.setdefault(each.run, {})[each.checkpoint] = each.returns.mean
+    of_first_run = [
+        each
+        for each in manifests
+        if each.run == manifests[0].run and not each.partial and each.step_counts.steps
+    ]
+    counted = [of_first_run[place] for place in spread(len(of_first_run), MOST_CHECKPOINTS)]
+    shown = [counted[place].checkpoint for place in spread(len(counted), COLUMNS)]
+    actions, moments = {}, []
+    for manifest in counted:
+        with _Shard(snapshot, manifest.shards[0].path) as shard:
+            actions[manifest.checkpoint] = shard.count_actions(len(game.actions))
+            if manifest.checkpoint in shown:
+                moments.append(Moments(manifest.checkpoint, shard.find_moments()))
+    best = _find_best_episode(game, manifests, snapshot)
+    frames = [] if best is None else _read_frames(best, snapshot)
+    return Material(Learning(returns, actions, game.actions), moments, frames)
+
+
+class _Shard:
+    """A published shard of which a few row groups are read."""
+
+    def __init__(self, snapshot: Snapshot, path: str) -> None:
+        self._file = pq.ParquetFile(pa.PythonFile(PublishedFile(snapshot, path)), pre_buffer=True)
+
+    def __enter__(self) -> "_Shard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def count_actions(self, count: int) -> NDArray[np.int64]:
+        """Returns how often each of `count` actions was taken, in some row groups of the shard."""
+        places = spread(self._file.num_row_groups, ROW_GROUPS)
+        taken = self._file.read_row_groups(places, columns=["action"])["action"]
+        return np.bincount(taken.to_numpy(), minlength=count)
+
+    def find_moments(self) -> list[NDArray[np.uint8]]:
+        """Returns frames of the shard, evenly spaced."""
+        rows = self._file.metadata.num_rows
+        # Neither the first nor the last, where the screen may be blank.
+        return [self.frames(row, 1, 1)[0] for row in spread(rows, ROWS + 2)[1:-1] or [rows // 2]]
+
+    def frames(self, first: int, length: int, stride: int) -> list[NDArray[np.uint8]]:
+        """Returns every `stride`-th frame of a range of rows."""
+        found, start = [], 0
+        for group in range(self._file.num_row_groups):
+            end = start + self._file.metadata.row_group(group).num_rows
+            wanted = np.arange(first, first + length, stride)
+            wanted = wanted[(wanted >= start) & (wanted < end)] - start
+            if len(wanted):
+                column = self._file.read_row_group(group, columns=["observation"])["observation"]
+                found += [*decode_frames(column.take(wanted))]
+            start = end
+        return found
+
+
+@dataclass(frozen=True)
+class _Episode:
+    """Where an episode's steps are."""
+
+    file: str
+    first_row: int
+    length: int
+
+
+def _find_best_episode(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> _Episode | None:
+    """Returns the complete episode of the expert checkpoints with the highest return, the first of equals."""
+    experts = [view for view in find_views(game, manifests) if view.config.view == "expert"]
+    best: dict[str, Any] | None = None
+    for view in experts:
+        for of_run in view.runs.values():
+            for manifest in of_run:
+                path = manifest.episodes_table.path
+                columns = ["return", "complete", "file", "first_row", "length"]
+                table = pq.read_table(pa.PythonFile(PublishedFile(snapshot, path)), columns=columns)
+                for row in table.to_pylist():
+                    if row["complete"] and (best is None or row["return"] > best["return"]):
+                        best = row
+    return None if best is None else _Episode(best["file"], best["first_row"], best["length"])
+
+
+def _read_frames(episode: _Episode, snapshot: Snapshot) -> list[NDArray[np.uint8]]:
+    stride = -(-episode.length // MOST_FRAMES)
+    with _Shard(snapshot, episode.file) as shard:
+        return shard.frames(episode.first_row, episode.length, stride)
+
+
+class PublishedFile(io.RawIOBase):
+    """A file at a destination, of which only what is asked for is read."""
+
+    def __init__(self, snapshot: Snapshot, path: str) -> None:
+        size = snapshot.size(path)
+        if size is None:
+            raise OutputError(f"{path}: missing, though a manifest names it; publish this checkpoint again")
+        self._snapshot, self._path, self._size, self._position = snapshot, path, size, 0
+
+    def readable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position, and return it."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Returns the position."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next bytes."""
+        end = self._size if size < 0 else min(self._position + size, self._size)
+        if end <= self._position:
+            return b""
+        content = self._snapshot.read_range(self._path, self._position, end)
+        self._position = end
+        return content
