@@ -132,9 +132,12 @@ def _parse(text: str) -> Iterator[str | Section]:
     position = 0
     for begin, end in zip(marks[::2], [*marks[1::2], None], strict=False):
         if begin["end"] or end is None or not end["end"] or end["name"] != begin["name"]:
-            raise OutputError(f"README.md: the mark {begin[0]} has no partner; restore it first")
+            mark = f"<!-- {begin['end']}generated:{begin['name']} -->"
+            raise OutputError(f"README.md: the mark {mark} has no partner; restore it first")
         if names.count(begin["name"]) > 1:
-            raise OutputError(f"README.md: the mark {begin[0]} occurs twice; remove one section first")
+            raise OutputError(
+                f"README.md: the mark of {begin['name']} occurs twice; remove one section first"
+            )
         yield text[position : begin.start()]
         body = text[begin.end() : end.start()].removeprefix("\n").removesuffix("\n")
         yield Section(

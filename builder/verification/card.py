@@ -13,9 +13,10 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from ..card.front_matter import FrontMatter, decode_readme
 from ..card.game_page import curve_in_text, game_page, origin_kinds
-from ..card.metadata import View, dataset_info_entry, entries, find_views
+from ..card.metadata import View, dataset_info_entry, entries, find_views, summarize
 from ..card.pictures.names import PICTURES, picture_path
 from ..card.sections import CardText, Section
+from ..card.text import section_body
 from ..errors import AtariReplayError, OutputError
 from ..format.card_yaml import is_outside, split_globs
 from ..format.configs import ConfigName, parse_config_name
@@ -76,7 +77,7 @@ class CardCheck:
             configs = entries(front, "configs")
             infos = {entry["config_name"]: entry for entry in entries(front, "dataset_info")}
             text = CardText(body)
-            self.notes += self._stale_sections(text)
+            self.notes += self._stale_sections(text, front)
         except UnreadableFileError as error:
             yield Difference(CARD, f"cannot be read ({error}); publish again: that writes the card anew")
             return
@@ -127,17 +128,17 @@ class CardCheck:
         advice = "mend or remove what its author has written" if config is None else _publish(config.game)
         return Difference(f"{CARD} ({name})", f"{message}; {advice}")
 
-    def _stale_sections(self, text: CardText) -> Iterator[str]:
+    def _stale_sections(self, text: CardText, front: FrontMatter) -> Iterator[str]:
+        summaries = {summary.game: summary for summary in summarize(front, text.sections())}
         for section in text.sections():
             game = section.game
             manifests = self._of_games.get(game) if game else None
             if game and manifests and game not in self._half_known:
                 pictures = self._pictures(game)
                 expected = Section.of_game(game, origin_kinds(manifests), pictures, curve_in_text(manifests))
-                is_stale = replace(section, body="", drawn_from="") != expected or self._is_page_stale(
-                    game, pictures
-                )
-                if is_stale:
+                body = section_body(summaries[game], games=len(summaries))
+                found = replace(section, drawn_from="")
+                if found != replace(expected, body=body) or self._is_page_stale(game, pictures):
                     yield (
                         f"what the card shows of {game}, or the page of this game, is not what this version "
                         f"writes; publish {game.slug} again to have it written anew"

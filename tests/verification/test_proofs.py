@@ -277,7 +277,7 @@ def in_config(lines: str) -> Craft:
         (another_config("  data_files: data/**\n  columns: [x]\n", "pong-full"), "more than once"),
         (in_config("  columns: [action]\n"), "found columns, by which"),
         (in_config("  filters: [[step, <, 3]]\n"), "found filters, by which"),
-        (in_config("  data_dir: data\n"), "load_dataset fails"),
+        (in_config("  data_dir: data\n"), "found no split run_1"),
         (lambda folder: edit_card(folder, "split: run_1", "split: run_2"), "found no split run_1"),
         (lambda folder: edit_card(folder, "pong-mixed", "pong-minor"), "found no such config"),
         (

@@ -549,7 +549,7 @@ def test_a_checkpoint_that_the_card_does_not_tell_of(logs: Path, tmp_path: Path)
         ),
         (
             lambda card: card.write_text(card.read_text().replace("<!-- /generated:game:pong -->", "")),
-            "the mark <!-- generated:game:pong unrecorded --> has no partner; restore it first",
+            "the mark <!-- generated:game:pong --> has no partner; restore it first",
         ),
     ],
 )
@@ -563,8 +563,8 @@ def test_text_that_is_out_of_date_is_noted(folder: Path) -> None:
     verification = verified(folder, quick=True)
     assert verification.ok
     assert verification.notes == [
-        "the card's section on Pong is not what this version writes; publish pong again to have it written "
-        "anew"
+        "what the card shows of Pong, or the page of this game, is not what this version writes; publish "
+        "pong again to have it written anew"
     ]
 
 
