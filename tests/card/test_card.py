@@ -370,14 +370,15 @@ def run_examples(card: str) -> dict[str, Any]:
 # --- Where the data came from ---------------------------------------------------------------------------
 
 
-def test_a_record_of_megabytes_makes_no_card_of_megabytes() -> None:
+def test_a_record_of_megabytes_makes_no_page_of_megabytes() -> None:
     details = {f"{place} *key*": {"nested": "<value>" * 300_000} for place in range(2_000)}
     (first, *_) = PONG
     odd = msgspec.structs.replace(first, provenance=Provenance("<origin>" * 10, details))
-    card = merge_card(None, [odd])
-    assert len(card) - len(merge_card(None, [first])) < 300_000
-    assert "and 1,960 more, which the manifests record" in card
-    assert "<value>" not in card
+    assert len(merge_card(None, [odd])) < len(merge_card(None, [first])) + 1_000
+    page = page_of([odd], "pong")
+    assert len(page) < 300_000
+    assert "and 1,960 more, which the manifests record" in page
+    assert "<value>" not in page
 
 
 def test_collected_data_is_never_presented_as_the_original() -> None:
