@@ -35,6 +35,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.commands.main import main as main_of_commands
 from paths import THREE_LAPS
 
@@ -53,6 +55,19 @@ def _values(items: Any) -> list[bytes]:
     return found
 
 
+def _episodes_of_source(folder: Path) -> list[bytes]:
+    """What a dataset gives as the source of another."""
+    run = open_source(str(folder)).open_run(find_game("breakout"), 1)
+    found = []
+    with contextlib.closing(run.reader()) as reader:
+        for checkpoint in run.checkpoints:
+            for episode in reader.checkpoint(checkpoint).episodes():
+                flags = (episode.terminated, episode.truncated, episode.complete, episode.number)
+                found += [repr(flags).encode(), episode.action.tobytes(), episode.reward.tobytes()]
+                found += [b"".join(frames.tobytes() for frames in episode.frames)]
+    return found
+
+
 READERS: dict[str, Read] = {
     "Transitions": lambda folder, cache: _values(
         Transitions(folder, *SELECTION, batch_size=256, frame_stack=1, n_step=2)
@@ -68,6 +83,7 @@ READERS: dict[str, Read] = {
     "ReplayDataset": lambda folder, cache: _values(
         [ReplayDataset(folder, *SELECTION, frame_stack=1, cache_dir=cache)[:]]
     ),
+    "source": lambda folder, cache: _episodes_of_source(folder),
 }
 
 SOURCE = ["--source", str(THREE_LAPS)]

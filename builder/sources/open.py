@@ -1,6 +1,7 @@
 """Opens the source at a URL, whatever its form."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
-from .episode_files.jowa import JOWAEpisodes
+from .episode_files.jowa import JOWAEpisodes, is_episodes_file
 from .episode_files.lram import LRAMEpisodes
 from .renumbered import RenumberedSource, parse_run_numbers
 from .replay_logs.layouts import LAYOUTS
@@ -118,14 +119,31 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
 
 
 def _open_form(store: Store, layout: str | None) -> Source:
+    container, name = store.parent()
+    if layout in (None, "jowa") and is_episodes_file(name):
+        return JOWAEpisodes(container, name)
     try:
-        store.list("")
+        places = [store, *_only_folder(store)]
         for form in FORMS:
-            if form.name == layout or (layout is None and form.recognises(store)):
-                return form.open(store)
+            if layout in (None, form.name):
+                for place in places:
+                    if form.recognises(place):
+                        return form.open(place)
+                if layout is not None:
+                    return form.open(store)
         return Mirror(store, [each for each in LAYOUTS if layout in (None, each.name)])
     except CannotListError:
         return UnlistedMirror(store)
+
+
+def _only_folder(store: Store) -> Iterator[Store]:
+    """Yields the only entry of a folder, as archives have: the folder that was packed."""
+    names = store.list("")
+    if len(names) == 1:
+        below = store.below(names[0])
+        with contextlib.suppress(SourceError):
+            below.list("")
+            yield below
 
 
 def named_games(source: Source, names: Sequence[str]) -> list[Game]:

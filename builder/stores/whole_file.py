@@ -30,7 +30,7 @@ class WholeFile:
 def open_whole(store: Store, path: str) -> Iterator[WholeFile]:
     """Open a file for random access while the block lasts.
 
-    A local file is read where it lies, a remote one from an unnamed temporary copy.
+    A local file is read where it lies; one that is remote or in an archive, from an unnamed temporary copy.
 
     Args:
         store: the store that holds the file.
@@ -46,7 +46,7 @@ def open_whole(store: Store, path: str) -> Iterator[WholeFile]:
         try:
             file = stack.enter_context(store.open(path))
             copy = None
-            if not store.is_local:
+            if not (store.is_local and file.seekable()):
                 copy = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
             record = _read_through(file, copy, path, where)
         except FileNotFoundError:

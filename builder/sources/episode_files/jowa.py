@@ -35,23 +35,33 @@ _BYTES_PER_ROW = 500
 """About how many bytes a row takes in a compressed file."""
 
 
+def is_episodes_file(name: str) -> bool:
+    """Returns whether a file's name is that of a game's episodes."""
+    return _game_of(name) is not None
+
+
+def _game_of(name: str) -> Game | None:
+    return match_game(name.removesuffix(_SUFFIX)) if name.endswith(_SUFFIX) else None
+
+
 class JOWAEpisodes(Source):
     """A source of JOWA's files.
 
     Args:
         store: the folder that holds the games' files.
+        name: the only file to read in it; None for all.
 
     Raises:
         SourceError: it cannot be listed.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, name: str | None = None) -> None:
+        self._store, self._is_one = store, name is not None
         self._files: dict[Game, str] = {}
-        for name in store.list(""):
-            game = match_game(name.removesuffix(_SUFFIX)) if name.endswith(_SUFFIX) else None
+        for each in store.list("") if name is None else [name]:
+            game = _game_of(each)
             if game is not None:
-                self._files.setdefault(game, name)
+                self._files.setdefault(game, each)
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
@@ -98,6 +108,8 @@ class JOWAEpisodes(Source):
 
     def not_taken(self, games: Sequence[Game]) -> list[str]:
         """Returns a line on what in the folder is not read."""
+        if self._is_one:
+            return []
         taken = {*self._files.values()}
         left = [("", name, "") for name in self._store.list("") if name not in taken]
         return describe_left(self._store, left, "files of games, such as Pong.h5")

@@ -1,14 +1,18 @@
 """JOWA's file of episodes as a source, written as its format is documented."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.sources.open import named_games, open_source
+from dataset_folders import contents
 from datasets_of_logs import build_from
 from logs import real_frames
+from web_server import running_web
 
 from atari_dqn_replay import Episodes
 
@@ -55,6 +59,20 @@ def test_its_episodes_come_in_order_and_without_padding(tmp_path: Path) -> None:
     assert [each["complete"] for each in found] == [False, True, True, True, True]
 
 
+@pytest.mark.slow
+def test_it_is_taken_by_itself_or_from_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "jowa").mkdir()
+    write(tmp_path / "jowa" / "Pong.h5")
+    (tmp_path / "jowa" / "Breakout.h5").write_bytes(b"another game, not read")
+    place = tmp_path / "jowa" / "Pong.h5"
+    expected = build_from(place, tmp_path / "of-file")
+    assert named_games(open_source(str(place)), ["all"]) == [PONG]
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "jowa")
+    source = open_source(str(tmp_path / "packed.zip"))
+    build(plan_build(source, [PONG], tmp_path / "of-archive"), tmp_path / "of-archive")
+    assert contents(tmp_path / "of-archive") == contents(expected)
+
+
 def test_another_file_of_that_name_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "Pong.h5", "w") as file:
         file["weights"] = np.zeros(3)
@@ -72,3 +90,15 @@ def test_a_terminal_step_within_an_episode_is_refused(tmp_path: Path) -> None:
         file["0/terminals"] = np.array([0, 1, 0, 1])
     with pytest.raises(SourceError, match="episode 0: a terminal step is not its last one"):
         build_from(tmp_path, tmp_path / "built")
+
+
+@pytest.mark.slow
+def test_it_may_lie_on_a_web_server(tmp_path: Path) -> None:
+    """HDF5 needs random access, which a temporary copy gives; it is gone afterwards."""
+    (tmp_path / "jowa").mkdir()
+    write(tmp_path / "jowa" / "Pong.h5")
+    expected = build_from(tmp_path / "jowa", tmp_path / "of-folder")
+    with running_web(tmp_path / "jowa") as server:
+        source = open_source(server.url)
+        build(plan_build(source, [PONG], tmp_path / "of-web"), tmp_path / "of-web")
+    assert contents(tmp_path / "of-web") == contents(expected)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import AtariReplayError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
@@ -16,6 +17,7 @@ from dataset_folders import Contents, contents
 from datasets_of_logs import build_from
 from logs import write_log
 from paths import SKIPPED_LAP, THREE_LAPS
+from web_server import running_web
 
 BREAKOUT = find_game("breakout")
 PATHS = {
@@ -82,6 +84,16 @@ def test_torchrl_writes_it_so(tmp_path: Path) -> None:
     assert arrays == {path.relative_to(ours): path.read_bytes() for path in ours.rglob("*.memmap")}
     of_logs = build_from(tmp_path / "logs", tmp_path / "of-logs")
     assert without_sources(build_from(root, tmp_path / "of-cache")) == without_sources(of_logs)
+
+
+@pytest.mark.slow
+def test_it_may_lie_on_a_web_server(tmp_path: Path) -> None:
+    write_log(tmp_path / "logs", [90, 70, 110], capacity=100)
+    cache = write_cache(tmp_path / "logs", tmp_path / "cache")
+    with running_web(cache) as server:
+        out = tmp_path / "of-web"
+        build(plan_build(open_source(server.url), [find_game("pong")], out), out)
+    assert contents(out) == contents(build_from(cache, tmp_path / "of-folder"))
 
 
 def test_it_is_inspected(tmp_path: Path) -> None:
