@@ -31,17 +31,24 @@ class DatasetRepo(Source):
 
     Args:
         store: the repo's root.
+
+    Raises:
+        SourceError: it holds no dataset, or cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._games = [game for game in GAMES if game.slug in store.list(_DATA)]
+        slugs = store.list(_DATA) if _DATA in store.list("") else []
+        self._games = [game for game in GAMES if game.slug in slugs]
+        if not self._games:
+            raise SourceError(
+                f"{store.describe()}: holds no dataset; expected {_DATA}/<game>/run_<n>/checkpoint_<nn>, as "
+                f"`build` and `publish` write it"
+            )
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
         """Returns whether the names in a store are those of a dataset repo, judging by one game."""
-        if _DATA not in store.list(""):
-            return False
         try:
             games = cls(store)._games[:1]
             return any(_RUN.fullmatch(name) for game in games for name in store.list(f"{_DATA}/{game.slug}"))

@@ -52,7 +52,7 @@ class JOWAEpisodes(Source):
         name: the only file to read in it; None for all.
 
     Raises:
-        SourceError: it cannot be listed.
+        SourceError: it holds no such file, or cannot be listed.
     """
 
     def __init__(self, store: Store, name: str | None = None) -> None:
@@ -62,11 +62,15 @@ class JOWAEpisodes(Source):
             game = _game_of(each)
             if game is not None:
                 self._files.setdefault(game, each)
+        if not self._files:
+            raise SourceError(
+                f"{store.describe()}: holds no file of episodes; expected names such as Pong.h5"
+            )
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
         """Returns whether the names in a store are JOWA's."""
-        return bool(cls(store)._files)
+        return any(map(is_episodes_file, store.list("")))
 
     def describe(self) -> str:
         """Returns the full name of the source's root."""

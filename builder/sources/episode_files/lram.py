@@ -45,7 +45,7 @@ class LRAMEpisodes(Source):
         store: the folder that holds the games' folders.
 
     Raises:
-        SourceError: it cannot be listed.
+        SourceError: it holds no game's folder, or cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -54,6 +54,10 @@ class LRAMEpisodes(Source):
         for name in store.list(""):
             if (game := match_game(name)) is not None:
                 self._games.setdefault(game, name)
+        if not self._games:
+            raise SourceError(
+                f"{store.describe()}: holds no game's folder; expected files such as pong/000000000.hdf5"
+            )
 
     @classmethod
     def recognises(cls, store: Store) -> bool:

@@ -50,7 +50,7 @@ class TorchRLCache(Source):
         store: the folder that holds the games' folders, `~/.cache/torchrl/atari` by default.
 
     Raises:
-        SourceError: it cannot be listed.
+        SourceError: it holds no game's folder, or cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -59,6 +59,11 @@ class TorchRLCache(Source):
         for name in store.list(""):
             if (game := match_game(name)) is not None:
                 self._games.setdefault(game, name)
+        if not self._games:
+            raise SourceError(
+                f"{store.describe()}: holds no game's folder; expected files such as "
+                f"Pong/1/0/{_PATHS['observation']}"
+            )
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
