@@ -227,5 +227,6 @@ class _PieceWriter:
             earlier=earlier,
             later=later,
             remarks=part.remarks(),
+            add_count=part.add_count,
             compression=self._compression,
         )

@@ -113,6 +113,9 @@ class Manifest(Record, frozen=True):
     """The neighbours in the log at build time: if they change, so may the episodes at both ends."""
     remarks: tuple[str, ...] = ()
     """How arrays of the source were converted to be read; omitted from the file if there are none."""
+    add_count: Count | None = None
+    """The rows ever added to the replay buffer, or its cursor in a run's final dump, where the log states it;
+    omitted from the file otherwise."""
     compression: str = SMALL
     """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
     format: Annotated[int, Meta(ge=OLDEST_FORMAT, le=FORMAT)] = FORMAT
@@ -159,6 +162,8 @@ class Manifest(Record, frozen=True):
             del record["compression"]
         if not self.remarks:
             del record["remarks"]
+        if self.add_count is None:
+            del record["add_count"]
         return to_json(record, format=self.format)
 
     @classmethod

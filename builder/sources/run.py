@@ -88,6 +88,11 @@ class Checkpoint(ABC):
     def step_counts(self) -> StepCounts:
         """How the files' transitions became the checkpoint's steps."""
 
+    @property
+    def add_count(self) -> int | None:
+        """The number in the log's `add_count` of this checkpoint; None if there is none."""
+        return None
+
     @abstractmethod
     def sources(self) -> tuple[FileRecord, ...]:
         """Returns every file whose rows are among the steps, or were examined for them."""

@@ -522,6 +522,7 @@ def test_the_manifest_sums_the_episodes_up(
         (SIZES, lambda record: record["sources"][0].update(path="Pong/1/x.gz"), "which the source lacks"),
         (SOURCE, lambda record: record.update(sources=[]), "was made from another"),
         (SOURCE, lambda record: record["row_counts"].update(padding=0, stale=10), "row counts: found"),
+        (SOURCE, lambda record: record.update(add_count=1), "add_count: found 1, but the source gives 29"),
     ],
 )
 def test_the_record_is_that_of_the_source(

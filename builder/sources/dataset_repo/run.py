@@ -167,6 +167,11 @@ class RepoCheckpoint(Checkpoint):
         return self._manifest.row_counts
 
     @property
+    def add_count(self) -> int | None:
+        """The number in the log's `add_count`; None if the manifest has none."""
+        return self._manifest.add_count
+
+    @property
     def step_counts(self) -> StepCounts:
         """How the files' transitions became the checkpoint's steps."""
         return self._manifest.step_counts

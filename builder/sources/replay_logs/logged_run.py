@@ -199,6 +199,12 @@ class LoggedCheckpoint(Checkpoint):
         self._check_accounts()
 
     @property
+    def add_count(self) -> int | None:
+        """The number in the dump's `add_count`; None if the log lacks it."""
+        is_there = "add_count" in self._log.files.checkpoints[self.number]
+        return self._log.header(self.number).add_count if is_there else None
+
+    @property
     def row_counts(self) -> RowCounts:
         """What happened to each of the dump's rows."""
         dump, tally = self._log.dump(self.number), self._stream.tallies[self.number]

@@ -32,6 +32,8 @@ class CheckpointFacts:
     """Steps of each episode that began in it, in order of play."""
     last_ended: bool
     """Whether the last of them was ended, by the game or by the time limit."""
+    add_count: int | None = None
+    """As the file states it, if that is known."""
 
 
 @dataclass
@@ -155,7 +157,7 @@ class _Walk:
             remarks.append(f"row {self._capacity - 1:,} was never written; it is zero here")
         else:
             last, *rows = [cut(pieces, 0, 1)[0], *cut(pieces, 1, self._capacity)]
-            add_count, counted, more = self._count_rows(facts.number, joined)
+            add_count, counted, more = self._count_rows(facts, joined)
             remarks += more
         return FileLayout(facts.number, self._capacity, add_count, tuple(rows), last, tuple(remarks), counted)
 
@@ -166,12 +168,9 @@ class _Walk:
             rest = Blank(self._capacity - 1 - played) if played < self._capacity - 1 else None
             rows = (*pieces, *([rest] if rest else []))
             return FileLayout(facts.number, self._capacity, played, rows, Blank(1), remarks)
-        cursor = played - 1
         if not facts.rows.repeated:
-            raise MisfitError(
-                "it was made at the end of training after a lap that is not there, and where in it new rows "
-                "meet old ones is not recorded"
-            )
+            return self._final_file_after_lost_lap(facts, pieces)
+        cursor = played - 1
         if facts.rows.repeated != self._capacity - 1 - cursor:
             raise MisfitError(
                 f"{facts.rows.repeated:,} of its rows repeat the file before, expected "
@@ -190,14 +189,36 @@ class _Walk:
             )
         return FileLayout(facts.number, self._capacity, cursor, (*new, *old), first, remarks)
 
+    def _final_file_after_lost_lap(self, facts: CheckpointFacts, pieces: list[Piece]) -> FileLayout:
+        """The rows from the cursor on are of the lap before, and come first in order of play."""
+        cursor = facts.add_count
+        if cursor is None:
+            raise MisfitError(
+                "it was made at the end of training after a lap that is not there, and where in it new rows "
+                "meet old ones is not recorded; build it again from its source, which records that"
+            )
+        old = self._capacity - 1 - cursor
+        if old < 0:
+            raise MisfitError(f"its add_count is {cursor:,}, beyond a ring of {self._capacity:,} rows")
+        rows = (*cut(pieces, old + 1, self._capacity), *cut(pieces, 0, old))
+        last, remarks = cut(pieces, old, old + 1)[0], tuple(_unknown_rows(pieces))
+        return FileLayout(facts.number, self._capacity, cursor, rows, last, remarks)
+
     def _copy_of_the_file_before(self, facts: CheckpointFacts) -> FileLayout:
         if self._before is None or facts.number != self._before.number + 1:
             raise MisfitError("it is a copy of the file before, which is not there")
         count = self._capacity - FULL_DUMP
         return replace(self._before, number=facts.number, add_count=count, is_counted=True)
 
-    def _count_rows(self, number: int, joined: bool) -> tuple[int, bool, list[str]]:
+    def _count_rows(self, facts: CheckpointFacts, joined: bool) -> tuple[int, bool, list[str]]:
         """Rows ever added when a full dump was made, whether that is sure, and what it rests on."""
+        number = facts.number
+        if facts.add_count is not None:
+            if facts.add_count % self._capacity != self._capacity - FULL_DUMP:
+                raise MisfitError(
+                    f"its add_count is {facts.add_count:,}, in a ring of {self._capacity:,} rows"
+                )
+            return facts.add_count, True, []
         if joined and self._before is not None:
             return self._before.add_count + self._capacity, self._before.is_counted, []
         if self._before is None:

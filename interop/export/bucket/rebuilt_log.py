@@ -95,6 +95,7 @@ def checkpoint_facts(run: Run) -> Iterator[CheckpointFacts]:
                 checkpoint.step_counts,
                 tuple(lengths),
                 ended,
+                checkpoint.add_count,
             )
     finally:
         reader.close()
@@ -109,7 +110,13 @@ def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
         lengths = tuple(episodes["length"].tolist())
         ended = bool(episodes["terminated"][-1] or episodes["truncated"][-1])
     return CheckpointFacts(
-        number, manifest.partial, manifest.row_counts, manifest.step_counts, lengths, ended
+        number,
+        manifest.partial,
+        manifest.row_counts,
+        manifest.step_counts,
+        lengths,
+        ended,
+        manifest.add_count,
     )
 
 
