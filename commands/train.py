@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache-dir",
         type=to_path,
         metavar="FOLDER",
-        help="where prepared frames are kept, 0.1 to 0.3 GB for a million (default: the Hugging Face cache)",
+        help="where prepared frames are kept, 0.1 to 0.6 GB for a million (default: the Hugging Face cache)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
     add_dry_run(parser)

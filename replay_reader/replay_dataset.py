@@ -31,7 +31,7 @@ class ReplayDataset:
     `dataset.gather(indices)` are batches. Negative numbers count from the end.
 
     On first opening, the steps are read once and kept in `cache_dir` with their frames compressed in small
-    pieces: 0.1 to 0.3 GB for a million steps, and a few seconds. Afterwards that file is mapped immediately,
+    pieces: 0.1 to 0.6 GB for a million steps, and a few seconds. Afterwards that file is mapped immediately,
     and all processes share its memory: a DataLoader's workers, forked or spawned, copy nothing.
 
     In a PyTorch `DataLoader`, pass whole batches of indices to the dataset:

@@ -54,7 +54,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
     TorchRL's value estimators need, and of shape (B,) also with slices; steps that the time limit ended are
     truncated; an episode goes on from one checkpoint into the next; a missing checkpoint is no error.
 
-    Frames stay compressed: a million steps take 0.1 to 0.3 GB of disk, where they are prepared at the first
+    Frames stay compressed: a million steps take 0.1 to 0.6 GB of disk, where they are prepared at the first
     opening, and no memory of their own.
 
     Args:
