@@ -134,7 +134,7 @@ def find_files(
 
 def _how_to_get(repository: Repository) -> str:
     if repository.offline is None:
-        return "none of its files is there; fetch them"
+        return "none of its files is there; fetch them, as `atari-dqn-replay download` does"
     return (
         f"{repository.offline}, and the cache of the Hub holds none of its files; go online, or give what "
         f"load_dataset prepared before, or the folder of huggingface_hub.snapshot_download"

@@ -99,7 +99,21 @@ class CardCheck:
                     f"{CARD} ({name})",
                     f"found no such config, expected one with {runs}; {_publish(view.config.game)}",
                 )
-        yield from self._check_loading(infos, decode)
+        if absent := self._find_absent(names):
+            yield Difference(
+                CARD,
+                f"lists {', '.join(map(str, absent))}, of which no file is here, so `load_dataset` fails for "
+                f"every config if that game comes first; for a part of a dataset, write a card of what is "
+                f"here with `atari-dqn-replay render`",
+            )
+        else:
+            yield from self._check_loading(infos, decode)
+
+    def _find_absent(self, names: Sequence[str]) -> list[Game]:
+        """Returns the games on the card of which nothing is here, as after a download of others."""
+        here = {path.split("/")[1] for path in self._files if path.startswith("data/")}
+        listed = {config.game for config in map(_config_of, names) if config is not None}
+        return sorted(game for game in listed if game.slug not in here)
 
     def _find_outside(self, configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
         """Yield what would make `datasets` read files that are not of the repo, or a server that it names."""

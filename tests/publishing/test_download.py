@@ -1,6 +1,7 @@
 """A part of a published dataset, downloaded as a dataset of its own."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import datasets
 import pytest
+from atari_dqn_replay.builder.publishing.editing import render_cards
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
@@ -16,17 +18,20 @@ from atari_dqn_replay.builder.verification.verify import verify
 from atari_dqn_replay.commands.main import main
 from command import run
 from dataset_folders import Contents, contents
+from datasets.exceptions import DataFilesNotFoundError
 from datasets_of_logs import build_from
 from hub_server import HubServer
 from logs import write_log
 from paths import ROOT
 from publishing import KILL, REPO, to_hub, without_card
 
-from atari_dqn_replay import download
+from atari_dqn_replay import AtariReplayError, Episodes, download
 
 LENGTHS = (40, 70, 60)
 """Of the episodes, which each log has in three files."""
 SHARD = "data/pong/run_1/checkpoint_01/steps-00000-of-00001.parquet"
+
+DOWNLOAD = "from atari_dqn_replay import download; download({whole!r}, 'pong', {part!r}, runs=[1])"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,23 @@ def test_a_game_is_a_dataset_of_its_own(whole: Path, tmp_path: Path) -> None:
     assert {split: len(rows) for split, rows in loaded.items()} == {"run_1": 170, "run_2": 170}
     assert "license: cc0-1.0" in (part / "README.md").read_text()
     assert download(whole, "pong", part).publication.nothing_to_do
+
+
+def test_a_part_that_was_copied_by_hand_gets_a_card_of_its_own(whole: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    for top in ("data", "episodes", "manifests"):
+        shutil.copytree(whole / top / "pong", part / top / "pong")
+    shutil.copy(whole / "README.md", part)
+    with pytest.raises(DataFilesNotFoundError):
+        datasets.load_dataset(str(part), "pong-full", streaming=True)
+    with pytest.raises(AtariReplayError, match="fetch them, as `atari-dqn-replay download` does"):
+        Episodes(part, "breakout-full", split="run_1")
+    (told,) = verify(FolderReader(part), quick=True).differences
+    assert str(told).startswith("README.md: lists Breakout, of which no file is here")
+    assert "write a card of what is here with `atari-dqn-replay render`" in str(told)
+    render_cards(FolderDestination(part))
+    assert verify(FolderReader(part)).ok
+    assert set(datasets.load_dataset(str(part), "pong-full", streaming=True)) == {"run_1", "run_2"}
 
 
 def test_runs_and_checkpoints_are_chosen_and_added_to(whole: Path, hub: HubServer, tmp_path: Path) -> None:
@@ -98,9 +120,7 @@ def test_what_is_not_there_is_named(
 @pytest.mark.parametrize("n", [2, 14])
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(n: int, whole: Path, tmp_path: Path) -> None:
     part = tmp_path / "published/part"
-    command = (
-        f"from atari_dqn_replay import download; download({str(whole)!r}, 'pong', {str(part)!r}, runs=[1])"
-    )
+    command = DOWNLOAD.format(whole=str(whole), part=str(part))
     killed = subprocess.run([sys.executable, "-c", KILL.format(n=n) + command], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     download(whole, "pong", part, runs=[1])
