@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ...errors import SourceError, UnknownNameError
-from ...format.games import Game, match_game
+from ...format.games import Game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
 from ...stores.store import Store
 from ...stores.whole_file import WholeFile, open_whole
+from ..game_names import game_folders
 from ..not_taken import describe_left
 from ..source import Source
 from .hdf5 import array, numbers_of, open_hdf5, rows_of
@@ -42,18 +43,15 @@ class LRAMEpisodes(Source):
     """A source of LRAM's files.
 
     Args:
-        store: the folder that holds the games' folders.
+        store: the folder that holds the games' folders, or one of these.
 
     Raises:
         SourceError: it holds no game's folder, or cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._games: dict[Game, str] = {}
-        for name in store.list(""):
-            if (game := match_game(name)) is not None:
-                self._games.setdefault(game, name)
+        self._store, self._games = game_folders(store, lambda names: any(map(_EPISODE.fullmatch, names)))
+        self._is_one = self._store is not store
         if not self._games:
             raise SourceError(
                 f"{store.describe()}: holds no game's folder; expected files such as pong/000000000.hdf5"
@@ -65,7 +63,7 @@ class LRAMEpisodes(Source):
         try:
             source = cls(store)
             folders = list(source._games.values())[:1]
-            return any(_EPISODE.fullmatch(name) for folder in folders for name in store.list(folder))
+            return any(_EPISODE.fullmatch(name) for folder in folders for name in source._store.list(folder))
         except SourceError:
             return False
 
@@ -114,7 +112,8 @@ class LRAMEpisodes(Source):
     def not_taken(self, games: Sequence[Game]) -> list[str]:
         """Returns a line for each folder of which something is not read."""
         taken = {*self._games.values()}
-        left = [("", name, "") for name in self._store.list("") if name not in taken]
+        beside = [] if self._is_one else self._store.list("")
+        left = [("", name, "") for name in beside if name not in taken]
         for game in games:
             folder = self._games[game]
             for name in self._store.list(folder):

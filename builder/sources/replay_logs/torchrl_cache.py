@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ReplayLogError, SourceError, UnknownNameError
-from ...format.games import Game, match_game
+from ...format.games import Game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
 from ...format.provenance import Provenance
 from ...stores.hashing_reader import HashingReader
 from ...stores.store import Store
+from ..game_names import game_folders
 from ..not_taken import describe_left
 from ..source import Source
 from .array_file import ArrayFile, Files
@@ -47,18 +48,15 @@ class TorchRLCache(Source):
     """A source of TorchRL's cached files.
 
     Args:
-        store: the folder that holds the games' folders, `~/.cache/torchrl/atari` by default.
+        store: the folder that holds the games' folders, `~/.cache/torchrl/atari` by default; or one of these.
 
     Raises:
         SourceError: it holds no game's folder, or cannot be listed.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._games: dict[Game, str] = {}
-        for name in store.list(""):
-            if (game := match_game(name)) is not None:
-                self._games.setdefault(game, name)
+        self._store, self._games = game_folders(store, lambda names: any(map(_NUMBER.fullmatch, names)))
+        self._is_one = self._store is not store
         if not self._games:
             raise SourceError(
                 f"{store.describe()}: holds no game's folder; expected files such as "
@@ -69,10 +67,11 @@ class TorchRLCache(Source):
     def recognises(cls, store: Store) -> bool:
         """Returns whether the names in a store are those of TorchRL's cache, judging by one checkpoint."""
         try:
-            for game in cls(store)._games.values():
-                for run in filter(_NUMBER.fullmatch, store.list(game)):
-                    for checkpoint in filter(_NUMBER.fullmatch, store.list(f"{game}/{run}")):
-                        names = store.list(f"{game}/{run}/{checkpoint}/data")
+            source = cls(store)
+            for game in source._games.values():
+                for run in filter(_NUMBER.fullmatch, source._store.list(game)):
+                    for checkpoint in filter(_NUMBER.fullmatch, source._store.list(f"{game}/{run}")):
+                        names = source._store.list(f"{game}/{run}/{checkpoint}/data")
                         return any(name.endswith(".memmap") for name in names)
         except SourceError:
             return False
@@ -117,7 +116,8 @@ class TorchRLCache(Source):
     def not_taken(self, games: Sequence[Game]) -> list[str]:
         """Returns a line for each folder of which something is not read."""
         taken = {*self._games.values()}
-        left = [("", name, "") for name in self._store.list("") if name not in taken]
+        beside = [] if self._is_one else self._store.list("")
+        left = [("", name, "") for name in beside if name not in taken]
         for game in games:
             for folder in (self._games[game], *(f"{self._games[game]}/{run}" for run in self.runs(game))):
                 left += [

@@ -133,7 +133,8 @@ def test_a_dataset_is_built_of_it(one_checkpoint: Path, tmp_path: Path) -> None:
     assert not verification.differences, str(verification)
     card = (built / "README.md").read_text()
     assert "breakout-full" in card and "breakout-expert" not in card and "breakout-mixed" not in card
-    assert "LRAM's files do not say which run and dump" in card
+    page = (built / "games" / "breakout" / "README.md").read_text()
+    assert "LRAM's files do not say which run and dump" in page
     episodes = Episodes(built, "breakout-full", "run_1")
     assert [each["observation"].tobytes() for each in episodes] == [
         frames for (frames, _, _), _ in read(one_checkpoint)
@@ -151,6 +152,8 @@ def test_inspect_says_what_such_files_do_not_tell(one_checkpoint: Path, tmp_path
     assert "do not say which run and dump" in report.remarks[1]
     (line,) = inspection.not_taken
     assert "found 000000099.pkl; expected folders of games with files such as" in line
+    of_game = inspect_source(open_source(str(tmp_path / "copy" / "breakout")), [BREAKOUT])
+    assert (of_game.runs, of_game.not_taken) == (inspection.runs, inspection.not_taken)
 
 
 def folder_with(tmp_path: Path, name: str, content: bytes) -> Path:

@@ -106,6 +106,8 @@ def test_it_is_inspected(tmp_path: Path) -> None:
     assert report.remarks == ("no checkpoint 1", "checkpoint 3 is the final, partial dump")
     (line,) = inspection.not_taken
     assert "found notes.txt; expected <Game>/<run>/<checkpoint>" in line
+    of_game = inspect_source(open_source(str(cache / "Breakout")), [BREAKOUT])
+    assert (of_game.runs, of_game.not_taken) == (inspection.runs, inspection.not_taken)
 
 
 @pytest.mark.parametrize(
