@@ -136,6 +136,14 @@ def add_storage_option(parser: "argparse._ActionsContainer") -> None:
         help="other numbers for runs of the source, e.g. 1:3,2:4, so that runs of several sources fit into "
         "one dataset; --runs means the new ones",
     )
+    parser.add_argument(
+        "--stack-size",
+        dest="storage_option",
+        action="append",
+        type=lambda text: ("stack_size", to_positive(text)),
+        metavar="N",
+        help="stack_size of the agent that wrote the replay logs, if it cannot be found out (original: 4)",
+    )
 
 
 def open_source(options: argparse.Namespace) -> "Source":

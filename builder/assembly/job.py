@@ -26,6 +26,7 @@ _PUBLIC_OPTIONS = (
     "block_size",
     "layout",
     "renumber_runs",
+    "stack_size",
 )
 _SECRETS = "ATARI_DQN_REPLAY_STORAGE_OPTIONS"
 

@@ -21,3 +21,6 @@ STACK_SIZE = 4
 
 PADDING_ROWS = STACK_SIZE - 1
 """The number of blank rows before each episode in the replay buffer, which fill its first stack."""
+
+BLACK_FRAMES = {"Amidar": 1}
+"""The number of black frames with which a game begins in ALE after a reset; the other games have none."""

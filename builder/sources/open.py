@@ -18,6 +18,7 @@ from .episode_files.lram import LRAMEpisodes
 from .renumbered import RenumberedSource, parse_run_numbers
 from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
+from .replay_logs.padding import MOST_PADDING
 from .replay_logs.torchrl_cache import TorchRLCache
 from .replay_logs.unlisted_mirror import UnlistedMirror
 from .rl_unplugged.source import RLUnplugged
@@ -100,7 +101,9 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
             `http(s)://…`, `hf://datasets/…`, `hf://buckets/…`, or any other URL that fsspec supports.
         storage_options: passed to the file system (credentials, endpoints), except `patience`: the seconds
             without an answer after which a store is given up; `layout`: the name of the only layout to look
-            for, see `layout_names`; and `renumber_runs`: other numbers for runs, see `parse_run_numbers`.
+            for, see `layout_names`; `renumber_runs`: other numbers for runs, see `parse_run_numbers`; and
+            `stack_size`: that of the agent that wrote replay logs, from which the padding before each episode
+            follows, if it should not be found out.
 
     Raises:
         SourceError: there is nothing readable at the URL.
@@ -110,15 +113,22 @@ def open_source(url: str, storage_options: Mapping[str, Any] | None = None) -> S
     layout = options.pop("layout", None)
     if layout is not None and layout not in layout_names():
         raise UnknownNameError(f"unknown layout {layout!r}: expected one of {', '.join(layout_names())}")
+    stack_size = _stack_size(options.pop("stack_size", None))
     renumbered = options.pop("renumber_runs", None)
     numbers = None if renumbered is None else parse_run_numbers(str(renumbered))
-    source = _open_form(open_store(url, options), layout)
+    source = _open_form(open_store(url, options), layout, stack_size)
     source = source if numbers is None else RenumberedSource(source, numbers)
     source.url, source.storage_options = url, dict(storage_options or {})
     return source
 
 
-def _open_form(store: Store, layout: str | None) -> Source:
+def _stack_size(given: Any) -> int | None:
+    if given is None or (isinstance(given, int) and 1 <= given <= MOST_PADDING):
+        return given
+    raise SourceError(f"stack_size={given!r}: give a number from 1 to {MOST_PADDING}, 4 in the original")
+
+
+def _open_form(store: Store, layout: str | None, stack_size: int | None) -> Source:
     container, name = store.parent()
     if layout in (None, "jowa") and is_episodes_file(name):
         return JOWAEpisodes(container, name)
@@ -131,9 +141,9 @@ def _open_form(store: Store, layout: str | None) -> Source:
                         return form.open(place)
                 if layout is not None:
                     return form.open(store)
-        return Mirror(store, [each for each in LAYOUTS if layout in (None, each.name)])
+        return Mirror(store, [each for each in LAYOUTS if layout in (None, each.name)], stack_size)
     except CannotListError:
-        return UnlistedMirror(store)
+        return UnlistedMirror(store, stack_size)
 
 
 def _only_folder(store: Store) -> Iterator[Store]:

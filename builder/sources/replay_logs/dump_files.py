@@ -95,6 +95,16 @@ class DumpFiles:
                 self._terminal_ends[number] = bool(scalars["terminal"][-2])
             return self._scalars[number]
 
+    def first_scalars(self, number: int, rows: int) -> np.ndarray:
+        """Returns the first rows without their frames, fewer if there are fewer; the files are not checked.
+
+        Raises:
+            ReplayLogError: a file is missing, or damaged before these rows end.
+        """
+        with self._lock:
+            held = self._scalars.get(number)
+            return self._read_scalars(number, rows) if held is None else held[:rows]
+
     def frames(
         self, rows: Rows, stop: threading.Event | None = None, files: Files | None = None
     ) -> Generator[np.ndarray, None, None]:
@@ -136,7 +146,7 @@ class DumpFiles:
         kinds = FLAGS if array == "terminal" else None
         return ArrayFile(files, self.files.path(number, array), dtype, shape, array, kinds)
 
-    def _read_scalars(self, number: int) -> np.ndarray:
+    def _read_scalars(self, number: int, most: int | None = None) -> np.ndarray:
         assert SCALARS.names is not None
         with contextlib.ExitStack() as stack:
             files = {
@@ -144,12 +154,13 @@ class DumpFiles:
                 for array in SCALARS.names
             }
             rows = min(file.rows for file in files.values())
-            blocks = []
+            rows = rows if most is None else min(rows, most)
+            blocks = [np.empty(0, SCALARS)]
             for start in range(0, rows, SCALARS_BLOCK_ROWS):
                 blocks.append(np.empty(min(SCALARS_BLOCK_ROWS, rows - start), SCALARS))
                 for array, file in files.items():
                     blocks[-1][array] = file.read(len(blocks[-1]))
-            for file in files.values():
+            for file in files.values() if most is None else ():
                 self.finish(file)
         return np.concatenate(blocks)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...errors import ReplayLogError
 from ...format.games import Game
-from ...format.protocol import PADDING_ROWS
 from ..run import Episode
 from .cursors import LastRow, NumbersCursor, PlayFrames
 from .dumps import Link
@@ -19,13 +18,12 @@ from .replay_log import ReplayLog
 _MOST_BLACK_FRAMES = 64
 """The most black frames that a game is assumed to begin with."""
 
-_MOST_PADDING_AFTER = {
-    Link.START: 0,
-    Link.JOINED: 0,
-    Link.SKIPPED: PADDING_ROWS - 1,  # padding jumped over the lap's end
-    Link.CUT: PADDING_ROWS,
-}
-"""How much of an episode's padding can be left where the rows before a dump are lost."""
+
+def _most_padding_after(link: Link, padding: int) -> int:
+    """Returns how much of an episode's padding can be left where the rows before a dump are lost."""
+    if link is Link.SKIPPED:
+        return max(0, padding - 1)  # padding jumped over the lap's end
+    return padding if link is Link.CUT else 0
 
 
 @dataclass
@@ -55,6 +53,8 @@ class EpisodeStream:
         self._log, self._game, self._time_limit = log, game, time_limit
         self._first = first
         self._alone = alone
+        log.scalars(first)  # needed anyway: what follows can look into them
+        self._padding = log.padding_rows(first)
         self._numbers = NumbersCursor(log, first, alone=alone)
         self._part: PartFrames | None = None
         """The cursor used instead of `PlayFrames` if the stretch is one dump that begins in mid-episode."""
@@ -76,7 +76,7 @@ class EpisodeStream:
             self._follows = self._padding_dropped = True
         last_row = LastRow(log, first)
         # Looked for before other frames are opened: a download of one user only can be aborted.
-        padding = self._padding_after_gap(_MOST_PADDING_AFTER[link], last_row)
+        padding = self._padding_after_gap(_most_padding_after(link, self._padding), last_row)
         self._frames = self._part or PlayFrames(log, first, alone=alone, last_row=last_row)
         if link in (Link.SKIPPED, Link.CUT):
             self._drop(padding)
@@ -169,7 +169,7 @@ class EpisodeStream:
 
         Blank rows alone do not prove padding: a game may begin with black frames.
         """
-        rows = self._numbers.peek(PADDING_ROWS)
+        rows = self._numbers.peek(self._padding)
         blank = _is_blank(rows).all() and not self._frames.peek(len(rows)).any()
         return len(rows) if blank else 0
 
@@ -190,7 +190,7 @@ class EpisodeStream:
             blank = _leading(_is_blank(rows) & ~lit[: len(rows)])
             if blank == 0:
                 return 0
-            frames.skip(len(numbers.take_to_terminal()) + PADDING_ROWS)
+            frames.skip(len(numbers.take_to_terminal()) + self._padding)
             at_start = _leading(~_is_lit(frames.peek(_MOST_BLACK_FRAMES)))
             return max(0, min(blank, _leading(~lit) - at_start))
 

@@ -4,8 +4,9 @@ Download scripts often copied only the four arrays (JOWA's, SGI's), as d4rl-atar
 
 Without add_count two things are unknown:
 
-- Whether a lap was skipped between two dumps. The counts of other dumps may tell. Otherwise the dumps are
-  treated as separate: no episode is joined across them, and an episode cut there is marked as cut.
+- Whether a lap was skipped between two dumps. The counts of other dumps may tell, or the rows where the two
+  meet; see `joins`. Otherwise the dumps are treated as separate: no episode is joined across them, and an
+  episode cut there is marked as cut.
 - Whether the last dump is the partial one made at the end of training, and where its cursor stood. If the
   dump before it is present, a partial dump ends with rows identical to that dump's. If it is missing:
   training ended with an episode, and within a full lap padding follows every terminal row, so a terminal row
@@ -19,13 +20,18 @@ import numpy as np
 
 from ...errors import ReplayLogError
 from ...format.numbers import describe_numbers
-from ...format.protocol import PADDING_ROWS
 from ...stores.store import Store
 from .dumps import Header, Link, Rows
+from .joins import prove_join
 from .log_files import SCALARS, LogFiles
 from .replay_log import ReplayLog
 
-ASSUMED = "episodes are not joined across checkpoints where a lap may be missing between them"
+ASSUMED = (
+    "episodes are joined across checkpoints only where counts, frames or padding prove that no lap is "
+    "missing between them"
+)
+_BEGINNINGS = 16
+"""Beginnings of episodes that are compared with the first row of a dump."""
 _FEWEST_REPEATED = 16
 """The fewest rows that count as a repeat; fewer may be alike by chance."""
 
@@ -33,9 +39,14 @@ _FEWEST_REPEATED = 16
 class InferredLog(ReplayLog):
     """A replay log without some or all of its add_count files."""
 
-    def __init__(self, store: Store, files: LogFiles) -> None:
-        super().__init__(store, files)
+    def __init__(self, store: Store, files: LogFiles, stack_size: int | None = None, black: int = 0) -> None:
+        super().__init__(store, files, stack_size, black)
         self._known: dict[int, int] | None = None
+        self._proofs: dict[int, str] = {}
+
+    def proof(self, number: int) -> str | None:
+        """Returns why a dump that was described follows the one before, if its add_count does not tell."""
+        return self._proofs.get(number)
 
     def remark(self) -> str:
         """Returns what is lacking, and what is assumed in its place."""
@@ -61,7 +72,39 @@ class InferredLog(ReplayLog):
     def _link(self, before: Header | None, header: Header) -> Link:
         if before is None or (self._is_certain(before.number) and self._is_certain(header.number)):
             return super()._link(before, header)
+        if before.number == header.number - 1:
+            proof = self._prove_join(before.number, header)
+            if proof is not None:
+                self._proofs[header.number] = proof
+                return Link.JOINED
         return Link.CUT
+
+    def _prove_join(self, before: int, header: Header) -> str | None:
+        number, last = header.number, header.capacity - 1
+        padding = self.padding_rows(number)
+        scalars = self.scalars(number)
+        ends = np.flatnonzero(scalars["terminal"][: last - padding - 1])[:_BEGINNINGS]
+        begins = [int(end) + 1 + padding for end in ends]
+        order = [last, *range(padding + 1)]
+        frames = self._frames_of(number, {*begins, *order})
+        is_blank = [not frames[row].any() and bool(_is_zero(scalars[row : row + 1])[0]) for row in order]
+        return prove_join(
+            ends_with_terminal=self.ends_with_terminal(before),
+            blank_rows=is_blank.index(False) if False in is_blank else len(is_blank),
+            padding=padding,
+            black=self._black,
+            frame=frames[last],
+            first_frames=[frames[row] for row in begins],
+        )
+
+    def _frames_of(self, number: int, rows: set[int]) -> dict[int, np.ndarray]:
+        """Returns some frames of a dump, after inflating it once."""
+        found, start = {}, 0
+        for block in self.unchecked_frames(Rows(number, 0, max(rows) + 1)):
+            for row in rows & set(range(start, start + len(block))):
+                found[row] = block[row - start].copy()
+            start += len(block)
+        return found
 
     def _is_certain(self, number: int) -> bool:
         return self._laps(number, self.header(number).capacity)[1]
@@ -74,10 +117,15 @@ class InferredLog(ReplayLog):
         known = self._known_laps(rows)
         if number in known:
             return known[number], True
-        # Where the log begins there is padding.
-        start = {-1: 0} if number > 0 or self._is_zero(Rows(0, 0, PADDING_ROWS)) else {-1: 1}
-        before = max((each for each in known if each < number), default=-1)
-        least = {**start, **known}[before] + number - before
+        before = max((each for each in known if each < number), default=None)
+        if before is not None:
+            least = known[before] + number - before
+        elif number > 0 and 0 in self.numbers:
+            least = self._laps(0, rows)[0] + number
+        else:
+            # Where the log begins there is padding; if not, a lap was skipped.
+            begins = number > 0 or self._is_zero(Rows(0, 0, self.padding_rows(0)))
+            least = number + (1 if begins else 2)
         after = min((each for each in known if each > number), default=None)
         if after is not None:
             return least, known[after] - least == after - number
@@ -107,8 +155,9 @@ class InferredLog(ReplayLog):
             stop = start + len(block)
             blank[start:stop] &= ~block.any(axis=(1, 2))
             start = stop
+        padding = self.padding_rows(number)
         ends = np.flatnonzero(scalars["terminal"][: rows - 2]) + 1
-        cursors = [int(end) for end in ends if not blank[end : min(end + PADDING_ROWS, rows - 1)].all()]
+        cursors = [int(end) for end in ends if not blank[end : min(end + padding, rows - 1)].all()]
         return cursors[0] if len(cursors) == 1 else None
 
     def _count_repeated(self, number: int, rows: int) -> int:

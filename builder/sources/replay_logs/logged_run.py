@@ -7,7 +7,7 @@ from ...errors import ReplayLogError, SourceError
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...format.numbers import describe_numbers
-from ...format.protocol import TIME_LIMIT
+from ...format.protocol import PADDING_ROWS, TIME_LIMIT
 from ...format.provenance import Provenance
 from ..run import Checkpoint, Episode, Run, RunReader
 from .cursors import NumbersCursor
@@ -83,7 +83,7 @@ class LoggedRun(Run):
     def remarks(self) -> list[str]:
         """Returns missing and damaged files, missing checkpoints, and laps that were never dumped."""
         assumed = [self.log.remark()] if isinstance(self.log, InferredLog) else []
-        return [*self._losses(), *self._holes(), *assumed, *self._conversions()]
+        return [*self._losses(), *self._holes(), *assumed, *self._conversions(), *self._stack_size()]
 
     def lost_files(self, checkpoint: int) -> frozenset[str]:
         """Returns a dump's files if they are so damaged that its neighbours must do without it."""
@@ -144,6 +144,15 @@ class LoggedRun(Run):
             some = "" if numbers == self.checkpoints else f" (checkpoint {describe_numbers(numbers)})"
             yield f"{line}{some}"
 
+    def _stack_size(self) -> Iterator[str]:
+        readable = self.log.last_readable()
+        if readable is not None:
+            first = next(number for number in self.checkpoints if not self.log.is_lost(number))
+            try:
+                yield from _stack_size_remark(self.log.padding_rows(first))
+            except ReplayLogError as error:
+                yield str(error)
+
     def _holes(self) -> Iterator[str]:
         missing = sorted(set(range(self.checkpoints[-1])) - set(self.checkpoints))
         if missing:
@@ -161,6 +170,13 @@ def _with_assumption(provenance: Provenance, log: ReplayLog) -> Provenance:
         return provenance
     details = {"layout": log.files.layout.title, "assumed": ASSUMED}
     return Provenance(provenance.origin, {**provenance.details, **details})
+
+
+def _stack_size_remark(padding: int) -> list[str]:
+    """Returns what is to be said of a log's stack_size, if it is not the original's."""
+    if padding == PADDING_ROWS:
+        return []
+    return [f"{padding} blank rows before each episode: logged with stack_size {padding + 1}"]
 
 
 class LoggedCheckpoint(Checkpoint):
@@ -233,8 +249,13 @@ class LoggedCheckpoint(Checkpoint):
         return tuple(record for number in sorted(numbers) for record in self._log.records(number))
 
     def remarks(self) -> tuple[str, ...]:
-        """Returns how the dump's arrays were converted to be read."""
-        return self._log.conversions(self.number)
+        """Returns how the dump's arrays were converted, and what else differs from the original's."""
+        proof = self._log.proof(self.number) if isinstance(self._log, InferredLog) else None
+        return (
+            *self._log.conversions(self.number),
+            *_stack_size_remark(self._log.padding_rows(self.number)),
+            *([f"follows the checkpoint before: {proof}"] if proof else []),
+        )
 
     def own_sources(self) -> tuple[FileRecord, ...]:
         """Returns the dump's own files."""

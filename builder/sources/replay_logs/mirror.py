@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...errors import ReplayLogError, SourceError, UnknownNameError
 from ...format.games import Game
+from ...format.protocol import BLACK_FRAMES
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
 from ...stores.store import Store
@@ -27,12 +28,16 @@ class Mirror(Source):
     Args:
         store: the root folder.
         layouts: the layouts to look for.
+        stack_size: the number of frames in the agent's observation; None to find it out.
 
     Raises:
         SourceError: the root contains no replay logs.
     """
 
-    def __init__(self, store: Store, layouts: Sequence[Layout] = LAYOUTS) -> None:
+    def __init__(
+        self, store: Store, layouts: Sequence[Layout] = LAYOUTS, stack_size: int | None = None
+    ) -> None:
+        self._stack_size = stack_size
         found = find_game_folders(store, layouts)
         self._store = found.store
         self._games: Mapping[Game, GameFolder] = found.games
@@ -68,7 +73,8 @@ class Mirror(Source):
     def open_run(self, game: Game, run: int) -> LoggedRun:
         """Open one run."""
         files = self._find(game, run)
-        log = (ReplayLog if files.has_add_counts else InferredLog)(self._store, files)
+        kind = ReplayLog if files.has_add_counts else InferredLog
+        log = kind(self._store, files, self._stack_size, BLACK_FRAMES.get(game.name, 0))
         return LoggedRun(game, run, log, self._provenance(files))
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:

@@ -27,6 +27,7 @@ from .dumps import (
     unattached_dump,
 )
 from .log_files import ARRAYS, LogFiles
+from .padding import ROWS_EXAMINED, find_padding
 
 
 class ReplayLog(DumpFiles):
@@ -35,10 +36,14 @@ class ReplayLog(DumpFiles):
     Args:
         store: the store that holds the log.
         files: the files of the store that belong to the run.
+        stack_size: the number of frames in the agent's observation; None to find it out.
+        black: the black frames with which the game begins.
     """
 
-    def __init__(self, store: Store, files: LogFiles) -> None:
+    def __init__(self, store: Store, files: LogFiles, stack_size: int | None = None, black: int = 0) -> None:
         super().__init__(store, files)
+        self._stack_size, self._black = stack_size, black
+        self._padding: dict[int, int] = {}
         self.numbers = sorted(files.checkpoints)
         """The numbers of the dumps that are present, ascending."""
         self._headers: dict[int, Header | ReplayLogError] = {}
@@ -107,6 +112,44 @@ class ReplayLog(DumpFiles):
             if number not in self._dumps:
                 self._dumps[number] = self._describe(number)
             return self._dumps[number]
+
+    def padding_rows(self, number: int) -> int:
+        """Returns how many rows of padding come before each episode of a dump: one less than stack_size.
+
+        Raises:
+            ReplayLogError: a file is missing or damaged, or shows that the given stack_size is too large.
+        """
+        with self._lock:
+            if number not in self._padding:
+                self._padding[number] = self._find_padding(number)
+            return self._padding[number]
+
+    def _find_padding(self, number: int) -> int:
+        found = self._padding_in(number)
+        if found is not None and self._stack_size is not None and found < self._stack_size - 1:
+            raise ReplayLogError(
+                f"{self.where(number, 'terminal')}: episodes begin with {found} blank rows, expected "
+                f"{self._stack_size - 1} of a log of stack_size {self._stack_size}; "
+                f"give --stack-size {found + 1}"
+            )
+        if self._stack_size is not None:
+            return self._stack_size - 1
+        for other in self.numbers:
+            if found is None and other != number:
+                with contextlib.suppress(ReplayLogError):  # reported where it is read
+                    found = self._padding_in(other)
+        return PADDING_ROWS if found is None else found
+
+    def _padding_in(self, number: int) -> int | None:
+        """Returns the padding that one dump shows; None if it has too few episodes."""
+        numbers = self.first_scalars(number, ROWS_EXAMINED)
+        capacity = self._capacities.get(number, len(numbers))
+        return find_padding(
+            numbers[: min(len(numbers), capacity - 1)],
+            lambda rows: self.unchecked_frames(Rows(number, 0, rows)),
+            may_be_partial=number == self.numbers[-1],
+            black=self._black,
+        )
 
     def next_joined(self, number: int) -> Dump | None:
         """Returns the dump that continues where this one ends, or None."""
@@ -201,7 +244,7 @@ class ReplayLog(DumpFiles):
         if before is not None and before.number == number - 1 and self._repeats(header, before):
             return repeating_dump(header, self.dump(before.number).stale)
         # A log begins with padding; if it does not, earlier laps were never dumped.
-        padding = Rows(number, 0, PADDING_ROWS)
+        padding = Rows(number, 0, self.padding_rows(number))
         begins = before is None and may_begin_log(header) and self._is_zero(padding)
         if begins and self._is_zero(header.old):
             return only_dump(header)

@@ -26,9 +26,11 @@ class UnlistedMirror(Mirror):
 
     Args:
         store: the root folder.
+        stack_size: the number of frames in the agent's observation; None to find it out.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stack_size: int | None = None) -> None:
+        self._stack_size = stack_size
         self._store = store
         self._games, self._nameless, self._not_taken = {}, None, ()
         self._roots = [store.below(root) if root else store for root in ROOTS]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
@@ -13,7 +14,10 @@ from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.sources.inspection import inspect_source
 from atari_dqn_replay.builder.sources.open import layout_names, named_games, open_source
 from command import run
-from logs import Played, write_log
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from logs import Played, log_transitions, write_log
+from paths import SKIPPED_LAP, THREE_LAPS
 
 PONG = find_game("Pong")
 LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>\w+)_ckpt\.(?P<number>\d+)\.gz")
@@ -39,9 +43,9 @@ def uncounted(log: Played, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return built(root / "logs", root / "built")
 
 
-def built(source: Path, out: Path, run: int = 1, **options: object) -> dict[str, bytes]:
+def built(source: Path, out: Path, run: int = 1, game: str = "pong", **options: object) -> dict[str, bytes]:
     """The dataset's shards, named as for run 1."""
-    build(plan_build(open_source(str(source), options), [PONG], out), out)
+    build(plan_build(open_source(str(source), options), [find_game(game)], out), out)
     return {
         str(path.relative_to(out)).replace(f"run_{run}", "run_1"): path.read_bytes()
         for path in sorted((out / "data").rglob("*.parquet"))
@@ -107,6 +111,63 @@ def test_layouts_without_add_count_give_what_the_buckets_names_give_without_it(
     root = rename(log, tmp_path / "source", UNCOUNTED[layout])
     assert built(root, tmp_path / "out") == uncounted
     assert built(root, tmp_path / "forced", layout=layout) == uncounted
+
+
+@pytest.mark.parametrize("layout", UNCOUNTED)
+def test_frames_prove_joins_so_that_real_play_gives_the_same_shards_without_add_count(
+    layout: str, tmp_path: Path
+) -> None:
+    """Of Dopamine's own buffer: what begins as no episode does goes on from the dump before."""
+    logs = THREE_LAPS / "dqn" / "Breakout" / "1" / "replay_logs"
+    for path in logs.glob("$store$*"):
+        match = LOG_FILE.fullmatch(path.name)
+        assert match is not None
+        target = (
+            tmp_path / "source" / UNCOUNTED[layout].replace("Pong", "Breakout").format(**match.groupdict())
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    found, expected = (
+        built(source, tmp_path / str(place), game="breakout")
+        for place, source in enumerate((tmp_path / "source", THREE_LAPS))
+    )
+    assert found == expected
+
+
+def test_a_skipped_lap_is_not_joined_over_without_add_count(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(SKIPPED_LAP, tmp_path / "source"))
+    counted = open_source(str(root)).open_run(find_game("breakout"), 1)
+    skips = [n for n in counted.checkpoints[1:] if counted.continued_in(n - 1) is None]
+    for path in root.rglob("add_count*"):
+        path.unlink()
+    run = open_source(str(root)).open_run(find_game("breakout"), 1)
+    assert skips
+    assert all(run.continued_in(number - 1) is None for number in skips)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+@given(lengths=st.lists(st.integers(1, 60), min_size=4, max_size=25), capacity=st.integers(12, 60))
+def test_no_skipped_lap_is_ever_joined_over(
+    lengths: list[int], capacity: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where every episode begins with one frame, as in ALE, and everything else differs."""
+    root = tmp_path_factory.mktemp("log")
+    count = sum(lengths)
+    ends = np.cumsum(lengths)
+    observation = np.ones((count, 84, 84), np.uint8)
+    observation[:, 0, :4] = np.arange(count, dtype="<u4").view(np.uint8).reshape(-1, 4)
+    observation[ends - lengths] = observation[0]
+    terminal = np.zeros(count, bool)
+    terminal[ends - 1] = True
+    action = np.arange(count, dtype=np.int32) % 2
+    log_transitions(root, observation, action, np.zeros(count, np.float32), terminal, capacity=capacity)
+    counted = open_source(str(root)).open_run(PONG, 1)
+    links = {number: counted.continued_in(number) for number in counted.checkpoints}
+    for path in root.rglob("add_count*"):
+        path.unlink()
+    run = open_source(str(root)).open_run(PONG, 1)
+    for number in run.checkpoints:
+        assert run.continued_in(number) in (None, links[number])
 
 
 def test_some_add_counts_tell_the_others(log: Played, shards: dict[str, bytes], tmp_path: Path) -> None:
