@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
 from ..errors import (
     AtariReplayError,
@@ -14,13 +15,14 @@ from ..errors import (
 )
 from ..format.checkpoint_id import CheckpointId
 from ..format.compression import SMALL
-from ..format.games import Game
+from ..format.games import Game, match_game
 from ..format.layout import MOST_CHECKPOINT
 from ..format.manifest import Manifest
 from ..format.numbers import describe_numbers
 from ..publishing.publish import check_card
 from ..publishing.published_manifests import published_manifests
 from ..repos.destination import Destination, Snapshot
+from ..repos.folder_destination import FolderDestination
 from ..sources.run import Run
 from ..sources.source import Source
 from .job import Place
@@ -121,6 +123,8 @@ def make_plan(
     work = place.work_below(work) if work else place.default_work()
     _check_text(work, OutputError)
     _check_text(source.url, SourceError)
+    for destination in dict.fromkeys(destinations.values()):
+        _check_outside(source, destination)
     plan = Plan(source, place, WorkFolder(work), destinations, compression)
     made = plan.work.pieces()
     for destination in dict.fromkeys(destinations.values()):
@@ -144,6 +148,21 @@ def make_plan(
             raise error
         raise SourceError(f"{source.describe()}: holds no runs of {', '.join(map(str, games))}")
     return plan
+
+
+def _check_outside(source: Source, destination: Destination) -> None:
+    """Refuse a folder that is the source, or lies in one of the source's folders of games.
+
+    Raises:
+        OutputError: what is written there would lie among what is read.
+    """
+    url = source.url.removeprefix("file://")
+    if not isinstance(destination, FolderDestination) or "://" in url:
+        return
+    root, out = Path(url).resolve(), Path(destination.address).resolve()
+    inner = out.relative_to(root).parts[:2] if root in out.parents else ()
+    if out == root or any(match_game(part) is not None for part in inner):
+        raise OutputError(f"{out}: lies in the source {root}; name a folder outside of it")
 
 
 def _runs(plan: Plan, game: Game) -> Sequence[int]:

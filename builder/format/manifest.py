@@ -112,7 +112,8 @@ class Manifest(Record, frozen=True):
     later: Number | None
     """The neighbours in the log at build time: if they change, so may the episodes at both ends."""
     remarks: tuple[str, ...] = ()
-    """How arrays of the source were converted to be read; omitted from the file if there are none."""
+    """How arrays of the source were converted, what was inferred, and what differs from the original's rules;
+    omitted from the file if there is nothing to say."""
     add_count: Count | None = None
     """The rows ever added to the replay buffer, or its cursor in a run's final dump, where the log states it;
     omitted from the file otherwise."""

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ...errors import ReplayLogError, SourceError
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
@@ -255,7 +257,17 @@ class LoggedCheckpoint(Checkpoint):
             *self._log.conversions(self.number),
             *_stack_size_remark(self._log.padding_rows(self.number)),
             *([f"follows the checkpoint before: {proof}"] if proof else []),
+            *self._rewards_beyond(),
         )
+
+    def _rewards_beyond(self) -> Iterator[str]:
+        """Yield what is to be said of rewards that are not clipped as the original's are."""
+        rewards = self._log.scalars(self.number)["reward"]
+        played = [rewards[rows.start : rows.stop] for rows in self._log.dump(self.number).played if len(rows)]
+        if played:
+            least, most = min(map(np.min, played)), max(map(np.max, played))
+            if least < -1 or most > 1:
+                yield f"rewards from {least:g} to {most:g}: not clipped to [-1, 1] as the original's are"
 
     def own_sources(self) -> tuple[FileRecord, ...]:
         """Returns the dump's own files."""

@@ -26,7 +26,7 @@ from .dumps import (
     tells_play_apart,
     unattached_dump,
 )
-from .log_files import ARRAYS, LogFiles
+from .log_files import SCALARS, LogFiles
 from .padding import ROWS_EXAMINED, find_padding
 
 
@@ -194,7 +194,7 @@ class ReplayLog(DumpFiles):
                 f"{LARGEST_CAPACITY:,}; copy it again"
             )
         self._capacities[number] = rows
-        for array in ARRAYS:
+        for array in SCALARS.names or ():
             self.open(number, array).close()
         return Header(number, rows, self._add_count(number, rows))
 

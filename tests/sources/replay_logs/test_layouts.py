@@ -1,5 +1,7 @@
 """Copies of a log in every layout that people have: recognised, read alike, nothing ignored in silence."""
 
+import gzip
+import io
 import re
 import shutil
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
-from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
+from atari_dqn_replay.builder.errors import OutputError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.sources.inspection import inspect_source
 from atari_dqn_replay.builder.sources.open import layout_names, named_games, open_source
@@ -153,10 +155,10 @@ def test_no_skipped_lap_is_ever_joined_over(
     """Where every episode begins with one frame, as in ALE, and everything else differs."""
     root = tmp_path_factory.mktemp("log")
     count = sum(lengths)
-    ends = np.cumsum(lengths)
+    ends = np.cumsum(lengths, dtype=np.int64)
     observation = np.ones((count, 84, 84), np.uint8)
     observation[:, 0, :4] = np.arange(count, dtype="<u4").view(np.uint8).reshape(-1, 4)
-    observation[ends - lengths] = observation[0]
+    observation[ends - np.array(lengths)] = observation[0]
     terminal = np.zeros(count, bool)
     terminal[ends - 1] = True
     action = np.arange(count, dtype=np.int32) % 2
@@ -250,3 +252,25 @@ def test_an_unknown_layout_is_answered_with_the_known_ones(log: Played) -> None:
         open_source(str(log.root), {"layout": "bukket"})
     with pytest.raises(SourceError, match="Pong"):
         open_source(str(log.root), {"layout": "flat"}).open_run(PONG, 1)
+
+
+@pytest.mark.parametrize("out", [".", "Pong", "Pong/1/built"])
+def test_a_dataset_is_not_built_into_its_source(log: Played, tmp_path: Path, out: str) -> None:
+    root = Path(shutil.copytree(log.root, tmp_path / "source"))
+    with pytest.raises(OutputError, match="lies in the source"):
+        built(root, root / out)
+
+
+def test_rewards_beyond_the_originals_are_said(tmp_path: Path) -> None:
+    log = write_log(tmp_path, [40, 50], capacity=200)
+    path = log.folder / "$store$_reward_ckpt.0.gz"
+    rewards = np.load(io.BytesIO(gzip.decompress(path.read_bytes())))
+    rewards[10], rewards[20] = 5, -3
+    content = io.BytesIO()
+    np.save(content, rewards)
+    path.write_bytes(gzip.compress(content.getvalue()))
+    reader = open_source(str(tmp_path)).open_run(PONG, 1).reader()
+    checkpoint = reader.checkpoint(0)
+    assert sum(len(episode) for episode in checkpoint.episodes()) == 90
+    assert checkpoint.remarks() == ("rewards from -3 to 5: not clipped to [-1, 1] as the original's are",)
+    reader.close()
