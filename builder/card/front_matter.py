@@ -1,7 +1,7 @@
 """The YAML at the top of a README, edited key by key: keys that are not edited keep every byte."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -9,6 +9,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK, DatasetCard
 
 from ..errors import OutputError
 from ..format.card_yaml import FAULTS, LOADER
+from ..format.configs import all_config_names
 from .repetition import FlowMapping, represent_flow
 
 _FASTEST_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -41,18 +42,36 @@ def decode_readme(content: bytes, where: str) -> str:
 
 
 def check_readme(readme: str, where: str) -> None:
-    """Check a README with the parser through which `datasets` reads it; it reads less than libyaml does.
+    """Check a README with the parsers through which `datasets` reads it; they read less than libyaml does.
 
     Raises:
-        OutputError: the parser does not read it.
+        OutputError: the parsers do not read it.
     """
     try:
-        DatasetCard(readme)
-    except (ValueError, TypeError, yaml.YAMLError) as error:
+        data: Any = DatasetCard(readme).data
+        if _has_own_entries(data.to_dict()):
+            # Imported only then, since it takes longer than a small build.
+            from datasets.info import DatasetInfosDict
+            from datasets.utils.metadata import MetadataConfigs
+
+            MetadataConfigs.from_dataset_card_data(data)
+            DatasetInfosDict.from_dataset_card_data(data)
+    except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise OutputError(
             f"{where}: README.md: `datasets` cannot read its YAML ({reason}); mend it first"
         ) from None
+
+
+def _has_own_entries(data: Mapping[str, Any]) -> bool:
+    """Returns whether people have added configs of their own, which `datasets` reads before it finds ours."""
+    ours = set(all_config_names())
+    entries = [data.get(key) or [] for key in ("configs", "dataset_info")]
+    return any(
+        not isinstance(entry, dict) or entry.get("config_name") not in ours
+        for listed in entries
+        for entry in (listed if isinstance(listed, list) else [listed])
+    )
 
 
 class FrontMatter:

@@ -40,6 +40,7 @@ def begin(folder: Path, readme: str) -> FolderDestination:
         "---\nlicense: mit\npretty_name: '...'\n...\n\n---\n# t\n",
         "---\nlicense: mit\nlicense: mit\n---\n# t\n",
         "---\n{license: mit}\n...\n---\n# t\n",
+        "---\nlicense: mit\nconfigs:\n- config_name: zzz\n  data_files: episodes/*/*/*.parquet\n---\n",
     ],
 )
 def test_what_is_written_loads(readme: str, pong: Path, tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_what_is_written_loads(readme: str, pong: Path, tmp_path: Path) -> None:
     publish(pong, destination)
     card = DatasetCard.load(tmp_path / "published/README.md")
     assert card.data.to_dict()["license"] == "mit"
-    assert datasets.get_dataset_config_names(str(tmp_path / "published"))[0] == "pong-mixed"
+    assert datasets.load_dataset(str(tmp_path / "published"), "pong-mixed", streaming=True)["run_1"]
     assert render_cards(destination).nothing_to_do
     assert publish(pong, destination).nothing_to_do
 
@@ -59,6 +60,9 @@ def test_what_is_written_loads(readme: str, pong: Path, tmp_path: Path) -> None:
         "license: [mit",
         "license: mit\n...\nmore: 1",
         "license: !!python/name:os.system",
+        "configs:\n- config_name: mine\n  data_files: 5",
+        "configs:\n- config_name: mine\n  data_files: [{split: 5, path: x}]",
+        "dataset_info:\n- config_name: mine\n  features: 3",
     ],
 )
 def test_what_datasets_cannot_read_is_refused_before_anything_is_made(
