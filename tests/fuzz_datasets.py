@@ -32,9 +32,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from atari_dqn_replay.builder.format.card_yaml import LOADER
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.commands.main import main as main_of_commands
@@ -284,6 +286,12 @@ def craft(path: Path, files: list[Path], random: Random) -> None:
         owner, key = _random_place(record, random)
         owner[key] = _other_value(owner[key], random)
         path.write_text(json.dumps(record))
+    elif path.suffix == ".md":
+        _, front, text = path.read_text().split("---\n", 2)
+        entries = yaml.load(front, LOADER)
+        owner, key = _random_place(entries, random)
+        owner[key] = _other_value(owner[key], random)
+        path.write_text(f"---\n{yaml.safe_dump(entries)}---\n{text}")
     else:
         raise NotApplicable
 

@@ -176,8 +176,9 @@ def summarize(front: FrontMatter, sections: Iterable[Section]) -> list[GameSumma
     for section in sections:
         if (game := section.game) is not None:
             info = infos.get(str(ConfigName(game, "full")), {})
-            splits = info.get("splits", [])
-            steps = sum(split.get("num_examples", 0) for split in splits)
+            listed = info.get("splits")
+            splits = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+            steps = sum(_count_in(split, "num_examples") for split in splits)
             summaries.append(
                 GameSummary(
                     game=game,
@@ -186,10 +187,16 @@ def summarize(front: FrontMatter, sections: Iterable[Section]) -> list[GameSumma
                     pictures=section.pictures,
                     runs=len(splits),
                     steps=steps,
-                    size=info.get("download_size", 0),
+                    size=_count_in(info, "download_size"),
                 )
             )
     return sorted(summaries, key=lambda summary: summary.game.slug)
+
+
+def _count_in(entry: Mapping[str, Any], key: str) -> int:
+    """Returns a count of the card, which anybody may have edited; 0 for what is none."""
+    value = entry.get(key)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class _ContentCheck:
         actions = len(self._manifest.find_game().actions)
         action = columns["action"]
         self._check_each(shard, action, (action >= 0) & (action < actions), f"action 0 to {actions - 1}")
-        for name in {"reward", "unclipped_reward"} & columns.keys():
+        for name in sorted({"reward", "unclipped_reward", "return_to_go"} & columns.keys()):
             self._check_each(shard, columns[name], np.isfinite(columns[name]), f"a finite {name}")
 
     def _check_each(self, shard: ShardRecord, values: np.ndarray, fits: np.ndarray, expected: str) -> None:

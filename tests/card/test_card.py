@@ -710,6 +710,7 @@ def repeat_section(card: str) -> str:
         (cut_end_mark, "has no partner"),
         (repeat_section, "occurs twice"),
         (lambda card: card.replace("configs:\n", "configs: [\n"), "YAML cannot be read"),
+        (lambda card: card.replace("num_examples: ", "num_examples: !!bool "), "YAML cannot be read"),
         (lambda _: "---\n- a list\n---\n", "not a list of `key: value`"),
         (lambda _: "---\nconfigs: all\n---\n", "`configs` is no list of configs"),
         (lambda _: "---\nconfigs:\n- data_files: x\n---\n", "has no `config_name`"),
@@ -718,6 +719,14 @@ def repeat_section(card: str) -> str:
 def test_a_damaged_readme_is_left_to_its_owner(damage: Callable[[str], str], message: str) -> None:
     with pytest.raises(OutputError, match=message):
         merge_card(damage(merge_card(None, PONG)), BREAKOUT)
+
+
+@pytest.mark.parametrize("count", ["1:99", "many", "[1]", "null", "-3"])
+def test_counts_that_are_none_are_written_anew(count: str) -> None:
+    card = merge_card(None, PONG)
+    damaged = re.sub(r"num_examples: \d+", f"num_examples: {count}", card)
+    assert damaged != card
+    assert merge_card(damaged, PONG) == card
 
 
 # --- What strangers' files may hold ---------------------------------------------------------------------

@@ -225,6 +225,8 @@ def test_what_is_no_regular_file(folder: Path) -> None:
     "text",
     [
         "---\nconfigs: !!python/object:os.system\n---\n",
+        "---\nconfigs: !!bool maybe\n---\n",
+        "---\nconfigs: !!timestamp yesterday\n---\n",
         "---\nconfigs: [\n---\n",
         "---\nconfigs: " + "[" * 5000 + "\n---\n",
         "---\nconfigs: 7\n---\n",
