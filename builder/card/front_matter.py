@@ -130,7 +130,8 @@ class FrontMatter:
 def _dump(value: dict[str, Any]) -> str:
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
     # An anchor's name must not occur twice in one document, and each key is dumped by itself.
-    return _ANCHOR.sub(rf"\g<1>{next(iter(value))}-\g<2>", text)
+    initial = next(iter(value))[0]
+    return _ANCHOR.sub(lambda anchor: f"{anchor[1]}{initial}{int(anchor[2])}", text)
 
 
 def _texts_of_keys(text: str, node: yaml.MappingNode, values: dict[str, Any]) -> dict[str, str]:

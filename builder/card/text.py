@@ -12,7 +12,7 @@ from ..format.layout import page_path
 from ..format.provenance import COLLECTED, UNRECORDED
 from .front_matter import FrontMatter
 from .metadata import GameSummary, entries
-from .pictures.names import alt_text, picture_path
+from .pictures.names import BEST_EPISODE, alt_text, picture_path
 
 EXPORTED = "exported"
 """The origin of whole episodes in the form of RL Unplugged."""
@@ -24,6 +24,9 @@ LOCAL_REPO = "path/to/this/folder"
 
 LONGEST_FACT = 500
 """Characters that are shown of a provenance detail."""
+
+GALLERY = 5
+"""Games whose best episodes the card shows at its top."""
 
 GAMES_UNFOLDED = 3
 """Games beyond which the card folds what it shows of each."""
@@ -59,6 +62,7 @@ def head_body(games: Sequence[GameSummary]) -> str:
         "head.md.jinja",
         title=title(games),
         games=games,
+        gallery=[game.game for game in games if BEST_EPISODE in game.pictures][:GALLERY],
         played=with_origin(COLLECTED),
         converted=with_origin(UNRECORDED, RECORDED),
         exported=with_origin(EXPORTED),

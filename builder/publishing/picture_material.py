@@ -41,7 +41,7 @@ def draw_pictures(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot)
     if most_bytes < LEAST_BYTES:
         return {}
     try:
-        return draw(_find_material(game, manifests, snapshot), most_bytes)
+        return draw(find_material(game, manifests, snapshot), most_bytes)
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
         raise OutputError(
             f"{game}: its pictures cannot be drawn, since its files cannot be read ({error}); verify the "
@@ -49,7 +49,14 @@ def draw_pictures(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot)
         ) from error
 
 
-def _find_material(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> Material:
+def find_material(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> Material:
+    """Returns what a game's pictures show.
+
+    Args:
+        game: the game.
+        manifests: those of all its checkpoints, by run and checkpoint.
+        snapshot: where their files are.
+    """
     returns: dict[int, dict[int, float]] = {}
     for each in manifests:
         if each.returns.mean is not None and not each.partial:
