@@ -669,4 +669,4 @@ def test_a_d4rl_cache_says_in_the_manifest_what_is_assumed(tmp_path: Path) -> No
         details = Manifest.from_json(path.read_bytes(), str(path)).provenance.details
         assert "d4rl-atari" in details["layout"]
         assert "only where" in details["assumed"]
-    assert "d4rl-atari" in (tmp_path / "out" / "README.md").read_text()
+    assert "d4rl-atari" in (tmp_path / "out" / "games" / "breakout" / "README.md").read_text()

@@ -12,6 +12,8 @@ from .mirror import Mirror
 ROOTS = ("", "dqn")
 SUBFOLDERS = ("/replay_logs", "")
 RUNS = (1, 2, 3, 4, 5)
+PROBED = "action"
+"""The array that is requested to see whether a checkpoint is there: small, and in every copy."""
 LIKELY_CHECKPOINTS = (0, 9, 49, 1)
 """Checkpoints that people often copy; requested first, to find out how the folders are named."""
 CHECKPOINTS = range(51)
@@ -95,17 +97,17 @@ class UnlistedMirror(Mirror):
         names = dict.fromkeys((game.name, game.slug))
         for root, name, subfolder in itertools.product(self._roots, names, SUBFOLDERS):
             files = itertools.product(RUNS, LIKELY_CHECKPOINTS)
-            paths = [f"{name}/{run}{subfolder}/{log_file_name('add_count', number)}" for run, number in files]
+            paths = [f"{name}/{run}{subfolder}/{log_file_name(PROBED, number)}" for run, number in files]
             if any(root.versions(paths).values()):
                 self._store, self._roots = root, [root]
                 return name, subfolder
         raise SourceError(
             f"{self.describe()}: the server shows no listing, and has no {game} under the names that were "
-            f"tried, such as {game}/1/replay_logs/{log_file_name('add_count', 0)}; give the URL of the "
+            f"tried, such as {game}/1/replay_logs/{log_file_name(PROBED, 0)}; give the URL of the "
             f"folder above the games' folders"
         )
 
     def _present(self, folder: str, numbers: Iterable[int]) -> list[int]:
-        paths: Sequence[str] = [f"{folder}/{log_file_name('add_count', number)}" for number in numbers]
+        paths: Sequence[str] = [f"{folder}/{log_file_name(PROBED, number)}" for number in numbers]
         versions = self._store.versions(paths)
         return [number for number, path in zip(numbers, paths, strict=True) if versions[path] is not None]

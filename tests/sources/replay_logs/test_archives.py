@@ -117,7 +117,7 @@ def test_archives_that_cannot_be_read_are_refused_with_what_to_do(name: str, tmp
         open_source(str(tmp_path / name))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(kind=st.sampled_from(["tar", "tar.gz", "zip"]), data=st.data())
 def test_a_damaged_archive_is_an_error_or_gives_other_names(
     kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

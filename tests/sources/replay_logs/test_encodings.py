@@ -98,7 +98,7 @@ def test_numbers_of_other_dtypes_are_converted(
     assert conversions == [f"{stored.dtype} values read as {np.dtype(dtype)}"]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(values=st.lists(st.floats(width=64) | st.integers(-(2**62), 2**62), min_size=1, max_size=9))
 def test_a_value_that_would_change_is_refused(values: list[Any], tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -119,7 +119,7 @@ CHECKED = [packing for packing in PACKINGS if packing not in (".npy", ".npy.zst"
 """Packings with a checksum of their own."""
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(packing=st.sampled_from(list(PACKINGS)), data=st.data())
 def test_damage_to_a_packed_array_is_an_error_or_changes_nothing(
     packing: str, data: st.DataObject, tmp_path_factory: Any

@@ -20,6 +20,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from logs import Played, log_transitions, write_log
 from paths import SKIPPED_LAP, THREE_LAPS
+from web_server import running_web
 
 PONG = find_game("Pong")
 LOG_FILE = re.compile(r"(?:\$store\$_)?(?P<array>\w+)_ckpt\.(?P<number>\d+)\.gz")
@@ -147,7 +148,8 @@ def test_a_skipped_lap_is_not_joined_over_without_add_count(tmp_path: Path) -> N
     assert all(run.continued_in(number - 1) is None for number in skips)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 @given(lengths=st.lists(st.integers(1, 60), min_size=4, max_size=25), capacity=st.integers(12, 60))
 def test_no_skipped_lap_is_ever_joined_over(
     lengths: list[int], capacity: int, tmp_path_factory: pytest.TempPathFactory
@@ -245,6 +247,14 @@ def test_a_source_without_logs_never_ends_well(inner: str, tmp_path: Path) -> No
     done = run("inspect", tmp_path / "source")
     assert "expected" in done.stdout + done.stderr
     assert done.returncode == 1
+
+
+def test_a_server_without_a_listing_may_lack_add_counts(log: Played, tmp_path: Path) -> None:
+    rename(log, tmp_path, "Pong/1/replay_logs/$store$_{array}_ckpt.{number}.gz")
+    with running_web(tmp_path, listing=False) as server:
+        opened = open_source(server.url).open_run(PONG, 1)
+        assert opened.checkpoints == list(log.files)
+        assert any("no add_count" in remark for remark in opened.remarks())
 
 
 def test_an_unknown_layout_is_answered_with_the_known_ones(log: Played) -> None:
