@@ -4,11 +4,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 # Read once, when huggingface_hub is imported: the test server speaks LFS, not Xet.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 
 from hub_server import HubServer, running_hub
+
+# Every run tries the same examples, so that a change alone can make a test fail;
+# `HYPOTHESIS_PROFILE=default` tries others.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture

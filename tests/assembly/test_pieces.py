@@ -72,7 +72,7 @@ def read_in_order(checkpoint: Checkpoint) -> tuple[pa.Table, pa.Table]:
     ), rows.table(episodes_features().arrow_schema)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     lengths=LENGTHS,
     capacity=st.sampled_from([8, 12, 20, 40]),

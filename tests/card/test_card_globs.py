@@ -53,7 +53,7 @@ def files() -> MemoryFileSystem:
     return files
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.sets(st.integers(0, 99)))
 @example({*range(50)})
 @example({*range(100)})

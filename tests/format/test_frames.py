@@ -22,7 +22,7 @@ from atari_dqn_replay import AtariReplayError, decode_frames
 
 Frames = NDArray[np.uint8]
 
-quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=60, deadline=None)
 
 
 @st.composite

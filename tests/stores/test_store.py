@@ -74,7 +74,7 @@ failures = st.sampled_from([ConnectionResetError(), TimeoutError(), aiohttp.Serv
 events = st.lists(st.one_of(st.integers(1, 50_000), st.just(0), failures), max_size=25)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None)
 @given(events=events, sizes=st.lists(st.integers(500, 100_000), min_size=1, max_size=5))
 def test_each_byte_comes_once_however_it_breaks(events: list[Event], sizes: list[int]) -> None:
     reader = Script(CONTENT, events, version_for(CONTENT)).reader()

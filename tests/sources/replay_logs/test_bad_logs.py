@@ -40,7 +40,7 @@ OBSERVATION, ACTION, REWARD, TERMINAL = (
 )
 ADD_COUNT = "add_count"
 
-fuzz = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+fuzz = settings(max_examples=150, deadline=None)
 
 
 @pytest.fixture(scope="module")
