@@ -73,15 +73,17 @@ class Form:
     """The name for `--layout`."""
     recognises: Callable[[Store], bool]
     """Whether a store's root holds data in this form; decided by names alone."""
-    open: Callable[[Store], Source]
+    open: Callable[..., Source]
     """Opens it; raises SourceError if there is nothing in this form after all."""
+    is_log: bool = False
+    """Whether it holds dumps with padding, so that `open` also takes the stack_size."""
 
 
 FORMS = (
     Form("dataset", DatasetRepo.recognises, DatasetRepo),
     Form("rl-unplugged", RLUnplugged.recognises, RLUnplugged),
     Form("tfds", TFDSFolder.recognises, TFDSFolder),
-    Form("torchrl", TorchRLCache.recognises, TorchRLCache),
+    Form("torchrl", TorchRLCache.recognises, TorchRLCache, is_log=True),
     Form("lram", LRAMEpisodes.recognises, LRAMEpisodes),
     Form("jowa", JOWAEpisodes.recognises, JOWAEpisodes),
 )
@@ -131,6 +133,7 @@ def _stack_size(given: Any) -> int | None:
 def _open_form(store: Store, layout: str | None, stack_size: int | None) -> Source:
     container, name = store.parent()
     if layout in (None, "jowa") and is_episodes_file(name):
+        _refuse_stack_size(stack_size, store)
         return JOWAEpisodes(container, name)
     try:
         places = [store, *_only_folder(store)]
@@ -138,12 +141,27 @@ def _open_form(store: Store, layout: str | None, stack_size: int | None) -> Sour
             if layout in (None, form.name):
                 for place in places:
                     if form.recognises(place):
-                        return form.open(place)
+                        return _open_as(form, place, stack_size)
                 if layout is not None:
-                    return form.open(store)
+                    return _open_as(form, store, stack_size)
         return Mirror(store, [each for each in LAYOUTS if layout in (None, each.name)], stack_size)
     except CannotListError:
         return UnlistedMirror(store, stack_size)
+
+
+def _open_as(form: Form, store: Store, stack_size: int | None) -> Source:
+    if form.is_log:
+        return form.open(store, stack_size)
+    _refuse_stack_size(stack_size, store)
+    return form.open(store)
+
+
+def _refuse_stack_size(stack_size: int | None, store: Store) -> None:
+    if stack_size is not None:
+        raise SourceError(
+            f"{store.describe()}: holds whole episodes, not replay logs with padding, to which stack_size "
+            f"belongs; leave it out"
+        )
 
 
 def _only_folder(store: Store) -> Iterator[Store]:

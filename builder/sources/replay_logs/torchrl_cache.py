@@ -17,6 +17,7 @@ from ...errors import ReplayLogError, SourceError, UnknownNameError
 from ...format.games import Game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
+from ...format.protocol import BLACK_FRAMES
 from ...format.provenance import Provenance
 from ...stores.hashing_reader import HashingReader
 from ...stores.store import Store
@@ -49,12 +50,14 @@ class TorchRLCache(Source):
 
     Args:
         store: the folder that holds the games' folders, `~/.cache/torchrl/atari` by default; or one of these.
+        stack_size: the number of frames in the agent's observation; None to find it out.
 
     Raises:
         SourceError: it holds no game's folder, or cannot be listed.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stack_size: int | None = None) -> None:
+        self._stack_size = stack_size
         self._store, self._games = game_folders(store, lambda names: any(map(_NUMBER.fullmatch, names)))
         self._is_one = self._store is not store
         if not self._games:
@@ -104,7 +107,8 @@ class TorchRLCache(Source):
                 f"{self._store.describe(files.folder)}: holds no checkpoint; expected folders such as "
                 f"0/{_PATHS['observation']}"
             )
-        return LoggedRun(game, run, MemmapLog(self._store, files), Provenance())
+        log = MemmapLog(self._store, files, self._stack_size, BLACK_FRAMES.get(game.name, 0))
+        return LoggedRun(game, run, log, Provenance())
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
         """Returns a digest of the names, sizes, and times or checksums of the runs' files."""

@@ -110,6 +110,20 @@ def test_it_is_inspected(tmp_path: Path) -> None:
     assert (of_game.runs, of_game.not_taken) == (inspection.runs, inspection.not_taken)
 
 
+def test_stack_size_is_for_logs(tmp_path: Path) -> None:
+    """As for other logs, it is refused where there is less padding; and where there is none at all."""
+    write_log(tmp_path / "logs", [20] * 24, capacity=300)
+    cache = write_cache(tmp_path / "logs", tmp_path / "cache")
+    log = open_source(str(cache), {"stack_size": 4}).open_run(find_game("pong"), 1).reader()
+    assert len(list(log.checkpoint(0).episodes())) == 13
+    too_large = open_source(str(cache), {"stack_size": 6}).open_run(find_game("pong"), 1).reader()
+    with pytest.raises(AtariReplayError, match="stack_size 6"):
+        list(too_large.checkpoint(0).episodes())
+    dataset = build_from(cache, tmp_path / "dataset")
+    with pytest.raises(AtariReplayError, match="holds whole episodes, not replay logs"):
+        open_source(str(dataset), {"stack_size": 4})
+
+
 @pytest.mark.parametrize(
     ("file", "size", "message"),
     [
