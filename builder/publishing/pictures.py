@@ -9,6 +9,7 @@ import xxhash
 from ..card.card import by_game, card_sections, merge_card
 from ..card.front_matter import decode_readme
 from ..card.pictures.names import PICTURES, picture_path
+from ..errors import OutputError
 from ..format.games import Game
 from ..format.layout import CARD
 from ..format.manifest import Manifest
@@ -55,23 +56,31 @@ def add_pictures(
         OutputError: the data cannot be read, or the destination cannot be written.
     """
     drawn: dict[str, Mapping[str, bytes]] = {}
+    failures: dict[Game, OutputError] = {}
     done: Publication | None = None
     ordered = sorted(games, key=str)
     for start in range(0, len(ordered), COMMIT_GAMES):
         batch = ordered[start : start + COMMIT_GAMES]
-        later = carry_out(functools.partial(_plan, destination, drawn, anew), destination, batch)
+        later = carry_out(functools.partial(_plan, destination, drawn, failures, anew), destination, batch)
         done = done.followed_by(later) if done else later
+    for error in failures.values():
+        raise error
     return done
 
 
 def _plan(
-    destination: Destination, drawn: dict[str, Mapping[str, bytes]], anew: bool, snapshot: Snapshot
+    destination: Destination,
+    drawn: dict[str, Mapping[str, bytes]],
+    failures: dict[Game, OutputError],
+    anew: bool,
+    snapshot: Snapshot,
 ) -> Change:
     """Returns the change that brings the pictures of the snapshot's games up to date.
 
     Args:
         destination: the published dataset.
         drawn: the pictures that were drawn before, by what they show; new ones are added.
+        failures: receives the games whose data cannot be read; they keep the pictures that they have.
         anew: whether to draw also those that are up to date.
         snapshot: what the destination holds.
     """
@@ -88,7 +97,11 @@ def _plan(
         is_drawn = section and (section.drawn_from, section.pictures) == (source, tuple(pictures[game]))
         if anew or not is_drawn:
             if source not in drawn:
-                drawn[source] = draw_pictures(game, of_game, snapshot)
+                try:
+                    drawn[source] = draw_pictures(game, of_game, snapshot)
+                except OutputError as error:
+                    failures[game] = error
+                    continue
             files = [
                 OutgoingFile.of_bytes(picture_path(game, name), content)
                 for name, content in drawn[source].items()

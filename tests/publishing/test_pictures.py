@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atari_dqn_replay.builder.card.pictures.draw import draw
+from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing import picture_material
 from atari_dqn_replay.builder.publishing.editing import remove_games, render_cards
@@ -128,6 +129,18 @@ def test_a_kill_leaves_no_card_that_names_what_is_not_there(n: int, pong: Path, 
     assert set(named_in(files)) <= set(files)
     publish(pong, FolderDestination(folder))
     assert named_in(contents(folder)) == PICTURES
+
+
+def test_a_game_that_cannot_be_read_keeps_no_other_from_having_pictures(pong: Path, tmp_path: Path) -> None:
+    destination = FolderDestination(tmp_path / "published")
+    publish(pong, destination)
+    publish(build_dataset(tmp_path / "breakout", "breakout", checkpoints=(0,), shards=1), destination)
+    (shard,) = (destination.folder / "data/breakout/run_1/checkpoint_00").glob("*.parquet")
+    shard.write_bytes(b"damaged")
+    (destination.folder / PICTURES[0]).unlink()
+    with pytest.raises(OutputError, match=r"Breakout: its pictures cannot be drawn.*verify the dataset"):
+        render_cards(destination)
+    assert set(PICTURES) <= set(contents(destination.folder))
 
 
 def test_a_small_dataset_has_none(pong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
