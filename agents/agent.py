@@ -188,4 +188,4 @@ def _new_optimizer(hyperparameters: Hyperparameters, network: AtariNetwork) -> t
     rate, epsilon = hyperparameters.learning_rate, hyperparameters.optimizer_epsilon
     if hyperparameters.optimizer == "rmsprop":
         return CentredRMSProp(network.parameters(), rate, epsilon)
-    return torch.optim.Adam(network.parameters(), rate, eps=epsilon)
+    return torch.optim.Adam(network.parameters(), rate, eps=epsilon, fused=True)

@@ -54,11 +54,15 @@ class AtariNetwork(nn.Module):
         channels, height, width = observation_shape
         layers: list[nn.Module] = []
         for filters, kernel, stride in size.convolutions:
-            layers += [
-                nn.ZeroPad2d((*same_padding(width, kernel, stride), *same_padding(height, kernel, stride))),
-                nn.Conv2d(channels, filters, kernel, stride),
-                nn.ReLU(),
-            ]
+            (left, right), (top, bottom) = (same_padding(rows, kernel, stride) for rows in (width, height))
+            if (left, top) == (right, bottom):  # without a copy
+                layers += [nn.Conv2d(channels, filters, kernel, stride, padding=(top, left))]
+            else:
+                layers += [
+                    nn.ZeroPad2d((left, right, top, bottom)),
+                    nn.Conv2d(channels, filters, kernel, stride),
+                ]
+            layers += [nn.ReLU()]
             channels, height, width = filters, -(-height // stride), -(-width // stride)
         layers += [nn.Flatten(), nn.Linear(channels * height * width, size.hidden), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(size.hidden, actions * outputs))
@@ -68,7 +72,7 @@ class AtariNetwork(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Returns (B, actions, outputs) float32 for observations of (B, frames, height, width) uint8."""
-        return self.layers(observation.float() / 255).float().view(-1, self.actions, self.outputs)
+        return self.layers(observation.float().div_(255)).float().view(-1, self.actions, self.outputs)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

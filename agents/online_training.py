@@ -1,6 +1,7 @@
 """Plays a game anew while learning, and logs the play as the original's agents did."""
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from ..builder.collecting.environment import AtariEnvironment
-from ..builder.collecting.log_settings import SMALLEST_CHECKPOINT, protocol_details
+from ..builder.collecting.log_settings import SMALLEST_CHECKPOINT, LogSettings, protocol_details
 from ..builder.collecting.ring_buffer import new_ring
 from ..builder.errors import OutputError
 from ..builder.files import replacing, writing_alone
@@ -151,6 +152,35 @@ class Played:
         )
 
 
+@dataclass(frozen=True)
+class PlayPlan:
+    """What `play` would do."""
+
+    settings: PlaySettings
+
+    def __str__(self) -> str:
+        settings, schedule = self.settings, self.settings.schedule
+        updates = max(0, schedule.steps - schedule.min_replay_history) // schedule.update_period
+        memory = schedule.checkpoint_size * math.prod(FRAME_SHAPE) / 1e9
+        return (
+            f"would play {settings.game} with {settings.agent}, network {settings.hyperparameters.network}, "
+            f"into {settings.logs}:\n"
+            f"  {schedule.steps:,} steps, about {updates:,} updates\n"
+            f"  about {schedule.steps // schedule.checkpoint_size} full checkpoints of "
+            f"{schedule.checkpoint_size:,} rows, and a partial one; a ring of {memory:,.1f} GB of memory"
+        )
+
+
+def plan_play(settings: PlaySettings) -> PlayPlan:
+    """Returns what `play` would do.
+
+    Raises:
+        AgentError: the agent cannot play, or a number is too small or too large.
+    """
+    _check(settings)
+    return PlayPlan(settings)
+
+
 def play(settings: PlaySettings) -> Played:
     """Play a game with an agent that learns, or go on with such a run that was stopped.
 
@@ -161,14 +191,26 @@ def play(settings: PlaySettings) -> Played:
         AtariReplayError: the agent cannot play, a number is too small or too large, or the folder holds
             something else.
     """
+    _check(settings)
+    with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
+        return _Playing(settings).run()
+
+
+def _check(settings: PlaySettings) -> None:
     settings.schedule.check()
+    LogSettings(
+        settings.game,
+        settings.out,
+        checkpoint_size=settings.schedule.checkpoint_size,
+        run=settings.run,
+        seed=settings.seed,
+        time_limit=settings.time_limit,
+    ).check()
     if settings.agent == "behaviour-cloning" or settings.hyperparameters.n_step != 1:
         raise AgentError(
             f"{settings.agent} with n_step {settings.hyperparameters.n_step} cannot learn online: "
             f"behaviour cloning imitates logs, and play sums no rewards over several steps"
         )
-    with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
-        return _Playing(settings).run()
 
 
 class _Playing:

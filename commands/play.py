@@ -3,7 +3,7 @@
 import argparse
 
 from ..agents.hyperparameters import HYPERPARAMETERS
-from .arguments import to_path, to_positive
+from .arguments import add_dry_run, to_path, to_positive
 from .train import HYPERPARAMETER_OPTIONS, add_hyperparameters
 
 SUMMARY = "play a game with an agent that learns, and log its replay as the original's agents did"
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    add_dry_run(parser)
     schedule = parser.add_argument_group("schedule", "The defaults are those of the original's agents.")
     for name, default, meaning in (
         ("--steps", 50_000_000, "agent steps to play"),
@@ -59,25 +60,24 @@ def run(options: argparse.Namespace) -> object:
     chosen = {name: getattr(options, name, None) for name in HYPERPARAMETER_OPTIONS}
     hyperparameters = hyperparameters_of(options.agent, **chosen)
     require_torch()
-    from ..agents.online_training import PlaySettings, Schedule, play
+    from ..agents.online_training import PlaySettings, Schedule, plan_play, play
 
-    return play(
-        PlaySettings(
-            options.agent,
-            hyperparameters,
-            find_game(options.game),
-            options.out,
-            Schedule(
-                options.steps,
-                options.checkpoint_size,
-                options.min_replay_history,
-                options.update_period,
-                options.epsilon,
-                options.epsilon_decay_steps,
-            ),
-            options.run,
-            options.seed,
-            options.max_steps_per_episode,
-            options.device,
-        )
+    settings = PlaySettings(
+        options.agent,
+        hyperparameters,
+        find_game(options.game),
+        options.out,
+        Schedule(
+            options.steps,
+            options.checkpoint_size,
+            options.min_replay_history,
+            options.update_period,
+            options.epsilon,
+            options.epsilon_decay_steps,
+        ),
+        options.run,
+        options.seed,
+        options.max_steps_per_episode,
+        options.device,
     )
+    return plan_play(settings) if options.dry_run else play(settings)

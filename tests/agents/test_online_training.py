@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import PlaySettings, Schedule, _Playing, play
+from atari_dqn_replay.agents.online_training import PlaySettings, Schedule, _Playing, plan_play, play
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
 from atari_dqn_replay.agents.run_log import read_log
@@ -121,7 +121,15 @@ def test_what_cannot_be_played_is_refused(whole: PlaySettings, tmp_path: Path) -
         play(replace(whole, agent="behaviour-cloning", out=tmp_path))
     with pytest.raises(AtariReplayError, match="checkpoint_size is 3: expected 10 or more"):
         play(replace(whole, schedule=Schedule(checkpoint_size=3), out=tmp_path))
+    with pytest.raises(AtariReplayError, match="run 100 is too large: expected 99 or less"):
+        play(replace(whole, run=100, out=tmp_path))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_what_would_be_played(whole: PlaySettings) -> None:
+    assert "430 steps, about 41 updates" in str(plan_play(whole))
+    with pytest.raises(AtariReplayError, match="steps is 0"):
+        plan_play(replace(whole, schedule=Schedule(steps=0)))
 
 
 # --- What is drawn ----------------------------------------------------------------------------------------
