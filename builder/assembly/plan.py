@@ -222,7 +222,11 @@ class _Comparison:
     def _list_for(self, checkpoint: CheckpointId, sizes: Mapping[str, int | None]) -> list[CheckpointId]:
         run, plan = self.run, self.plan
         manifest = self.published.get(checkpoint.number)
-        if manifest is not None and is_current(manifest, run, sizes) and self._is_whole(manifest):
+        if (
+            manifest is not None
+            and self._is_whole(manifest)
+            and (is_current(manifest, run, sizes) or has_lost_neighbour(manifest, run, sizes))
+        ):
             return plan.done
         if checkpoint not in self.made:
             return plan.to_build
@@ -273,12 +277,6 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
         run: the run, as the source holds it.
         sizes: sizes of its files, from `Run.file_sizes`.
     """
-    # What was made with neighbours that are damaged now is better than what could be made without them.
-    neighbours = (manifest.earlier, manifest.later)
-    lost = [run.lost_files(number) for number in neighbours if number is not None]
-    if any(lost):
-        kept = [record for record in manifest.sources if record.path not in frozenset().union(*lost)]
-        return is_same_log(manifest, run) and all(sizes.get(each.path) == each.size for each in kept)
     try:
         number = manifest.checkpoint
         ends = run.is_partial(number), run.is_last_complete(number)
@@ -288,12 +286,24 @@ def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) ->
     except SourceError:
         return False  # the worker that makes the checkpoint again will report the file
     return (
-        neighbours == run.neighbours(manifest.checkpoint)
+        (manifest.earlier, manifest.later) == run.neighbours(manifest.checkpoint)
         and is_same_log(manifest, run)
         and (manifest.partial, manifest.last_complete) == ends
         and ends_there
         and all(sizes.get(record.path) == record.size for record in manifest.sources)
     )
+
+
+def has_lost_neighbour(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) -> bool:
+    """Returns whether a manifest is from files of which only those of a neighbour are damaged since.
+
+    What was made with that neighbour is better than what could be made without it.
+    """
+    neighbours = (manifest.earlier, manifest.later)
+    lost = set[str]().union(*(run.lost_files(number) for number in neighbours if number is not None))
+    others = [record for record in manifest.sources if record.path not in lost]
+    is_same = all(sizes.get(record.path) == record.size for record in others)
+    return bool(lost and others) and is_same and is_same_log(manifest, run)
 
 
 def _ends_where_recorded(manifest: Manifest, run: Run) -> bool:
