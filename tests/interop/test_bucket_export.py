@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.collecting import ring_buffer
 from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing.publish import publish
@@ -129,6 +130,20 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
         # All is there: only the row that was never written can't be known, twice if the final dump copies it.
         assert run.unknown <= 2
         assert run.files == len(log.files)
+
+
+@pytest.mark.parametrize("stack_size", [1, 2, 6])
+def test_dumps_of_an_agent_with_another_stack_size_come_back(
+    stack_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its buffer wrote another number of blank rows before each episode."""
+    monkeypatch.setattr(ring_buffer, "PADDING_ROWS", stack_size - 1)
+    log = write_log(tmp_path / "dqn", [40, 90, 30, 25, 130], capacity=150)
+    dataset = build_from(tmp_path / "dqn", tmp_path / "dataset")
+    result = round_trip(dataset, tmp_path / "dqn")
+    (run,) = result.checked
+    assert isinstance(run, ComparedRun)
+    assert result.ok and run.files == len(log.files) and run.unknown <= 1, str(result)
 
 
 GAMES = ("pong", "breakout", "seaquest", "ms-pacman", "freeway")

@@ -8,11 +8,12 @@ has, and how many of the transitions belong to an episode that began in an earli
 follows, also after a lap that was never dumped.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ....builder.format.manifest import RowCounts, StepCounts
 from ....builder.format.protocol import PADDING_ROWS
+from ....builder.sources.replay_logs.padding import MOST_PADDING
 from .log_layout import Blank, FileLayout, LogLayout, MisfitError, Piece, Steps, cut
 
 FULL_DUMP = 1
@@ -67,9 +68,10 @@ def lay_out(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
         facts: of the run's checkpoints, in order; where some are missing, what they held is left blank.
         capacity: rows of the ring.
     """
+    known = list(facts)
     layout = LogLayout()
-    walk = _Walk(capacity)
-    for each in facts:
+    walk = _Walk(capacity, _find_padding(known))
+    for each in known:
         try:
             layout.files[each.number] = walk.next_file(each)
         except MisfitError as error:
@@ -78,11 +80,31 @@ def lay_out(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
     return layout
 
 
+def _find_padding(facts: Sequence[CheckpointFacts]) -> int:
+    """Returns the blank rows before each episode, one less than the agent's stack_size."""
+    for padding in (PADDING_ROWS, *range(MOST_PADDING + 1)):
+        if all(_fits(each, padding) for each in facts if each.rows.transitions):
+            return padding
+    return PADDING_ROWS
+
+
+def _fits(facts: CheckpointFacts, padding: int) -> bool:
+    """Whether a file has as many blank rows as its episodes need."""
+    carried, blank = facts.steps.continued_from_earlier, _blank_head(facts, padding)
+    return 0 <= blank <= (0 if carried else padding) and bool(carried or facts.lengths)
+
+
+def _blank_head(facts: CheckpointFacts, padding: int) -> int:
+    """Returns the blank rows before a file's first own episode, if it comes first in the file; else 0."""
+    others = len(facts.lengths) - (0 if facts.steps.continued_from_earlier else 1)
+    return facts.rows.padding - padding * others
+
+
 class _Walk:
     """Goes through the files in order of play."""
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+    def __init__(self, capacity: int, padding: int) -> None:
+        self._capacity, self._padding = capacity, padding
         self._before: FileLayout | None = None
         self._open: _OpenEpisode | None = None
 
@@ -113,14 +135,12 @@ class _Walk:
 
     def _head(self, facts: CheckpointFacts) -> int:
         """Blank rows before the first own episode, where no transition comes before it."""
-        carried, episodes = facts.steps.continued_from_earlier, len(facts.lengths)
-        blank = facts.rows.padding - PADDING_ROWS * (episodes if carried else episodes - 1)
-        if not 0 <= blank <= (0 if carried else PADDING_ROWS) or not (carried or episodes):
+        if not _fits(facts, self._padding):
             raise MisfitError(
-                f"its files had {facts.rows.padding:,} blank rows before {episodes:,} episodes, where the "
-                f"replay buffer writes {PADDING_ROWS} before each"
+                f"its files had {facts.rows.padding:,} blank rows before {len(facts.lengths):,} episodes, "
+                f"where the replay buffer writes {self._padding} before each"
             )
-        return blank
+        return _blank_head(facts, self._padding)
 
     def _is_joined(self, facts: CheckpointFacts, head: int) -> bool:
         """Whether this file goes on where the one before ends, without a lap that was never dumped."""
@@ -128,17 +148,17 @@ class _Walk:
             return False
         if facts.steps.continued_from_earlier:
             return True
-        return head == PADDING_ROWS and self._open is not None and self._open.is_over
+        return head == self._padding and self._open is not None and self._open.is_over
 
     def _pieces(self, facts: CheckpointFacts, head: int) -> list[Piece]:
         """What the file adds to the log, in order of play."""
         pieces: list[Piece] = []
         if carried := facts.steps.continued_from_earlier:
             pieces.append(self._open.next_steps(carried) if self._open else Blank(carried, unknown=True))
-            head = PADDING_ROWS
+            head = self._padding
         last = len(facts.lengths) - 1
         for number, length in enumerate(facts.lengths):
-            pieces.append(Blank(head if number == 0 else PADDING_ROWS))
+            pieces.append(Blank(head if number == 0 else self._padding))
             here = length - (facts.steps.continued_in_later if number == last else 0)
             if here < 1:
                 raise MisfitError(f"episode {number} has no step in its own file")
@@ -159,7 +179,7 @@ class _Walk:
             last, *rows = [cut(pieces, 0, 1)[0], *cut(pieces, 1, self._capacity)]
             add_count, counted, more = self._count_rows(facts, joined)
             remarks += more
-        return FileLayout(facts.number, self._capacity, add_count, tuple(rows), last, tuple(remarks), counted)
+        return self._file(facts, add_count, rows, last, remarks, is_counted=counted)
 
     def _partial_file(self, facts: CheckpointFacts, pieces: list[Piece], joined: bool) -> FileLayout:
         played = sum(map(len, pieces))
@@ -167,7 +187,7 @@ class _Walk:
         if facts.rows.stale:
             rest = Blank(self._capacity - 1 - played) if played < self._capacity - 1 else None
             rows = (*pieces, *([rest] if rest else []))
-            return FileLayout(facts.number, self._capacity, played, rows, Blank(1), remarks)
+            return self._file(facts, played, rows, Blank(1), remarks)
         if not facts.rows.repeated:
             return self._final_file_after_lost_lap(facts, pieces)
         cursor = played - 1
@@ -187,7 +207,7 @@ class _Walk:
                 f"rows {cursor:,} to {self._capacity - 2:,} repeat the file before, which is not there; "
                 f"they are zero here",
             )
-        return FileLayout(facts.number, self._capacity, cursor, (*new, *old), first, remarks)
+        return self._file(facts, cursor, (*new, *old), first, remarks)
 
     def _final_file_after_lost_lap(self, facts: CheckpointFacts, pieces: list[Piece]) -> FileLayout:
         """The rows from the cursor on are of the lap before, and come first in order of play."""
@@ -202,13 +222,34 @@ class _Walk:
             raise MisfitError(f"its add_count is {cursor:,}, beyond a ring of {self._capacity:,} rows")
         rows = (*cut(pieces, old + 1, self._capacity), *cut(pieces, 0, old))
         last, remarks = cut(pieces, old, old + 1)[0], tuple(_unknown_rows(pieces))
-        return FileLayout(facts.number, self._capacity, cursor, rows, last, remarks)
+        return self._file(facts, cursor, rows, last, remarks)
 
     def _copy_of_the_file_before(self, facts: CheckpointFacts) -> FileLayout:
         if self._before is None or facts.number != self._before.number + 1:
             raise MisfitError("it is a copy of the file before, which is not there")
         count = self._capacity - FULL_DUMP
         return replace(self._before, number=facts.number, add_count=count, is_counted=True)
+
+    def _file(
+        self,
+        facts: CheckpointFacts,
+        add_count: int,
+        rows: Iterable[Piece],
+        last_row: Piece,
+        remarks: Iterable[str],
+        *,
+        is_counted: bool = True,
+    ) -> FileLayout:
+        return FileLayout(
+            facts.number,
+            self._capacity,
+            add_count,
+            tuple(rows),
+            last_row,
+            tuple(remarks),
+            self._padding,
+            is_counted,
+        )
 
     def _count_rows(self, facts: CheckpointFacts, joined: bool) -> tuple[int, bool, list[str]]:
         """Rows ever added when a full dump was made, whether that is sure, and what it rests on."""
@@ -241,31 +282,3 @@ def _unknown_rows(pieces: Iterable[Piece]) -> Iterator[str]:
             f"{rows:,} rows belong to an episode that began in a checkpoint which is not there; they are "
             f"zero here"
         )
-
-
-def lay_out_anew(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
-    """Returns the layout of the dumps that a ring of this size would have left of these episodes.
-
-    For episodes that no ring is known of. No lap is lost: where padding would step over a dump, the dump is
-    made all the same, as loaders that take the rows as they come expect.
-    """
-    stream: list[Piece] = []
-    for each in facts:
-        for number, length in enumerate(each.lengths):
-            stream += [Blank(PADDING_ROWS), Steps(each.number, number, 0, length)]
-    played = sum(map(len, stream))
-    remark = f"no ring is recorded; laid out anew in one of {capacity:,} rows"
-    layout = LogLayout()
-    number, start = 0, 0
-    # The row before a file's first closes it, so it may need a file of its own.
-    while start - (number > 0) < played:
-        stop = min(start + capacity - 1, played)
-        rows, last = cut(stream, start, stop), cut(stream, start - 1, start) or [Blank(1, unknown=True)]
-        add_count = (number + 1) * capacity - FULL_DUMP
-        if missing := capacity - 1 - sum(map(len, rows)):
-            add_count = sum(map(len, rows))
-            before = layout.files.get(number - 1)
-            rows += cut(before.rows, add_count, capacity - 1) if before else [Blank(missing)]
-        layout.files[number] = FileLayout(number, capacity, add_count, tuple(rows), last[0], (remark,))
-        number, start = number + 1, start + capacity
-    return layout

@@ -70,6 +70,8 @@ class FileLayout:
     last_row: Piece
     remarks: tuple[str, ...] = ()
     """What could not be known, and how it was filled."""
+    padding: int = PADDING_ROWS
+    """Blank rows before each episode."""
     is_counted: bool = True
     """False where add_count rests on laps that are not there, taken to be as few as possible."""
 
@@ -77,7 +79,7 @@ class FileLayout:
     def invalid_range(self) -> range:
         """Rows around the cursor that Dopamine does not sample, before they are taken modulo the capacity."""
         cursor = self.add_count % self.capacity
-        return range(cursor - 1, cursor + PADDING_ROWS + 1)
+        return range(cursor - 1, cursor + self.padding + 1)
 
     def __post_init__(self) -> None:
         found = sum(map(len, self.rows)) + len(self.last_row)

@@ -12,7 +12,8 @@ from ....builder.terminal.progress import progress_bar
 from ...published_dataset import PublishedRun
 from ..record import made_from
 from ..steps_in_order import Columns, StepsInOrder
-from .lay_out import CheckpointFacts, lay_out, lay_out_anew
+from .lay_out import CheckpointFacts, lay_out
+from .lay_out_anew import lay_out_anew
 from .log_layout import Blank, FileLayout, LogLayout, Piece
 
 CAPACITY = 1_000_000
