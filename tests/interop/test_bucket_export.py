@@ -126,8 +126,9 @@ def test_every_array_comes_back_that_a_dataset_can_hold(
     assert result.ok, str(result)
     (run,) = result.checked
     assert isinstance(run, ComparedRun)
-    if not kept and not delete:
+    if not kept and not delete and not black:
         # All is there: only the row that was never written can't be known, twice if the final dump copies it.
+        # (A black frame at each beginning is taken for the padding of a larger stack_size.)
         assert run.unknown <= 2
         assert run.files == len(log.files)
 
