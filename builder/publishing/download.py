@@ -216,7 +216,8 @@ class _Downloader:
         plan = functools.partial(plan_change, [], [], card, self._destination, None)
         done.append(carry_out(plan, self._destination, games))
         publication = functools.reduce(Publication.followed_by, done)
-        count = sum(len(each.files) for each in checkpoints if each.id not in self._failures) + 1
+        there = [each for each in checkpoints if each.id not in self._failures]
+        count = sum(len(each.files) for each in there) + len({each.id.game for each in there}) + 1
         return replace(publication, unchanged=count - len(publication.files))
 
     def _fetch_all(self, files: Sequence[OutgoingFile]) -> Generator[str | None]:

@@ -18,6 +18,8 @@ def published_manifests(
 ) -> list[Manifest]:
     """Returns the manifests of the snapshot's games in order, except those of the checkpoints `without`.
 
+    A manifest that was left when somebody deleted the steps is left out.
+
     Raises:
         OutputError: one cannot be read, or lies in another checkpoint's place.
     """
@@ -28,7 +30,8 @@ def published_manifests(
     unknown = [path for path in paths if keys[path] not in known]
     for path, content in zip(unknown, at_once(snapshot.read, unknown, READERS), strict=True):
         known[keys[path]] = read_manifest(content or b"", path, destination.address)
-    return [known[keys[path]] for path in paths]
+    manifests = [known[keys[path]] for path in paths]
+    return [each for each in manifests if any(shard.path in snapshot.paths for shard in each.shards)]
 
 
 def remember(checkpoint: BuiltCheckpoint, destination: Destination) -> None:
