@@ -47,7 +47,7 @@ def align_actions(steps: Steps) -> Steps:
             "align_actions: expected a Dataset or an IterableDataset of steps, as load_dataset returns it"
         )
     if unknown := [name for name in feature.names if name not in FULL_ACTIONS]:
-        raise DatasetError(f"align_actions: action {unknown[0]!r} is none of ALE's 18 actions")
+        raise DatasetError(f"align_actions: action {unknown[0]!r} is not one of ALE's 18 actions")
     numbers = pa.array([FULL_ACTIONS.index(name) for name in feature.names], pa.int64())
 
     def renumber(table: pa.Table) -> pa.Table:

@@ -62,7 +62,7 @@ class Preprocessing:
             return self
         unknown = [name for name in action_names if name not in FULL_ACTIONS]
         if unknown:
-            raise DatasetError(f"action {unknown[0]!r} is none of ALE's 18 actions")
+            raise DatasetError(f"action {unknown[0]!r} is not one of ALE's 18 actions")
         return replace(self, action_numbers=tuple(FULL_ACTIONS.index(name) for name in action_names))
 
     def __call__(self, batch: Batch) -> Batch:

@@ -123,7 +123,7 @@ class Reader(ABC):
             if own != (state["worker"], state["workers"]):
                 raise DatasetError(
                     f"the state is of worker {state['worker']} of {state['workers']} of a "
-                    f"StatefulDataLoader; let one with as many workers load it"
+                    f"StatefulDataLoader; load it into one with as many workers"
                 )
         self._go_to(state["epoch"], state["item"], state.get("given", 0))
 

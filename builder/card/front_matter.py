@@ -38,7 +38,7 @@ def decode_readme(content: bytes, where: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise OutputError(f"{where}: its README.md is not UTF-8 text; mend it first") from None
+        raise OutputError(f"{where}: its README.md is not UTF-8 text; fix it first") from None
 
 
 def check_readme(readme: str, where: str) -> None:
@@ -59,7 +59,7 @@ def check_readme(readme: str, where: str) -> None:
     except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise OutputError(
-            f"{where}: README.md: `datasets` cannot read its YAML ({reason}); mend it first"
+            f"{where}: README.md: `datasets` cannot read its YAML ({reason}); fix it first"
         ) from None
 
 
@@ -88,9 +88,9 @@ class FrontMatter:
             node = loader.get_single_node()
             self._values: dict[str, Any] = loader.construct_document(node) if node else {}
         except FAULTS as error:
-            raise OutputError(f"README.md: its YAML cannot be read; mend it first ({error})") from None
+            raise OutputError(f"README.md: its YAML cannot be read; fix it first ({error})") from None
         if node is not None and not isinstance(node, yaml.MappingNode):
-            raise OutputError("README.md: its YAML is not a list of `key: value`; mend it first")
+            raise OutputError("README.md: its YAML is not a list of `key: value`; fix it first")
         self._texts = _texts_of_keys(text, node, self._values) if node else {}
 
     @classmethod

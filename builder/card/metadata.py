@@ -146,11 +146,11 @@ def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:
     found = front.get(key) or []
     found = [found] if isinstance(found, dict) else found
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise OutputError(f"README.md: its `{key}` is no list of configs; mend it first")
+        raise OutputError(f"README.md: its `{key}` is not a list of configs; fix it first")
     if key == "dataset_info":
         return [{"config_name": "default", **entry} for entry in found]
     if not all("config_name" in entry for entry in found):
-        raise OutputError(f"README.md: an entry of its `{key}` has no `config_name`; mend it first")
+        raise OutputError(f"README.md: an entry of its `{key}` has no `config_name`; fix it first")
     return expand(found)
 
 

@@ -133,7 +133,7 @@ def _parse(text: str) -> Iterator[str | Section]:
     for begin, end in zip(marks[::2], [*marks[1::2], None], strict=False):
         if begin["end"] or end is None or not end["end"] or end["name"] != begin["name"]:
             mark = f"<!-- {begin['end']}generated:{begin['name']} -->"
-            raise OutputError(f"README.md: the mark {mark} has no partner; restore it first")
+            raise OutputError(f"README.md: the mark {mark} has no matching mark; restore it first")
         if names.count(begin["name"]) > 1:
             raise OutputError(
                 f"README.md: the mark of {begin['name']} occurs twice; remove one section first"

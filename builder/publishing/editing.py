@@ -152,7 +152,7 @@ def _require_dataset(destination: Destination) -> None:
 
 
 def _no_dataset(where: str) -> OutputError:
-    return OutputError(f"{where}: holds no dataset of ours; is the name right?")
+    return OutputError(f"{where}: holds no dataset that this tool wrote; is the name right?")
 
 
 def _find_games(destination: Destination) -> list[Game]:

@@ -197,7 +197,7 @@ class HubReader(RepoReader):
         try:
             return RetryPolicy(seconds=self.patience).call(get_if_there, FileNotFoundError)
         except FileNotFoundError:
-            raise UnreadableFileError("the Hub lists it and does not have it") from None
+            raise UnreadableFileError("the Hub lists it but does not have it") from None
         except RequestFailedError as error:
             self.require_answer()
             raise UnreadableFileError(_failure(error)) from None

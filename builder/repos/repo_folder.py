@@ -39,7 +39,7 @@ def check_repo_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: is a file; name a folder")
     if others := _others(folder):
         raise OutputError(
-            f"{folder}: holds {', '.join(others[:3])}, so it is not a dataset of ours; "
+            f"{folder}: holds {', '.join(others[:3])}, so it is not a dataset that this tool wrote; "
             f"name an empty folder, or one that holds such a dataset"
         )
     card = folder / CARD

@@ -93,7 +93,7 @@ def write_shard(
 def _warn_of_layout(version: str) -> None:
     """Warn about pyarrow's layout, once in a process."""
     warnings.warn(
-        f"pyarrow {version} lays Parquet files out otherwise than this version of atari-dqn-replay expects; "
-        f"they are written by pyarrow alone, which is as exact, but slower and a few percent larger",
+        f"pyarrow {version} lays Parquet files out differently than this version of atari-dqn-replay "
+        "expects; they are written by pyarrow alone, which is as exact, but slower and a few percent larger",
         stacklevel=3,
     )

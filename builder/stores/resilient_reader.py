@@ -164,7 +164,7 @@ class ResilientReader(io.RawIOBase):
     def _changed(self, before: FileVersion, now: FileVersion) -> SourceError:
         return SourceError(
             f"{self._where}: changed while it was read (it had {_describe(before)}, now {_describe(now)}); "
-            f"run the same command again when nobody writes to the source"
+            f"run the same command again when nothing else writes to the source"
         )
 
     def _check_end(self, version: FileVersion, digest: Digest | None, read: int, pinned: bool) -> None:

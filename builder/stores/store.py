@@ -267,7 +267,7 @@ class _Ranges:
             return b""
         data = self._fs.cat_file(self._path, start=self._offset, end=stop)
         if len(data) > stop - self._offset:
-            raise SourceError(f"{without_credentials(self._path)}: the store does not answer to ranges")
+            raise SourceError(f"{without_credentials(self._path)}: the store does not answer range requests")
         self._offset += len(data)
         return data
 

@@ -97,7 +97,7 @@ class ExportRecord(Generic[Part]):
             self.parts = {name: record_of(part, self._kind) for name, part in content.parts.items()}
         except ValueError as error:
             raise OutputError(
-                f"{self.path}: is no record of an export ({error}); name another folder, or remove it"
+                f"{self.path}: is not the record of an export ({error}); name another folder, or remove it"
             ) from None
         found, wanted = content.settings, msgspec.to_builtins(self.settings)
         differing = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))

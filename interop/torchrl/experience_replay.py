@@ -148,7 +148,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             raise DatasetError(f"download={download!r}: expected True, False or 'force'")
         place = find_dataset(dataset)
         if not download and not Path(place).is_dir():
-            raise DatasetError(f"{place} is no folder here, and download=False forbids to fetch it")
+            raise DatasetError(f"{place} is not a folder here, and download=False forbids fetching it")
         checkpoints = None if self._max_runs is None else range(self._max_runs)
         return open_steps(place, game, run, checkpoints=checkpoints, frame_stack=1, cache_dir=root)
 

@@ -707,12 +707,12 @@ def repeat_section(card: str) -> str:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut_end_mark, "has no partner"),
+        (cut_end_mark, "has no matching mark"),
         (repeat_section, "occurs twice"),
         (lambda card: card.replace("configs:\n", "configs: [\n"), "YAML cannot be read"),
         (lambda card: card.replace("num_examples: ", "num_examples: !!bool "), "YAML cannot be read"),
         (lambda _: "---\n- a list\n---\n", "not a list of `key: value`"),
-        (lambda _: "---\nconfigs: all\n---\n", "`configs` is no list of configs"),
+        (lambda _: "---\nconfigs: all\n---\n", "`configs` is not a list of configs"),
         (lambda _: "---\nconfigs:\n- data_files: x\n---\n", "has no `config_name`"),
     ],
 )

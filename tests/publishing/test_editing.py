@@ -215,7 +215,7 @@ def test_a_name_that_is_nowhere_is_refused(hub: HubServer, tmp_path: Path) -> No
     for destination in (FolderDestination(tmp_path / "none"), to_hub(hub)):
         assert destination.games() == []
         for edit in (render_cards, functools.partial(remove_games, [PONG])):
-            with pytest.raises(OutputError, match="holds no dataset of ours; is the name right"):
+            with pytest.raises(OutputError, match="holds no dataset that this tool wrote; is the name right"):
                 edit(destination, dry_run=True)
     assert not (tmp_path / "none").exists()
     assert hub.repos == {}

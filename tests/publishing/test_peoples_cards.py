@@ -76,6 +76,6 @@ def test_what_datasets_cannot_read_is_refused_before_anything_is_made(
         lambda: publish(pong, destination),
         lambda: make_plan(source, [find_game("pong")], place),
     ):
-        with pytest.raises(OutputError, match=r"README\.md: .*mend it first"):
+        with pytest.raises(OutputError, match=r"README\.md: .*fix it first"):
             act()
     assert contents(tmp_path / "published") == before

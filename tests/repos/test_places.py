@@ -135,7 +135,9 @@ def test_a_name_that_fits_no_place_is_an_error_in_one_line(tmp_path: Path) -> No
     (tmp_path / "none-pong").mkdir()
     with pytest.raises(OutputError, match=r"none-\{game\}: there is no dataset of any game"):
         verified(nowhere)
-    with pytest.raises(OutputError, match=r"none-\{game\}: holds no dataset of ours; is the name right"):
+    with pytest.raises(
+        OutputError, match=r"none-\{game\}: holds no dataset that this tool wrote; is the name right"
+    ):
         render_at(nowhere)
 
 
@@ -153,7 +155,7 @@ def test_each_game_is_removed_from_its_own_place(place: Place, folder: Path) -> 
 
 def test_nothing_is_removed_if_one_of_the_places_is_not_there(place: Place, folder: Path) -> None:
     before = contents(folder)
-    with pytest.raises(OutputError, match="qbert: holds no dataset of ours; is the name right"):
+    with pytest.raises(OutputError, match="qbert: holds no dataset that this tool wrote; is the name right"):
         remove_at(place, [PONG, QBERT])
     assert contents(folder) == before
 
@@ -236,7 +238,7 @@ def test_repos_are_rendered_and_games_removed_from_them(on_hub: HubServer) -> No
         assert b"license: mit" in on_hub.files(f"user/replay-{game}")["README.md"]
     refused = run("remove", "pong", "qbert", "--repo-id", PLACES, env=environment)
     assert refused.returncode == 1
-    assert "user/replay-qbert: holds no dataset of ours; is the name right?" in refused.stderr
+    assert "user/replay-qbert: holds no dataset that this tool wrote; is the name right?" in refused.stderr
     removed = run("remove", "pong", "breakout", "--repo-id", PLACES, env=environment)
     assert removed.returncode == 0, removed.stderr
     for game in ("pong", "breakout"):

@@ -42,7 +42,7 @@ def test_this_pyarrow_lays_files_out_as_expected(tmp_path: Path, recwarn: pytest
 def test_another_layout_is_left_to_pyarrow_with_one_warning(tmp_path: Path, layout: str) -> None:
     path, options = tmp_path / "steps.parquet", OTHER_LAYOUTS[layout]
     assert not is_layout_known(SCHEMA, {**writer_options(SCHEMA), **options})
-    with pytest.warns(UserWarning, match=rf"pyarrow {pa.__version__} lays Parquet files out otherwise"):
+    with pytest.warns(UserWarning, match=rf"pyarrow {pa.__version__} lays Parquet files out differently"):
         assert write_steps(path, episodes(ROWS), SCHEMA, options=options) == ROWS
     expected = pa.concat_tables(steps_tables(episodes(ROWS), SCHEMA))
     assert pq.read_table(path, page_checksum_verification=True).equals(expected)

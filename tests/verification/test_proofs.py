@@ -290,7 +290,7 @@ def in_config(lines: str) -> Craft:
         (lambda folder: (folder / CARD).unlink(), "missing"),
         (lambda folder: (folder / CARD).write_text("---\nconfigs: !!python/object:os.system []\n---\n"), ""),
         (lambda folder: (folder / CARD).write_text("---\nconfigs: [\n---\n"), "cannot be read"),
-        (lambda folder: (folder / CARD).write_text("---\nconfigs: 7\n---\n"), "is no list of configs"),
+        (lambda folder: (folder / CARD).write_text("---\nconfigs: 7\n---\n"), "is not a list of configs"),
         (lambda folder: (folder / CARD).write_bytes(b"\xff\xfe"), "is not UTF-8"),
         (lambda folder: (folder / CARD).write_text("---\n" + "[" * 5000 + "\n---\n"), ""),
     ],

@@ -541,15 +541,15 @@ def test_a_checkpoint_that_the_card_does_not_tell_of(logs: Path, tmp_path: Path)
     ("damage", "message"),
     [
         (lambda card: card.unlink(), "missing; publish again: that writes the card"),
-        (lambda card: card.write_bytes(b"\xff"), "its README.md is not UTF-8 text; mend it first"),
+        (lambda card: card.write_bytes(b"\xff"), "its README.md is not UTF-8 text; fix it first"),
         (
             lambda card: card.write_text("---\nconfigs: [\n---\n"),
-            "its YAML cannot be read; mend it first (while parsing a flow node did not find expected node "
+            "its YAML cannot be read; fix it first (while parsing a flow node did not find expected node "
             'content in "<unicode string>", line 2, column 1)',
         ),
         (
             lambda card: card.write_text(card.read_text().replace("<!-- /generated:game:pong -->", "")),
-            "the mark <!-- generated:game:pong --> has no partner; restore it first",
+            "the mark <!-- generated:game:pong --> has no matching mark; restore it first",
         ),
     ],
 )
@@ -764,7 +764,7 @@ def test_a_file_that_the_hub_has_lost(published: HubServer) -> None:
     )
     code, text = verify_on_hub(published)
     assert code == 1
-    assert f"{GOES_ON}: cannot be read (the Hub lists it and does not have it); {REDO}" in text.splitlines()
+    assert f"{GOES_ON}: cannot be read (the Hub lists it but does not have it); {REDO}" in text.splitlines()
 
 
 def test_a_hub_that_often_fails(published: HubServer, logs: Path) -> None:

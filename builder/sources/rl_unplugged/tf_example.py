@@ -78,7 +78,7 @@ class Example:
         try:
             return _MESSAGES[message].FromString(data)
         except DecodeError as error:
-            raise SourceError(f"{self.where}: the {what} is no tf.train.Example ({error})") from None
+            raise SourceError(f"{self.where}: the {what} is not a tf.train.Example ({error})") from None
 
 
 def _messages() -> dict[str, Any]:

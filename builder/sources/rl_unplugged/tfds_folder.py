@@ -147,5 +147,5 @@ class TFDSFolder(Source):
             }
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise SourceError(
-                f"{self._store.describe(path)}: does not tell how many records there are ({error!r}); copy it"
+                f"{self._store.describe(path)}: does not say how many records there are ({error!r}); copy it"
             ) from None
