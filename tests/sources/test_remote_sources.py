@@ -582,7 +582,7 @@ def gzipped_npy(header: bytes, body: bytes = b"") -> bytes:
     ("content", "says"),
     [
         (b"", "holds nothing"),
-        (b"<html>please log in</html>", "damaged"),
+        (b"<html>please log in</html>", "begins with b'<html>'"),
         (gzipped_npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (3000, 84, 84), }\n"), "pickled"),
         (
             gzipped_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000, 84, 84), }\n"),
@@ -594,9 +594,9 @@ def gzipped_npy(header: bytes, body: bytes = b"") -> bytes:
         ),
         (
             gzipped_npy(
-                b"{'descr': '|u1', 'fortran_order': False, 'shape': (5, 84, 84), }\n", bytes(300 << 20)
+                b"{'descr': '|u1', 'fortran_order': False, 'shape': (3000, 84, 84), }\n", bytes(300 << 20)
             ),
-            "5 rows",
+            "more than the 3,000 rows",
         ),
     ],
     ids=["empty", "a page", "pickled", "terabytes", "no rows", "without an end"],
