@@ -597,8 +597,8 @@ def test_a_checkpoint_that_lost_its_manifest(folder: Path) -> None:
     assert [each.partition(":")[0] for each in differences(folder)] == [
         TABLE,
         FIRST,
-        "README.md (pong-mixed)",
         "README.md (pong-full)",
+        "README.md (pong-mixed)",
         "README.md (pong-episodes)",
     ]
 
