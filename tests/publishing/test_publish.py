@@ -626,7 +626,7 @@ def test_a_card_does_not_tell_of_what_is_just_replaced(pong: Path, tmp_path: Pat
     assert run.returncode == -signal.SIGKILL
     card = (folder / "README.md").read_text()
     assert "configs" not in yaml.safe_load(card.split("---")[1])
-    assert "are just being published" in card
+    assert "None of its steps are here at the moment" in card
     publish(rebuilt, FolderDestination(folder))
     # With what is again the same, the card is again what it was, people's own text at its place.
     publish(pong, FolderDestination(folder))
