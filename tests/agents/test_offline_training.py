@@ -240,6 +240,7 @@ def test_what_is_not_there_is_one_error(
         train(replace(settings, out=tmp_path / "run", **changes))
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_says_how_well(settings: TrainingSettings, tmp_path: Path) -> None:
     done = run(
         *("train", "behaviour-cloning", "--dataset", settings.dataset, "--config", settings.config),
