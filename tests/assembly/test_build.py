@@ -133,7 +133,7 @@ def test_the_layout_is_the_documented_one(built: Path) -> None:
         "data/breakout/run_1/checkpoint_00/steps-00001-of-00002.parquet",
         "episodes/breakout/run_1/checkpoint_00.parquet",
     }
-    assert {path.name for path in built.iterdir()} == {"README.md", "data", "episodes", "manifests"}
+    assert {path.name for path in built.iterdir()} == {"README.md", "data", "episodes", "games", "manifests"}
 
 
 def test_an_episode_lies_where_the_episodes_table_says(built: Path) -> None:
