@@ -50,7 +50,7 @@ def verify(
     if not any(is_of(path, None) for path in files):
         raise NoDatasetError(
             f"{repo.address}: holds no dataset; expected {CARD} beside the folders "
-            f"{', '.join(DATA_FOLDERS)}, as `build` and `publish` write them"
+            f"{', '.join(DATA_FOLDERS[:-1])} and {DATA_FOLDERS[-1]}, as `build` and `publish` write them"
         )
     for game in games or ():
         if not any(is_of(path, [game]) for path in files):

@@ -104,7 +104,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
         (["publish", "nowhere", "--to", "out"], "nowhere: no such folder"),
         (["collect", "pong", "--out", "out", "--checkpoints", "0"], "0"),
         (["collect", "seaquest", "--out", "out", "--policy", "player"], "player"),
-        (["inspect", "."], "holds no game's folder"),
+        (["inspect", "."], "is empty; expected <Game>"),
     ],
 )
 def test_a_users_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[Any], says: str) -> None:

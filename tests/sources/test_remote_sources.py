@@ -175,10 +175,8 @@ def test_a_log_with_a_hole_gives_the_same_bytes(tmp_path: Path) -> None:
     expected = build_from((str(SKIPPED_LAP), {}), tmp_path / "local")
     with running_web(SKIPPED_LAP) as server:
         assert build_from((server.url, {}), tmp_path / "remote") == expected
-        assert build_from((server.url, {}), tmp_path / "parts", checkpoints=[5]).items() <= {
-            *expected.items(),
-            ("README.md", tree_of(tmp_path / "parts")["README.md"]),
-        }
+        part = build_from((server.url, {}), tmp_path / "parts", checkpoints=[5])
+        assert {each for each in part.items() if not each[0].endswith("README.md")} <= {*expected.items()}
 
 
 @pytest.mark.parametrize("name", ["http", "gs, anonymous", "s3", "hf dataset"])
@@ -304,7 +302,7 @@ def test_a_bad_network_changes_nothing(name: str, ranges: bool, local: Tree, tmp
 def test_a_length_that_is_too_large_is_mended_or_refused(local: Tree, tmp_path: Path) -> None:
     with running_web(THREE_LAPS, faults=[Fault(FRAMES, declare=10_000_000)]) as server:
         assert build_from((server.url, {}), tmp_path / "out") == local
-    fault = Fault(FRAMES, declare=10_000_000, times=2)  # of the look at its header, too
+    fault = Fault(FRAMES, declare=10_000_000, times=3)  # of the looks at its header, too
     with running_web(THREE_LAPS, ranges=False, faults=[fault]) as server, pytest.raises(SourceError) as error:
         build_from((server.url, {}), tmp_path / "other")
     assert "it had 10,000,000 bytes" in str(error.value)

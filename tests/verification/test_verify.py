@@ -148,7 +148,7 @@ def test_nothing_to_verify_is_an_error_in_one_line(tmp_path: Path) -> None:
         verified(tmp_path / "none")
     (tmp_path / "README.md").write_text("A project.")
     with pytest.raises(
-        OutputError, match=r": holds no dataset; expected README.md beside the folders data and"
+        OutputError, match=r": holds no dataset; expected README.md beside the folders data, episodes and "
     ):
         verified(tmp_path)
 
@@ -334,7 +334,7 @@ def test_a_file_that_is_cut_short(folder: Path) -> None:
     failure = f"ArrowInvalid: Could not open Parquet input source '<Buffer>': {footer}"
     assert differences(folder) == [
         size,
-        f"README.md (pong-mixed, pong-full): load_dataset fails ({failure}); mend what else differs, then "
+        f"README.md (pong-full, pong-mixed): load_dataset fails ({failure}); mend what else differs, then "
         f"publish pong again",
         f"{WHOLE}: cannot be read ({footer}); {REDO}",
     ]
@@ -432,7 +432,11 @@ def test_what_a_checkpoint_gives_to_its_neighbours(folder: Path) -> None:
 def test_a_checkpoint_of_another_log(logs: Path, folder: Path, tmp_path: Path) -> None:
     write_log(tmp_path / "logs", (35, *LENGTHS), capacity=100, seed=9)
     other = build_from(tmp_path / "logs", tmp_path / "other")
-    for path in ("data/pong/run_1/checkpoint_01", "episodes/pong/run_1/checkpoint_01.parquet"):
+    for path in (
+        "data/pong/run_1/checkpoint_01",
+        "episodes/pong/run_1/checkpoint_01.parquet",
+        "manifests/pong/run_1/checkpoint_01.json",
+    ):
         if (folder / path).is_dir():
             shutil.rmtree(folder / path)
             shutil.copytree(other / path, folder / path)
@@ -517,11 +521,12 @@ def test_a_card_that_tells_something_else(folder: Path, old: str, new: str, mess
 
 def test_a_config_without_files(folder: Path) -> None:
     edit_card(folder, "checkpoint_00/*.parquet", "checkpoint_07/*.parquet")
-    # Stock `datasets` looks at the first config to know of what kind the files are: then none loads.
-    failure = f"DataFilesNotFoundError: No (supported) data files found in {folder}"
+    shards = [f"data/pong/run_1/checkpoint_00/steps-0000{shard}-of-00002.parquet" for shard in (0, 1)]
     assert differences(folder) == [
-        f"README.md (pong-mixed, pong-expert, pong-full, pong-episodes): load_dataset fails ({failure}); "
-        f"mend what else differs, then publish pong again"
+        f"README.md (pong-mixed): found no split run_1, expected one with {', '.join(shards)}; publish pong "
+        "again: that writes its part of the card anew",
+        "README.md (pong-mixed): load_dataset fails (ValueError: split run_1 has no rows); mend what else "
+        "differs, then publish pong again",
     ]
 
 

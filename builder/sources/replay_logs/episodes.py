@@ -53,6 +53,7 @@ class EpisodeStream:
         self._log, self._game, self._time_limit = log, game, time_limit
         self._first = first
         self._alone = alone
+        log.header(first)  # says how many rows the files must have
         log.scalars(first)  # needed anyway: what follows can look into them
         self._padding = log.padding_rows(first)
         self._numbers = NumbersCursor(log, first, alone=alone)

@@ -172,7 +172,7 @@ def test_every_entry_is_accounted_for_and_every_file_vouched_for(
 
 
 def test_the_card_says_which_source_it_was(built: Path) -> None:
-    card = (built / "README.md").read_text()
+    card = "\n".join(path.read_text() for path in built.rglob("README.md"))
     assert "in the form of [RL Unplugged]" in card
     assert "The other 11 are what was seen after an episode's last step." in card
     assert "clipped as well" in card
@@ -536,7 +536,7 @@ def test_a_tfds_record_that_cannot_be_read_is_an_error(
 ) -> None:
     shutil.copytree(sources["tfds 1.1.0"], tmp_path / "copy")
     next((tmp_path / "copy").rglob("dataset_info.json")).write_text(text)
-    with pytest.raises(SourceError, match=r"dataset_info\.json: does not tell"):
+    with pytest.raises(SourceError, match=r"dataset_info\.json: does not say"):
         open_source(str(tmp_path / "copy")).open_run(ASTERIX, 1)
 
 
