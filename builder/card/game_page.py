@@ -19,6 +19,9 @@ from .text import EXPORTED, LONGEST_FACT, RECORDED, render
 MOST_FACTS = 40
 """Details of a provenance record that are shown; `collect` records about half as many."""
 
+MOST_REMARKS = 20
+"""Remarks on checkpoints that are shown: conversions alone are the same for a whole run."""
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_BLOCKS = 10
 """Blocks in a row that stands for a curve."""
@@ -37,6 +40,7 @@ def game_page(game: Game, manifests: Sequence[Manifest], pictures: Collection[st
     for manifest in manifests:
         rows.update(structs.asdict(manifest.row_counts))
         steps.update(structs.asdict(manifest.step_counts))
+    remarks = _remarks(manifests)
     text = render(
         "page.md.jinja",
         game=game,
@@ -48,6 +52,8 @@ def game_page(game: Game, manifests: Sequence[Manifest], pictures: Collection[st
         missing=_per_run(
             {run: describe_numbers(gaps) for run, gaps in _gaps(manifests).items()}, every_run=()
         ),
+        remarks=remarks[:MOST_REMARKS],
+        more_remarks=max(0, len(remarks) - MOST_REMARKS),
         runs=sorted({manifest.run for manifest in manifests}),
         returns=list(_returns(manifests)),
     )
@@ -158,6 +164,21 @@ def _flatten(details: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
             yield f"{prefix}{key}", text[: LONGEST_FACT + 1]
+
+
+def _remarks(manifests: Iterable[Manifest]) -> list[tuple[str, str]]:
+    """Returns each remark of the manifests, with the checkpoints of each run that it is about."""
+    checkpoints: dict[str, dict[int, list[int]]] = {}
+    for manifest in manifests:
+        for remark in manifest.remarks:
+            checkpoints.setdefault(remark, {}).setdefault(manifest.run, []).append(manifest.checkpoint)
+    return [
+        (
+            remark,
+            _per_run({run: describe_numbers(sorted(each)) for run, each in of_run.items()}, every_run=()),
+        )
+        for remark, of_run in checkpoints.items()
+    ]
 
 
 def _per_run(values: Mapping[int, str], every_run: Iterable[int]) -> str:
