@@ -221,8 +221,8 @@ def test_faults_and_unknown_paths(hub: HubServer, folder: Path) -> None:
     hub.fault = lambda request: next(answers, None) if _is_upload(request) else None
     publish(hub, folder)
     assert set(contents(folder)) <= set(hub.files(REPO))
-    assert get_session().get(f"{hub.url}/api/models/user/none?x=1").status_code == 404
-    assert hub.unknown == ["GET /api/models/user/none?x=1"]
+    assert get_session().get(f"{hub.url}/api/collections/user/none?x=1").status_code == 404
+    assert hub.unknown == ["GET /api/collections/user/none?x=1"]
 
 
 def _is_upload(request: Request) -> bool:
