@@ -286,7 +286,7 @@ def craft(path: Path, files: list[Path], random: Random) -> None:
         owner, key = _random_place(record, random)
         owner[key] = _other_value(owner[key], random)
         path.write_text(json.dumps(record))
-    elif path.suffix == ".md":
+    elif path.suffix == ".md" and path.read_text().startswith("---\n"):  # the card, not a game's page
         _, front, text = path.read_text().split("---\n", 2)
         entries = yaml.load(front, LOADER)
         owner, key = _random_place(entries, random)

@@ -39,7 +39,9 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
     template = replace(example, episodes_table=replace(example.episodes_table, size=SIZE)).to_json()
     tables = _write_tables(folder, built / example.episodes_table.path)
     for checkpoint, size in zip(_checkpoints(), tables, strict=True):
-        (folder / checkpoint.manifest).write_text(
+        place = folder / checkpoint.manifest
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(
             template.replace('"game": "Pong",', f'"game": "{checkpoint.game}",', 1)
             .replace('"run": 1,', f'"run": {checkpoint.run},', 1)
             .replace('"checkpoint": 0,', f'"checkpoint": {checkpoint.number},', 1)
