@@ -45,6 +45,7 @@ def test_streams_what_was_played(tmp_path: Path, played: dict[str, np.ndarray]) 
     assert (ended == played["terminal"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_proc", [None, 2])
 def test_prepares_the_same_rows_as_it_streams(tmp_path: Path, num_proc: int | None) -> None:
     builder = AtariDQNReplay("breakout-full", source=THREE_LAPS, cache_dir=str(tmp_path))
@@ -131,6 +132,7 @@ def _numbers(table: pa.Table) -> list[dict]:
     return table.select(["checkpoint", "episode", "step"]).to_pylist()
 
 
+@pytest.mark.slow
 def test_a_stream_resumes_where_it_stopped(tmp_path: Path) -> None:
     builder = AtariDQNReplay("breakout-full", source=THREE_LAPS, cache_dir=str(tmp_path))
     rows = [(row["checkpoint"], row["step"]) for row in streamed(builder)]

@@ -17,6 +17,7 @@ def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_users_own_modules_called_like_our_folders_break_nothing(tmp_path: Path) -> None:
     for name in ("builder", "replay_reader", "cards", "frames", "games"):
         (tmp_path / f"{name}.py").write_text(f"mine = {name!r}\n")
@@ -56,6 +57,7 @@ def test_importing_the_package_loads_nothing_else(tmp_path: Path) -> None:
     assert loaded_by("import atari_dqn_replay", tmp_path) == {"atari_dqn_replay"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], *([command, "--help"] for command in COMMANDS), ["x"]])
 def test_help_and_mistakes_load_nothing_else(arguments: list[str], tmp_path: Path) -> None:
     code = f"sys.argv[1:] = {arguments}; import atari_dqn_replay_command; atari_dqn_replay_command.main()"
@@ -100,6 +102,7 @@ def test_the_code_of_the_package_is_one_top_level_name() -> None:
     assert "builder" not in sys.modules
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_left_midway_ends_without_a_word(tmp_path: Path) -> None:
     code = (
         "from atari_dqn_replay import AtariDQNReplay\n"

@@ -81,6 +81,7 @@ def rooms() -> np.ndarray:
     return corridor().transitions.observation[::2].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VALUE_AGENTS)
 def test_values_converge_to_the_true_ones(name: str) -> None:
     agent = trained(name, 300)
@@ -88,6 +89,7 @@ def test_values_converge_to_the_true_ones(name: str) -> None:
     assert agent.act(rooms()).tolist() == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_nature_optimizer_learns_them_as_well() -> None:
     agent = trained("dqn", 300, optimizer="rmsprop", learning_rate=1e-3, optimizer_epsilon=1e-5)
     np.testing.assert_allclose(agent.values(rooms()), corridor().values, atol=0.03)

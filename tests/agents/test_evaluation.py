@@ -13,6 +13,7 @@ def standing_still(observation: np.ndarray) -> np.ndarray:
     return np.full(len(observation), STILL)
 
 
+@pytest.mark.slow
 def test_who_stands_still_in_pong_loses_every_point() -> None:
     protocol = EvaluationProtocol(epsilon=0)
     (episode,) = evaluate(standing_still, PONG, seed=[0], protocol=protocol, episodes=1)
@@ -21,6 +22,7 @@ def test_who_stands_still_in_pong_loses_every_point() -> None:
     assert set(episode.actions) == {STILL}
 
 
+@pytest.mark.slow
 def test_the_episodes_are_the_same_however_many_are_played_at_once() -> None:
     def played(environments: int) -> list[tuple[float, int, bool, bytes]]:
         protocol = EvaluationProtocol(epsilon=0.3, time_limit=90, environments=environments)
@@ -54,6 +56,7 @@ def test_the_agent_sees_four_frames_of_which_those_before_the_start_are_blank() 
         np.testing.assert_array_equal(stack, padded[step : step + 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 41])
 def test_at_least_one_episode_is_played(steps: int) -> None:
     protocol = EvaluationProtocol(time_limit=40)

@@ -81,6 +81,7 @@ def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: Tra
     assert records[4]["mean_return"] == np.mean(records[4]["returns"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_in", ["learning", "evaluating"])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     whole: TrainingSettings, stopped_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +113,7 @@ def stopping_after(function: Callable[..., Any], calls: int) -> Callable[..., An
     return stopping
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_with_more_iterations(
     whole: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_agent_learns_as_often_as_the_schedule_says(whole: PlaySettings) -> 
     assert last["random_share"] == 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [70, 333])
 def test_a_stopped_run_goes_on_to_the_same_log_byte_for_byte(
     steps: int, whole: PlaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -71,6 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [False, True])
 def test_plain_load_dataset_reads_what_was_played(built: Path, tmp_path: Path, streaming: bool) -> None:
     played = np.load(THREE_LAPS / "played.npz")
@@ -83,6 +84,7 @@ def test_plain_load_dataset_reads_what_was_played(built: Path, tmp_path: Path, s
     assert (table["reward"].to_numpy() == played["reward"]).all()
 
 
+@pytest.mark.slow
 def test_build_and_builder_give_the_same_rows(built: Path, tmp_path: Path) -> None:
     for view in ("mixed", "expert", "full", "episodes"):
         builder = AtariDQNReplay(f"breakout-{view}", source=THREE_LAPS, cache_dir=str(tmp_path))
@@ -185,12 +187,14 @@ def test_a_second_build_has_nothing_to_do(built: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_in_parts_and_in_any_order_it_is_the_same_to_the_byte(built: Path, tmp_path: Path) -> None:
     for checkpoints in ([3], [1, 2], [0]):
         build_folder(tmp_path / "parts", checkpoints=checkpoints)
     assert digest_of_tree(tmp_path / "parts") == digest_of_tree(built)
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_goes_on_to_the_same_bytes(built: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["build", "breakout", "--source", THREE_LAPS, "--out", out]
@@ -205,6 +209,7 @@ def test_a_build_that_is_killed_goes_on_to_the_same_bytes(built: Path, tmp_path:
     assert digest_of_tree(out) == digest_of_tree(built)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start("build", "breakout", "--source", THREE_LAPS, "--out", out)
@@ -217,6 +222,7 @@ def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> No
     assert not half_written(out)
 
 
+@pytest.mark.slow
 def test_a_changed_or_grown_source_is_built_again(tmp_path: Path) -> None:
     source, out = copy_of_logs(tmp_path / "source"), tmp_path / "out"
     logs = source / "dqn" / "Breakout" / "1" / "replay_logs"
@@ -233,6 +239,7 @@ def test_a_changed_or_grown_source_is_built_again(tmp_path: Path) -> None:
     assert digest_of_tree(out) == digest_of_tree(tmp_path / "at-once")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_leaves_only_whole_checkpoints(tmp_path: Path) -> None:
     source, out = copy_of_logs(tmp_path / "source"), tmp_path / "out"
     damaged = source / "dqn" / "Breakout" / "1" / "replay_logs" / "$store$_reward_ckpt.2.gz"
@@ -263,6 +270,7 @@ def test_two_logs_are_never_mixed_into_one_run(tmp_path: Path) -> None:
     assert digest_of_tree(out) == before
 
 
+@pytest.mark.slow
 def test_a_record_of_origin_that_appears_later_is_noticed(tmp_path: Path) -> None:
     source, out = copy_of_logs(tmp_path / "source"), tmp_path / "out"
     build_folder(out, source)
@@ -273,6 +281,7 @@ def test_a_record_of_origin_that_appears_later_is_noticed(tmp_path: Path) -> Non
     assert "not the original" in (out / "README.md").read_text().lower()
 
 
+@pytest.mark.slow
 def test_a_part_of_a_run_has_no_expert(tmp_path: Path) -> None:
     build_folder(tmp_path / "part", checkpoints=[0, 1])
     assert "breakout-expert" not in (tmp_path / "part" / "README.md").read_text().split("---")[1]
@@ -280,6 +289,7 @@ def test_a_part_of_a_run_has_no_expert(tmp_path: Path) -> None:
     assert "breakout-expert" in (tmp_path / "rest" / "README.md").read_text().split("---")[1]
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with writing_alone(tmp_path / "out"):
         done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "out")
@@ -306,6 +316,7 @@ def test_unknown_selections_are_refused_before_anything_is_written(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(tmp_path: Path) -> None:
     mount = "mount -t tmpfs -o size=256k tmpfs . && cd $PWD && $*"
     script = f"{mount}; code=$?; find dataset/data dataset/episodes -name '*.incomplete'; exit $code"

@@ -78,6 +78,7 @@ def test_every_name_has_its_parameters() -> None:
     assert tuple(compression.COMPRESSIONS) == COMPRESSIONS
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_name(tmp_path: Path) -> None:
     """Published straight from the logs and built are the same, as with the usual compression."""
     given = ("breakout", "--source", THREE_LAPS, "--checkpoints", "0", "--compression", "fast")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from atari_dqn_replay.builder.assembly.joining import join
 from atari_dqn_replay.builder.assembly.pieces import BODY, Piece, write_head, write_piece
 from atari_dqn_replay.builder.assembly.schedule import parts_of
@@ -72,6 +73,7 @@ def read_in_order(checkpoint: Checkpoint) -> tuple[pa.Table, pa.Table]:
     ), rows.table(episodes_features().arrow_schema)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     lengths=LENGTHS,

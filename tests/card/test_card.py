@@ -265,6 +265,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_repo(tmp_path / "path/to/this/folder", [*PONG, *BREAKOUT])
 
 
+@pytest.mark.slow
 def test_every_config_streams(repo: Path) -> None:
     card = (repo / "README.md").read_text(encoding="utf-8")
     for config in config_names(card):
@@ -273,6 +274,7 @@ def test_every_config_streams(repo: Path) -> None:
             assert sum(1 for _ in stream) == split["num_examples"]
 
 
+@pytest.mark.slow
 def test_every_config_loads_and_passes_the_checks_of_datasets(repo: Path) -> None:
     """`load_dataset` compares the rows of each split with the card, as the card states them."""
     card = (repo / "README.md").read_text(encoding="utf-8")
@@ -296,6 +298,7 @@ def test_a_game_must_be_named(repo: Path) -> None:
         load_dataset(str(repo), split="run_1", streaming=True)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_card_run(repo: Path) -> None:
     names = run_examples((repo / "README.md").read_text(encoding="utf-8"))
     assert names["repo"] == "path/to/this/folder"
@@ -333,6 +336,7 @@ for config in re.findall(r"^- config_name: (.*)$", card.partition("dataset_info:
 """
 
 
+@pytest.mark.slow
 def test_configs_and_examples_work_on_the_hub_too(hub: HubServer, tmp_path: Path) -> None:
     folder = write_repo(tmp_path / "repo", [*PONG, *BREAKOUT], repo_id="user/atari")
     api = HfApi(endpoint=hub.url, token=hub.token)
@@ -370,6 +374,7 @@ def run_examples(card: str) -> dict[str, Any]:
 # --- Where the data came from ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_record_of_megabytes_makes_no_page_of_megabytes() -> None:
     details = {f"{place} *key*": {"nested": "<value>" * 300_000} for place in range(2_000)}
     (first, *_) = PONG
@@ -592,6 +597,7 @@ def publish(publications: Sequence[Sequence[Manifest]]) -> str:
     return card
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(publications(), st.randoms())
 def test_the_order_of_publishing_does_not_matter(games: list[list[Manifest]], random: Any) -> None:
@@ -603,6 +609,7 @@ def test_the_order_of_publishing_does_not_matter(games: list[list[Manifest]], ra
     assert publish(games) == at_once
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(publications())
 def test_publishing_twice_changes_nothing(games: list[list[Manifest]]) -> None:
@@ -611,6 +618,7 @@ def test_publishing_twice_changes_nothing(games: list[list[Manifest]]) -> None:
         assert merge_card(card, game) == card
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(publications())
 def test_removing_a_game_undoes_its_publication(games: list[list[Manifest]]) -> None:
@@ -777,6 +785,7 @@ def test_hostile_details_cannot_break_the_card(text: str) -> None:
     assert_unbroken({text: text, "list": [text], "nested": {text: {text: text}}})
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(texts, texts, max_size=4))
 def test_no_details_can_break_the_card(details: dict[str, str]) -> None:

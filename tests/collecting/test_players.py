@@ -25,6 +25,7 @@ def play(name: str, steps: int, random_share: float, policy: str = "player") -> 
     return total, returns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "steps", "least"), [("Pong", 8000, 10), ("Breakout", 6000, 30), ("Freeway", 2100, 21)]
 )
@@ -34,6 +35,7 @@ def test_players_win(game: str, steps: int, least: float) -> None:
     assert np.mean(returns) >= least
 
 
+@pytest.mark.slow
 def test_the_more_is_left_to_chance_the_less_is_won() -> None:
     """With twelve checkpoints these are the shares of mixed, medium and expert."""
     shares = random_shares("player", 12)

@@ -108,6 +108,7 @@ def test_refuses_a_ring_that_holds_less_than_a_stack() -> None:
         RingBuffer(Path("unused"), 4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     capacity=st.integers(5, 40),

@@ -69,6 +69,7 @@ def _table(output: str) -> list[str]:
     return lines[heading + 2 : heading + 5]
 
 
+@pytest.mark.slow
 def test_collected_logs_are_built_into_a_dataset_that_says_so(tmp_path: Path) -> None:
     logs, dataset = tmp_path / "logs", tmp_path / "dataset"
     collected = run("collect", "Seaquest", "--out", logs, "--checkpoints", 2, "--checkpoint-size", 400)
@@ -86,6 +87,7 @@ def test_inspect_tells_what_a_source_holds() -> None:
     assert "checkpoint 3 is the final, partial dump" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("build", "breakout", "--source", THREE_LAPS, "--out", out, "--dry-run")
@@ -93,6 +95,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -116,6 +119,7 @@ def test_a_users_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[A
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_a_usage_error() -> None:
     for arguments in (
         [],
@@ -137,6 +141,7 @@ def test_what_cannot_be_read_is_a_usage_error() -> None:
         assert "usage:" in done.stderr
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     arguments = ["build", "breakout", "--source", str(THREE_LAPS), "--out"]
     piped = run(*arguments, tmp_path / "piped").stderr
@@ -153,6 +158,7 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     assert b"rows/s" in os.read(terminal, 100_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "seconds"),
     [
@@ -180,6 +186,7 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
     assert len(errors.splitlines()) == 1, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.8, 1.0, 1.2, 1.4, 1.6, 1.8])
 def test_ctrl_c_reaches_the_workers_too_and_is_told_once(tmp_path: Path, seconds: float) -> None:
     process = subprocess.Popen(
@@ -198,6 +205,7 @@ def test_ctrl_c_reaches_the_workers_too_and_is_told_once(tmp_path: Path, seconds
         assert errors.splitlines()[-1].startswith("atari-dqn-replay: stopped")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "question", "says"),
     [
@@ -253,6 +261,7 @@ def test_whoever_hangs_up_early_hears_no_complaint() -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_ascii_only_gets_the_table(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path, env=environment)
@@ -272,6 +281,7 @@ def test_an_error_of_the_system_is_one_line(
     assert capsys.readouterr().err == "atari-dqn-replay: error: out/README.md: Permission denied\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
     process = start("collect", "pong", "--out", tmp_path / "logs")
     wait_until((tmp_path / "logs" / "Pong" / "1").exists)
@@ -281,6 +291,7 @@ def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["verify", "render"])
 def test_who_wants_no_network_is_told_at_once(command: str, hub: HubServer) -> None:
     environment = {**hub.environment(), "HF_HUB_OFFLINE": "1"}
@@ -290,6 +301,7 @@ def test_who_wants_no_network_is_told_at_once(command: str, hub: HubServer) -> N
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_verifying_imports_no_torch(tmp_path: Path) -> None:
     """`datasets` does, where it is installed: it takes a second in which Ctrl-C is an abort."""
     build_dataset(tmp_path / "pong")
@@ -301,6 +313,7 @@ def test_verifying_imports_no_torch(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
+@pytest.mark.slow
 def test_a_build_goes_into_one_folder(tmp_path: Path) -> None:
     done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "x-{game}")
     assert done.returncode == 1
@@ -308,6 +321,7 @@ def test_a_build_goes_into_one_folder(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_python_ends_does_not_undo_success() -> None:
     code = "import atexit, os, sys, atari_dqn_replay_command as command; "
     code += f"atexit.register(os.kill, os.getpid(), {signal.SIGINT:d}); sys.exit(command.main())"
@@ -317,6 +331,7 @@ def test_ctrl_c_while_python_ends_does_not_undo_success() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path) -> None:
     (tmp_path / "mirror").symlink_to(THREE_LAPS)
     environment = {**os.environ, "HOME": str(tmp_path)}

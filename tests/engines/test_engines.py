@@ -32,12 +32,14 @@ def test_one_process_runs_the_tasks_in_turn(tmp_path: Path) -> None:
     assert next(running, "ended") == "ended"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_several_processes_run_every_task(tmp_path: Path, workers: int) -> None:
     run(LocalEngine(workers=workers, function=MARK), tmp_path, range(12))
     assert done(tmp_path) == list(range(12))
 
 
+@pytest.mark.slow
 def test_no_more_tasks_run_at_once_than_there_are_workers(tmp_path: Path) -> None:
     running = LocalEngine(workers=3, function=WAIT).run(str(tmp_path), range(7))
     for _ in running:
@@ -51,6 +53,7 @@ def test_no_more_tasks_run_at_once_than_there_are_workers(tmp_path: Path) -> Non
     assert done(tmp_path) == list(range(7))
 
 
+@pytest.mark.slow
 def test_the_word_is_given_back_while_tasks_run(tmp_path: Path) -> None:
     running = LocalEngine(workers=2, function=WAIT).run(str(tmp_path), range(2))
     for _ in range(3):
@@ -124,6 +127,7 @@ def coordinator(work: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_when_the_coordinator_is_killed(tmp_path: Path, how: signal.Signals) -> None:
     with coordinator(tmp_path) as process:
@@ -131,6 +135,7 @@ def test_workers_end_when_the_coordinator_is_killed(tmp_path: Path, how: signal.
     wait_until(lambda: not any(map(is_running, begun(tmp_path).values())))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_workers_without_a_word_from_them(tmp_path: Path) -> None:
     with coordinator(tmp_path) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -175,6 +180,7 @@ def test_every_option_is_described() -> None:
     assert described["jobs"]["flavor"].endswith("(default: cpu-basic)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, package", [("ray", "ray"), ("slurm", "datatrove")])
 def test_without_its_extra_an_engine_says_how_to_install_it(name: str, package: str) -> None:
     code = (

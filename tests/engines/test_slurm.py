@@ -41,6 +41,7 @@ def only_folder(work: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_array_runs_every_task_and_then_one_job_goes_on(
     tmp_path: Path, cluster: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,6 +61,7 @@ def test_an_array_runs_every_task_and_then_one_job_goes_on(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_the_jobs_run_in_the_folder_where_the_command_was_given(
     tmp_path: Path, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +84,7 @@ def test_the_jobs_ask_for_what_the_options_say(tmp_path: Path, cluster: Path) ->
     assert "array" not in last
 
 
+@pytest.mark.slow
 def test_more_tasks_than_an_array_may_have_make_several(tmp_path: Path, cluster: Path) -> None:
     run(slurm("partition=cpu", "max-array-size=2", "tasks-per-job=2"), tmp_path / "work", 7)
     first, second = finished(cluster)
@@ -90,6 +93,7 @@ def test_more_tasks_than_an_array_may_have_make_several(tmp_path: Path, cluster:
     assert done(tmp_path / "work") == list(range(7))
 
 
+@pytest.mark.slow
 def test_a_failed_task_has_its_log_and_the_others_run(tmp_path: Path, cluster: Path) -> None:
     run(slurm("partition=cpu", function=FAIL, finish=("echo", "going on")), tmp_path / "work", 3)
     array, last = finished(cluster)
@@ -102,6 +106,7 @@ def test_a_failed_task_has_its_log_and_the_others_run(tmp_path: Path, cluster: P
     )
 
 
+@pytest.mark.slow
 def test_a_rerun_with_other_tasks_runs_them(tmp_path: Path, cluster: Path) -> None:
     work = tmp_path / "work"
     run(slurm("partition=cpu"), work, 1)
@@ -111,6 +116,7 @@ def test_a_rerun_with_other_tasks_runs_them(tmp_path: Path, cluster: Path) -> No
     assert done(work) == [0, 4]
 
 
+@pytest.mark.slow
 def test_an_element_that_is_requeued_after_its_task_was_done_does_nothing(
     tmp_path: Path, cluster: Path
 ) -> None:
@@ -133,6 +139,7 @@ def test_no_secret_is_written(tmp_path: Path, cluster: Path, monkeypatch: pytest
     assert not [path for path in files if b"a-secret-of-mine" in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finish", [(), ("publish", "it's all")])
 def test_the_scripts_can_be_written_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finish: tuple[str, ...]

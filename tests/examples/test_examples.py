@@ -27,11 +27,13 @@ def example(name: str, *arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_learning_curve_has_a_line_for_each_checkpoint(dataset: Path) -> None:
     lines = example("learning_curve", dataset, "breakout").splitlines()[1:]
     assert [int(line.split()[0]) for line in lines] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_the_best_episode_is_a_picture_that_moves(dataset: Path, tmp_path: Path) -> None:
     printed = example("watch_episode", dataset, "breakout-full", tmp_path / "best.gif")
     steps = int(printed.split(": ")[1].split()[0])
@@ -40,6 +42,7 @@ def test_the_best_episode_is_a_picture_that_moves(dataset: Path, tmp_path: Path)
         assert 1 < getattr(picture, "n_frames", 1) <= steps  # equal frames are joined
 
 
+@pytest.mark.slow
 def test_behaviour_cloning_learns(dataset: Path) -> None:
     pytest.importorskip("torch", reason="the example needs the extra `torch`")
     printed = example("behaviour_cloning", dataset, "breakout-full", "--updates", 3)

@@ -52,11 +52,13 @@ def npm(*arguments: str, **environment: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_sources_are_well_typed_and_pass_their_own_tests() -> None:
     npm("run", "check")
     npm("test")
 
 
+@pytest.mark.slow
 def test_the_page_in_the_package_is_what_its_sources_give(tmp_path: Path) -> None:
     npm("run", "build", "--", "--outDir", str(tmp_path / "page"), "--logLevel", "error")
     built = {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()}

@@ -112,6 +112,7 @@ STRANGE: dict[str, Callable[[dict[str, Any]], object] | bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", STRANGE.values(), ids=STRANGE.keys())
 def test_a_strangers_manifest_gives_one_error_everywhere(
     change: Callable[[dict[str, Any]], object] | bytes, tmp_path: Path

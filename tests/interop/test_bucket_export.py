@@ -66,6 +66,7 @@ def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
         assert found[name].tobytes() == array.tobytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["three_laps", "skipped_lap"])
 def test_the_dumps_of_dopamines_own_buffer_come_back(name: str, tmp_path: Path) -> None:
     source = DATA / name / "dqn"
@@ -82,6 +83,7 @@ def test_the_dumps_of_dopamines_own_buffer_come_back(name: str, tmp_path: Path) 
     assert "was never written; it is zero here" in str(report)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
 @given(
     lengths=st.lists(st.integers(1, 50), min_size=1, max_size=8),
@@ -222,6 +224,7 @@ def test_dumps_of_a_dataset_lack_what_an_absent_checkpoint_held(collected: Path,
     assert "which is not there" in record["parts"]["1"]["remarks"][0]
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("export", dataset, "all-mixed", "--format", "bucket", "--out", out, "--dry-run")
@@ -265,6 +268,7 @@ def test_a_folder_of_other_logs_is_left_alone(collected: Path, dataset: Path) ->
     assert contents(collected) == before
 
 
+@pytest.mark.slow
 def test_one_damaged_shard_keeps_no_other_dump_from_being_written(collected: Path, tmp_path: Path) -> None:
     dataset = build_from(collected, tmp_path / "dataset")
     shards = (dataset / "data" / "breakout" / "run_1" / "checkpoint_02").glob("steps-*")
@@ -281,6 +285,7 @@ def test_one_damaged_shard_keeps_no_other_dump_from_being_written(collected: Pat
             assert_same(arrays(tmp_path / "out", game, number), arrays(collected, game, number))
 
 
+@pytest.mark.slow
 def test_verify_round_trip_compares_without_writing(collected: Path, dataset: Path, tmp_path: Path) -> None:
     right = run("verify", dataset, "--source", collected, "--round-trip")
     assert right.returncode == 0, right.stdout
@@ -308,6 +313,7 @@ def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> Non
     assert_same(arrays(tmp_path, "freeway", 1), arrays(collected, "freeway", 1))
 
 
+@pytest.mark.slow
 def test_a_repo_on_the_hub_gives_the_same_bytes(hub: HubServer, dataset: Path, tmp_path: Path) -> None:
     publish(dataset, to_hub(hub))
     arguments = ["pong-full", "--format", "bucket", "--checkpoints", "1", "--out"]
@@ -319,6 +325,7 @@ def test_a_repo_on_the_hub_gives_the_same_bytes(hub: HubServer, dataset: Path, t
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
 
 
+@pytest.mark.slow
 def test_rl_unpluggeds_episodes_are_laid_out_anew(tmp_path: Path) -> None:
     """No ring is known of them, so the rows are those that one of the chosen size would have held."""
     episodes = played("breakout", [2, 2])

@@ -73,12 +73,14 @@ def test_raw_rows_are_those_of_the_log_files(pong: PlayedGame, number: int, lazy
     assert_equal(env.get_dataset(), file_arrays(pong, number))
 
 
+@pytest.mark.slow
 def test_raw_rows_of_many_short_episodes(asterix: PlayedGame) -> None:
     for number in range(4):
         dataset = make(f"asterix-epoch-{number}-v0", raw=True).get_dataset()
         assert_equal(dataset, file_arrays(asterix, number))
 
 
+@pytest.mark.slow
 def test_clean_rows_are_the_steps_that_were_played(asterix: PlayedGame) -> None:
     record = asterix.record
     parts = [make(f"asterix-epoch-{number}-v0").get_dataset() for number in range(4)]
@@ -126,6 +128,7 @@ def test_stacks_in_memory_are_views() -> None:
     assert sum(1 for _ in stacks) == len(stacks)
 
 
+@pytest.mark.slow
 def test_qualities_are_what_the_readme_says_or_the_files(pong: PlayedGame) -> None:
     def rows(name: str, **options: Any) -> int:
         return len(make(name, **options).get_dataset()["actions"])
@@ -140,6 +143,7 @@ def test_qualities_are_what_the_readme_says_or_the_files(pong: PlayedGame) -> No
         make("pong-expert-v3", raw=True, by_file_number=False).get_dataset()
 
 
+@pytest.mark.slow
 def test_frames_are_those_that_collect_logs_for_the_same_seed_and_actions(asterix: PlayedGame) -> None:
     record, steps = asterix.record, 600
     env = make("asterix-mixed-v0", sticky_action=True, clip_reward=True)
@@ -156,6 +160,7 @@ def test_frames_are_those_that_collect_logs_for_the_same_seed_and_actions(asteri
     assert ended
 
 
+@pytest.mark.slow
 def test_a_stacked_environment_fills_up_with_blank_frames_as_the_dataset_does() -> None:
     env = make("pong-mixed-v3", stack=True)
     plain = make("pong-mixed-v3")
@@ -169,6 +174,7 @@ def test_a_stacked_environment_fills_up_with_blank_frames_as_the_dataset_does() 
     assert (stack[3] == frame).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"stack": True}, {"sticky_action": True, "render_mode": "rgb_array"}, {"noop_max": 30}]
 )
@@ -177,6 +183,7 @@ def test_gymnasium_finds_nothing_wrong(options: dict[str, Any]) -> None:
     check_env(make("breakout-mixed-v0", **options), skip_render_check=False)
 
 
+@pytest.mark.slow
 def test_pictures_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = make("pong-mixed-v0", render_mode="rgb_array")
@@ -219,6 +226,7 @@ def test_misuse_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         make("pong-mixed-v3").get_dataset()
 
 
+@pytest.mark.slow
 def test_raw_rows_need_no_more_than_the_checkpoint_before(tmp_path: Path) -> None:
     """Of a log with a lap that was never dumped, whose first checkpoints were not built."""
     logs = SKIPPED_LAP / "dqn"

@@ -78,6 +78,7 @@ def test_every_whole_episode_is_a_file(dataset: Path, tmp_path: Path, save_forma
         assert found.keys() == {"states", "actions", "rewards", "dones"}
 
 
+@pytest.mark.slow
 def test_options_change_pictures_actions_and_returns(dataset: Path, tmp_path: Path) -> None:
     export(
         dataset,

@@ -35,6 +35,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "minari"
 
 
+@pytest.mark.slow
 def test_every_frame_is_exact(dataset: Path, out: Path) -> None:
     export(dataset, "breakout-full", format="minari", out=out)
     assert list(minari.list_local_datasets()) == [FULL]
@@ -59,6 +60,7 @@ def test_every_frame_is_exact(dataset: Path, out: Path) -> None:
             assert found.truncations[-1] and found.infos["observation_known"].all()
 
 
+@pytest.mark.slow
 def test_the_environment_can_be_recovered_and_is_ours(dataset: Path, out: Path) -> None:
     export(dataset, "breakout-full", format="minari", out=out, checkpoints=[0])
     loaded = minari.load_dataset("atari-dqn-replay/breakout/checkpoints-0-run1-v0")
@@ -93,6 +95,7 @@ def test_the_best_episodes_alone(dataset: Path, out: Path) -> None:
     assert f"{len(best)} of 47 episodes are exported" in str(report)
 
 
+@pytest.mark.slow
 def test_the_last_observation_is_given_where_the_source_has_it(out: Path, tmp_path: Path) -> None:
     episodes = played("breakout", [2, 1])
     write_ordered(tmp_path / "unplugged", episodes, "breakout")
@@ -109,6 +112,7 @@ def test_the_last_observation_is_given_where_the_source_has_it(out: Path, tmp_pa
             assert found.infos["observation_known"].all()
 
 
+@pytest.mark.slow
 def test_a_source_of_logs_gives_the_same_dataset(dataset: Path, out: Path, tmp_path: Path) -> None:
     export(dataset, "breakout-full", format="minari", out=out, checkpoints=[2, 3])
     export(THREE_LAPS / "dqn", "breakout-full", format="minari", out=tmp_path / "other", checkpoints=[2, 3])

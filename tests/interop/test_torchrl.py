@@ -64,6 +64,7 @@ class TestAtariDQN:
         assert sample[0].get_non_tensor("metadata")["dataset_id"] == PONG
         assert sample[1].get_non_tensor("metadata")["dataset_id"] == ASTERIX
 
+    @pytest.mark.slow
     def test_atari_preproc(self, tmp_path: Path) -> None:
         replay = AtariDQNExperienceReplay(PONG, num_slices=8, batch_size=64, num_procs=0)
         pictures: Any = ["observation", ("next", "observation")]

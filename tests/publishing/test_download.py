@@ -57,6 +57,7 @@ def part_of(files: Contents, *beginnings: str) -> Contents:
     return {path: content for path, content in files.items() if path.startswith(wanted)}
 
 
+@pytest.mark.slow
 def test_a_game_is_a_dataset_of_its_own(whole: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     done = download(whole, "Pong", part)
@@ -69,6 +70,7 @@ def test_a_game_is_a_dataset_of_its_own(whole: Path, tmp_path: Path) -> None:
     assert download(whole, "pong", part).publication.nothing_to_do
 
 
+@pytest.mark.slow
 def test_a_part_that_was_copied_by_hand_gets_a_card_of_its_own(whole: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     for top in ("data", "episodes", "manifests"):
@@ -86,6 +88,7 @@ def test_a_part_that_was_copied_by_hand_gets_a_card_of_its_own(whole: Path, tmp_
     assert set(datasets.load_dataset(str(part), "pong-full", streaming=True)) == {"run_1", "run_2"}
 
 
+@pytest.mark.slow
 def test_runs_and_checkpoints_are_chosen_and_added_to(whole: Path, hub: HubServer, tmp_path: Path) -> None:
     publish(whole, to_hub(hub))
     part, env = tmp_path / "part", hub.environment()
@@ -133,6 +136,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(n: int, whole: Path, 
     assert contents(part) == contents(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_stops_only_its_checkpoint(whole: Path, hub: HubServer, tmp_path: Path) -> None:
     publish(whole, to_hub(hub))
     content = (whole / SHARD).read_bytes()

@@ -155,6 +155,7 @@ def test_many_files_go_in_several_commits(
         assert "pong-full" not in configs(held(hub, commit)["README.md"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3, 4, 6, 9, 13])
 def test_a_killed_removal_goes_on(n: int, pong: Path, breakout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "published"

@@ -64,6 +64,7 @@ def test_a_published_game_has_pictures(pong: Path, tmp_path: Path) -> None:
     assert "![Pong: moments of play from the first to the last checkpoint]" in files["README.md"].decode()
 
 
+@pytest.mark.slow
 def test_the_order_of_publications_does_not_show(pong: Path, part: Path, tmp_path: Path) -> None:
     at_once, step_by_step = (FolderDestination(tmp_path / name) for name in ("at_once", "step_by_step"))
     publish(pong, at_once)
@@ -151,6 +152,7 @@ def test_a_small_dataset_has_none(pong: Path, tmp_path: Path, monkeypatch: pytes
     assert ".webp" not in files["README.md"].decode()
 
 
+@pytest.mark.slow
 def test_they_never_take_more_than_their_share(pong: Path) -> None:
     material = find_material(PONG, manifests(pong), FolderDestination(pong).snapshot([PONG]))
     for most_bytes in (1_000, 12_000, 25_000, 10**6):

@@ -29,6 +29,7 @@ def load(folder: Path, game: str, **options: Any) -> Any:
     return load_dataset(str(folder), f"{game}-full", split="run_1", **options)
 
 
+@pytest.mark.slow
 def test_streams_are_interleaved(two_games: Path) -> None:
     streams = [load(two_games, game, streaming=True) for game in GAMES]
     with pytest.raises(ValueError, match="features"):

@@ -68,6 +68,7 @@ def assert_refused(folder: Path, *messages: str) -> None:
         assert all(message in text for message in messages), f"{name}: {text}"
 
 
+@pytest.mark.slow
 def test_all_is_right_with_what_was_built(folder: Path) -> None:
     steps = sum(pq.read_metadata(path).num_rows for path in folder.glob("data/*/*/*/*.parquet"))
     assert sum(len(batch["action"]) for batch in READERS["Transitions"](folder)) == steps
@@ -162,6 +163,7 @@ def test_a_manifest_of_other_files(folder: Path) -> None:
     assert_refused(folder, MANIFEST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "row", "value", "message"),
     [
@@ -196,6 +198,7 @@ def test_a_flipped_byte_of_a_page(folder: Path) -> None:
     assert_refused(folder, SHARD, "damaged")
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_of_the_kept_frames(built: Path, tmp_path: Path) -> None:
     expected = ReplayDataset(built, *SELECTION, cache_dir=tmp_path)[:]
     path = max(tmp_path.glob("*.frames"), key=lambda path: path.stat().st_size)

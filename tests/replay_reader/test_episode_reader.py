@@ -64,6 +64,7 @@ def assert_is(found: dict[str, Any], expected: Batch, frame_stack: int) -> None:
     assert found["complete"] == bool(expected["terminated"][-1] | expected["truncated"][-1])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     frame_stack=st.integers(1, 5),

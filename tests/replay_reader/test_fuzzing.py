@@ -15,6 +15,7 @@ def test_spoilt_datasets_are_never_wrong_in_silence(fuzzer: Fuzzer) -> None:
     assert fuzzer.outcomes["refused"] > 20
 
 
+@pytest.mark.slow
 def test_commands_find_what_was_spoilt_or_end_with_a_message(fuzzer: Fuzzer) -> None:
     findings = [fuzzer.round(seed, list(COMMANDS)) for seed in range(36)]
     assert [finding for finding in findings if finding is not None] == []

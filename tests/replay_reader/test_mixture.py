@@ -94,6 +94,7 @@ def test_the_order_follows_from_the_seed_and_the_epoch(breakout: Path, pong: Pat
     assert Counter(first) == Counter(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [None, [2, 1]])
 def test_ranks_and_workers_take_turns_and_it_goes_on(breakout: Path, pong: Path, weights: Any) -> None:
     def mixture(**options: Any) -> Mixture:

@@ -63,6 +63,7 @@ class TestParts:
         for name in ("a[0]", "a::b", "a*", "a#b", "ä é"):
             assert count(Path(shutil.copytree(folder, tmp_path / name))) == 48
 
+    @pytest.mark.slow
     def test_without_datasets(self, folder: Path) -> None:
         code = (
             "import sys\nfrom atari_dqn_replay.replay_reader.transitions import Transitions\n"
@@ -199,6 +200,7 @@ class TestHub:
         api.upload_folder(repo_id="user/replay", repo_type="dataset", folder_path=folder)
         return hub
 
+    @pytest.mark.slow
     def test_offline_it_reads_what_is_cached_or_says_so(self, repo: HubServer, tmp_path: Path) -> None:
         cache = {"HF_HOME": str(tmp_path / "hf")}
         assert self.open(repo, "repo", **cache) == "48\n"
@@ -221,12 +223,14 @@ class TestHub:
         with pytest.raises(AtariReplayError, match=r"cannot be opened on the Hub .HFValidationError: .*epo"):
             count(name)
 
+    @pytest.mark.slow
     def test_a_private_stream_is_read_with_its_own_token(self, repo: HubServer, tmp_path: Path) -> None:
         cache = {"HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": ""}
         assert self.open(repo, "stream", repo.token, **cache) == "48\n"
         assert "no such dataset on the Hub; if it is private, give token=" in self.open(repo, "repo", **cache)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
 def test_a_reader_needs_no_cache_that_can_be_written(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o555)

@@ -124,6 +124,7 @@ def stores(cache: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in cache.glob("*.frames")}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_value_is_that_of_a_slow_reference(
@@ -167,6 +168,7 @@ def test_every_value_is_that_of_a_slow_reference(
         assert_equal(dataset[index], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -197,6 +199,7 @@ def test_all_of_it_agrees_with_transitions_in_order(
     assert start == len(dataset)
 
 
+@pytest.mark.slow
 def test_tables_and_streams_give_the_same(folder: Path, dataset: ReplayDataset, tmp_path: Path) -> None:
     for streaming in (False, True):
         loaded: Any = datasets.load_dataset(
@@ -238,6 +241,7 @@ def test_what_is_no_index_is_a_type_error(dataset: ReplayDataset, index: Any) ->
         dataset[index]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("context", "workers"), [(None, 0), ("fork", 2), ("spawn", 1)])
 def test_a_data_loader_takes_it_as_it_is(
     dataset: ReplayDataset, cache: Path, context: str | None, workers: int
@@ -259,6 +263,7 @@ def test_a_data_loader_takes_it_as_it_is(
     assert stores(cache) == before, "no worker prepares frames again"
 
 
+@pytest.mark.slow
 def test_shuffled_by_a_data_loader_each_comes_once(dataset: ReplayDataset) -> None:
     sampler = BatchSampler(RandomSampler(dataset), 500, drop_last=False)  # pyright: ignore
     loader = DataLoader(dataset, batch_size=None, sampler=sampler)  # pyright: ignore
@@ -285,6 +290,7 @@ def test_it_is_pickled_as_the_paths_of_its_files(dataset: ReplayDataset, cache: 
     assert stores(cache) == before
 
 
+@pytest.mark.slow
 def test_the_second_opening_writes_nothing_and_a_changed_shard_is_read_again(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +347,7 @@ print(hashlib.sha256(dataset.gather(np.arange(len(dataset)))["observation"]).hex
 """
 
 
+@pytest.mark.slow
 def test_processes_that_open_at_once_share_one_store(
     folder: Path, tmp_path: Path, dataset: ReplayDataset
 ) -> None:
@@ -353,6 +360,7 @@ def test_processes_that_open_at_once_share_one_store(
     assert not list(tmp_path.glob("*.incomplete"))
 
 
+@pytest.mark.slow
 def test_from_the_hub_it_is_fetched_once(
     hub: HubServer, folder: Path, tmp_path: Path, dataset: ReplayDataset
 ) -> None:
@@ -421,6 +429,7 @@ class CountingShard(ParquetShard):
         return super().read_tables(start, stop, columns)
 
 
+@pytest.mark.slow
 def test_blocks_do_not_pile_up_before_a_slow_disk(long_shard: str, tmp_path: Path) -> None:
     table = pa.concat_tables([pq.read_table(long_shard)] * 4)
     pq.write_table(table, tmp_path / "longer.parquet", row_group_size=2048)
@@ -443,6 +452,7 @@ def test_an_interrupted_opening_leaves_nothing(long_shard: str, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_store_that_was_cut_short_is_written_again(
     folder: Path, tmp_path: Path, dataset: ReplayDataset
 ) -> None:

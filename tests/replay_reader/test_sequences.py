@@ -103,6 +103,7 @@ options = st.fixed_dictionaries(
 ).filter(is_quick)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(given=options)
 def test_in_order_every_value_is_that_of_the_definition(
@@ -117,6 +118,7 @@ def test_in_order_every_value_is_that_of_the_definition(
     assert_same(joined(found), collate(expected))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(given=options, seed=st.integers(0, 9))
 def test_shuffled_each_comes_once_with_the_same_values(
@@ -129,6 +131,7 @@ def test_shuffled_each_comes_once_with_the_same_values(
         assert count_samples(joined(found)) == count_samples(collate(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["end", "start", "none"])
 @pytest.mark.parametrize("length", [50, 4500])
 def test_windows_across_blocks_and_longer_than_a_block(tmp_path: Path, padding: Any, length: int) -> None:

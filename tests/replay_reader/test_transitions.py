@@ -97,6 +97,7 @@ def expected_transitions(played: list[Batch], given: dict[str, Any]) -> Batch:
 
 
 class TestValues:
+    @pytest.mark.slow
     @settings(max_examples=20, deadline=None)
     @given(given=options)
     def test_in_order_every_value_is_that_of_the_definition(
@@ -108,6 +109,7 @@ class TestValues:
         assert len(found) == len(batches)
         assert_same(joined(found), expected_transitions(played, given))
 
+    @pytest.mark.slow
     @settings(max_examples=20, deadline=None)
     @given(given=options, seed=st.integers(0, 9), blocks=st.integers(5, 9))
     def test_shuffled_each_comes_once_with_the_same_values(
@@ -129,6 +131,7 @@ class TestValues:
         }
         assert all(value.flags.writeable and value.flags.c_contiguous for value in batch.values())
 
+    @pytest.mark.slow
     def test_blocks_within_a_shard_and_episodes_across_them(self, tmp_path: Path) -> None:
         lengths = [4000, 90, 1, 9, 1200]
         folder = write_dataset(tmp_path, [[Ending(length) for length in lengths]], rows_in_group=2048)
@@ -229,6 +232,7 @@ class TestOrder:
         batches.set_epoch(1)
         assert digests(second for _, second in pairs) == digests(batches)
 
+    @pytest.mark.slow
     def test_it_goes_on_where_it_was_left(self, folder: Path) -> None:
         uninterrupted = Transitions(str(folder), *CONFIG, batch_size=20)
         expected = digests(itertools.chain(uninterrupted, uninterrupted))
@@ -241,6 +245,7 @@ class TestOrder:
             rest = digests(second) if used < len(first) else []
             assert begun + rest + digests(second) == expected, used
 
+    @pytest.mark.slow
     def test_it_goes_on_with_other_ranks(self, folder: Path) -> None:
         expected = self.read(folder)
         for before, after, used in [(1, 3, 5), (2, 1, 4), (3, 2, 3)]:
@@ -325,6 +330,7 @@ class TestInputs:
         parts = [self.count(split_dataset_by_node(source, rank, 3)) for rank in range(3)]
         assert sum(parts, Counter()) == self.expected(folder)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["repo", "stream"])
     def test_a_repo_on_the_hub(self, repo: HubServer, folder: Path, tmp_path: Path, kind: str) -> None:
         assert count_samples(read_from_hub(repo, tmp_path / "found.npz", kind)) == self.expected(folder)
@@ -334,6 +340,7 @@ class TestInputs:
         expected = self.expected(folder)
         assert count_samples(joined(list(Transitions(tmp_path / "copy", *CONFIG, frame_stack=2)))) == expected
 
+    @pytest.mark.slow
     def test_connections_that_break_off(self, repo: HubServer, folder: Path, tmp_path: Path) -> None:
         asked = itertools.count()
 

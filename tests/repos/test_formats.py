@@ -69,6 +69,7 @@ def test_a_folder_is_read_whole_by_any_parquet_reader(reader: str, built: Path) 
     assert len(read(f"{built}/episodes/pong")) == len(RUNS) * len(LENGTHS)
 
 
+@pytest.mark.slow
 def test_a_dataset_of_format_2_is_read_and_verified(old: Path) -> None:
     assert verify(FolderReader(old)).ok
     assert len(list(Episodes(old, "pong-full", split="run_1"))) == len(LENGTHS)
@@ -93,6 +94,7 @@ def test_a_destination_of_format_2_is_brought_up_to_date(old: Path, built: Path)
     assert contents(old) == contents(built)
 
 
+@pytest.mark.slow
 def test_a_destination_of_format_2_takes_more(old: Path, tmp_path: Path) -> None:
     write_log(tmp_path / "logs", LENGTHS, capacity=100, run=3)
     more = build_from(tmp_path / "logs", tmp_path / "more")

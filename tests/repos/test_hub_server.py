@@ -111,6 +111,7 @@ def test_an_uploaded_folder_is_held_byte_for_byte(hub: HubServer, folder: Path) 
     assert hub.unknown == []
 
 
+@pytest.mark.slow
 def test_stock_datasets_loads_and_streams(hub: HubServer, folder: Path) -> None:
     publish(hub, folder)
     run = subprocess.run(

@@ -139,6 +139,7 @@ def test_what_no_change_names_can_be_discarded(pong: Path, tmp_path: Path) -> No
     destination.discard_uploads()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", range(1, 12))
 def test_a_killed_change_finds_the_uploads_again(n: int, pong: Path, tmp_path: Path) -> None:
     folder = tmp_path / "published"

@@ -38,6 +38,7 @@ def test_this_pyarrow_lays_files_out_as_expected(tmp_path: Path, recwarn: pytest
     assert len(recwarn) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", OTHER_LAYOUTS)
 def test_another_layout_is_left_to_pyarrow_with_one_warning(tmp_path: Path, layout: str) -> None:
     path, options = tmp_path / "steps.parquet", OTHER_LAYOUTS[layout]

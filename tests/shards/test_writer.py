@@ -52,6 +52,7 @@ def row_groups(draw: st.DrawFn) -> tuple[pa.Schema, list[pa.Table]]:
     return schema, [pa.Table.from_pylist(rows * repeats, schema) for rows in seeds] * draw(st.integers(1, 9))
 
 
+@pytest.mark.slow
 @given(row_groups())
 @settings(deadline=None)
 def test_stitched_bytes_are_those_of_one_writer(groups: tuple[pa.Schema, list[pa.Table]]) -> None:
@@ -64,6 +65,7 @@ def test_stitched_bytes_are_those_of_one_writer(groups: tuple[pa.Schema, list[pa
     assert file.getvalue() == file_of(schema, *tables)
 
 
+@pytest.mark.slow
 @given(st.data(), st.integers(0, 500), st.sampled_from([SCHEMA, SCHEMA.remove_metadata(), SCHEMA_OF_PARTS]))
 @settings(deadline=None, max_examples=30)
 def test_steps_cut_in_any_way_are_written_as_one_table(
@@ -79,6 +81,7 @@ def test_steps_cut_in_any_way_are_written_as_one_table(
     assert path.read_bytes() == file_of(schema, *([steps_table(columns, schema)] if rows else []))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 3])
 @pytest.mark.parametrize("rows", [TABLE_ROWS, TABLE_ROWS + 1, 17 * TABLE_ROWS + 100])
 def test_steps_are_written_as_by_one_writer(tmp_path: Path, rows: int, cores: int) -> None:

@@ -37,6 +37,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_from(THREE_LAPS / "dqn", tmp_path_factory.mktemp("dataset"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "selection",
     [
@@ -54,11 +55,13 @@ def test_it_gives_what_its_own_source_would_give(
     assert contents(build_from(dataset, tmp_path / "of-dataset", **selection)) == contents(expected)
 
 
+@pytest.mark.slow
 def test_a_log_with_a_skipped_lap_comes_through(tmp_path: Path) -> None:
     of_logs = build_from(SKIPPED_LAP / "dqn", tmp_path / "of-logs")
     assert contents(build_from(of_logs, tmp_path / "of-dataset")) == contents(of_logs)
 
 
+@pytest.mark.slow
 def test_episodes_longer_than_checkpoints_come_through(tmp_path: Path) -> None:
     """A checkpoint in which no episode begins, one that holds a single crossing one, and a log cut off."""
     write_log(tmp_path / "logs", [30, 700, 41, 260], capacity=120, in_mid_episode=True)
@@ -66,6 +69,7 @@ def test_episodes_longer_than_checkpoints_come_through(tmp_path: Path) -> None:
     assert contents(build_from(of_logs, tmp_path / "of-dataset")) == contents(of_logs)
 
 
+@pytest.mark.slow
 def test_unclipped_rewards_and_final_observations_come_through(tmp_path: Path) -> None:
     episodes = rl_unplugged_files.played("Asterix", [2, 2])
     rl_unplugged_files.write_ordered(tmp_path / "source", episodes, "Asterix")
@@ -73,6 +77,7 @@ def test_unclipped_rewards_and_final_observations_come_through(tmp_path: Path) -
     assert contents(build_from(of_records, tmp_path / "of-dataset")) == contents(of_records)
 
 
+@pytest.mark.slow
 def test_datasets_merge_into_one(tmp_path: Path) -> None:
     """Two runs and another game, each built elsewhere, and checkpoints of a run from two places."""
     for number, game in ((1, "Pong"), (2, "Pong"), (1, "Asterix")):

@@ -33,6 +33,7 @@ def test_the_table_says_what_there_is() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_place_gives_the_same_table() -> None:
     expected = run("inspect", THREE_LAPS).stdout
     with running_web(THREE_LAPS) as server:
@@ -44,6 +45,7 @@ def test_every_place_gives_the_same_table() -> None:
     assert "--games" in unnamed.stderr
 
 
+@pytest.mark.slow
 def test_missing_files_missing_checkpoints_and_holes_are_named(source: Path) -> None:
     logs = source / LOGS
     (logs / "$store$_reward_ckpt.1.gz").unlink()
@@ -62,6 +64,7 @@ def test_one_damaged_run_does_not_hide_the_others(source: Path) -> None:
     assert cells(table)[-1] == "checkpoint 3 is the final, partial dump"
 
 
+@pytest.mark.slow
 def test_only_the_games_that_were_named(source: Path) -> None:
     shutil.copytree(source / "dqn" / "Breakout", source / "dqn" / "Pong")
     table = run("inspect", source, "--games", "PongNoFrameskip-v4").stdout
@@ -76,6 +79,7 @@ def test_an_option_that_cannot_be_read_is_refused() -> None:
     assert "KEY=VALUE" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "unit"),
     [(["inspect"], "runs"), (["build", "breakout", "--out", "out", "--source"], "rows")],

@@ -23,6 +23,7 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {path: content for path, content in contents(folder).items() if path.endswith(".parquet")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_dataset", [False, True], ids=["logs", "datasets"])
 def test_two_first_runs_become_runs_1_and_2(tmp_path: Path, as_dataset: bool) -> None:
     for number in (1, 2):

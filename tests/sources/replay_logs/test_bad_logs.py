@@ -406,6 +406,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("damage", DAMAGES, ids=str)
 def test_a_damaged_file_is_named_with_what_is_wrong(
@@ -459,6 +460,7 @@ def test_no_flipped_bit_of_a_file_goes_unnoticed(sound: Played, root: Path) -> N
     assert refused > 8 * (len(data) - 10)
 
 
+@pytest.mark.slow
 @settings(fuzz, max_examples=100)
 @given(array=st.sampled_from([OBSERVATION, ACTION, REWARD, TERMINAL, ADD_COUNT]), data=st.data())
 def test_a_log_with_a_flipped_bit_gives_an_error_or_what_was_logged(

@@ -147,6 +147,7 @@ def test_a_pickle_in_an_npz_is_never_loaded(tmp_path: Path) -> None:
         read(content, tmp_path, np.int32, member="action")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [lzma.compress, zstandard.ZstdCompressor().compress, gzip.compress])
 def test_a_packed_file_that_unpacks_without_end_takes_no_memory(
     pack: Callable[[bytes], bytes], tmp_path: Path

@@ -116,6 +116,7 @@ def test_layouts_without_add_count_give_what_the_buckets_names_give_without_it(
     assert built(root, tmp_path / "forced", layout=layout) == uncounted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", UNCOUNTED)
 def test_frames_prove_joins_so_that_real_play_gives_the_same_shards_without_add_count(
     layout: str, tmp_path: Path

@@ -57,6 +57,7 @@ def test_the_manifest_states_another_stack_size(tmp_path: Path, monkeypatch: pyt
         assert remark == "1 blank rows before each episode: logged with stack_size 2"
 
 
+@pytest.mark.slow
 def test_a_stack_size_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logged(tmp_path, 2, monkeypatch)
     with pytest.raises(ReplayLogError, match=r"begin with 1 blank rows, expected 7.*give --stack-size 2"):

@@ -58,6 +58,7 @@ def without_sources(folder: Path) -> Contents:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logs", [THREE_LAPS / "dqn", SKIPPED_LAP / "dqn"], ids=["three laps", "skipped lap"])
 def test_it_gives_what_the_bucket_gives(logs: Path, tmp_path: Path) -> None:
     """Shards, tables, and all that the manifests say, except which files were read."""

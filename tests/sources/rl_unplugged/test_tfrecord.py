@@ -113,6 +113,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         list(RecordFile(Store(str(tmp_path)), "file", gzipped=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=200), checksums=st.booleans(), gzipped=st.booleans())
 def test_any_bytes_are_records_or_a_source_error(
@@ -175,6 +176,7 @@ def test_a_feature_that_is_there_twice_is_an_error() -> None:
         Example(example(FEATURES) + example(FEATURES), "here")
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_any_bytes_are_an_example_or_a_source_error(data: st.DataObject) -> None:
@@ -226,6 +228,7 @@ def test_what_is_no_frame_is_an_error(content: bytes, says: str) -> None:
     assert str(error.value).startswith("here: observation 1 is ")
 
 
+@pytest.mark.slow
 def test_frames_come_in_order_however_their_pngs_were_made() -> None:
     frames = real_frames("Seaquest", 600)
     pngs = [png(frame, compress_level=place % 10) for place, frame in enumerate(frames)]
