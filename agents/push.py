@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd
-from huggingface_hub.utils import validate_repo_id
 
-from ..builder.errors import OutputError
-from ..builder.network.hub import HubRequests
+from ..builder.network.hub import HubRequests, check_repo_id
 from .run_folder import CHECKPOINT, LOG, RECORD
 
 FILES = ("README.md", RECORD, CHECKPOINT, LOG, "evaluation.json")
@@ -63,17 +61,3 @@ def push_run(
             )
     size = sum(path.stat().st_size for path in files)
     return PushedRun(hub.address, tuple(path.name for path in files), size, dry_run)
-
-
-def check_repo_id(repo_id: str) -> None:
-    """Check that this can be a repo's name.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    try:
-        validate_repo_id(repo_id)
-    except ValueError as error:
-        raise OutputError(f"{repo_id!r} cannot be a repo's name: {error}") from None
-    if repo_id.count("/") != 1:
-        raise OutputError(f"{repo_id!r} is not a repo's full name: expected USER/NAME")

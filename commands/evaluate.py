@@ -58,9 +58,10 @@ def run(options: argparse.Namespace) -> object:
     if (options.private or options.dry_run) and options.push is None:
         options.refuse("--private and --dry-run are for --push")
     from ..agents.evaluation import EvaluationProtocol
-    from ..agents.push import check_repo_id, push_run
+    from ..agents.push import push_run
     from ..agents.run_evaluation import EvaluationSettings, evaluate_run
     from ..agents.run_folder import RunFolder
+    from ..builder.network.hub import check_repo_id
 
     if options.push is not None:
         check_repo_id(options.push)

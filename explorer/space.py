@@ -6,10 +6,9 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import RepositoryNotFoundError
-from huggingface_hub.utils import validate_repo_id
 
 from ..builder.errors import OutputError
-from ..builder.network.hub import HubRequests
+from ..builder.network.hub import HubRequests, check_repo_id
 from ..builder.network.retrying import RequestFailedError
 from .page_files import SETTINGS, page_files, settings_json
 
@@ -79,14 +78,14 @@ def publish_space(
     Raises:
         OutputError: the Hub refuses, or the Space holds something else.
     """
-    _check_name(space_id)
+    check_repo_id(space_id)
     if dataset is not None:
         if Path(dataset).is_dir():
             raise OutputError(
                 f"{dataset}: is a folder of this machine, which a Space cannot read; publish it to the Hub, "
                 "and name it USER/NAME"
             )
-        _check_name(dataset)
+        check_repo_id(dataset)
     hub = HubRequests(f"spaces/{space_id}", token, endpoint, patience=300.0, silence=60.0)
     files = _files(dataset, hub)
     with hub.explained():
@@ -130,12 +129,3 @@ def _commit(hub: HubRequests, space_id: str, files: Mapping[str, bytes]) -> None
             space_id, additions, repo_type=SPACE, commit_message="Publish the Atari DQN Replay explorer"
         )
     )
-
-
-def _check_name(name: str) -> None:
-    try:
-        validate_repo_id(name)
-    except ValueError as error:
-        raise OutputError(f"{name!r} cannot be a repo's name: {error}") from None
-    if name.count("/") != 1:
-        raise OutputError(f"{name!r} is not a repo's full name: expected USER/NAME")

@@ -18,6 +18,7 @@ from huggingface_hub.utils import (
     enable_progress_bars,
     get_session,
     hf_raise_for_status,
+    validate_repo_id,
 )
 
 from ..errors import OutputError
@@ -181,3 +182,17 @@ def without_client_bars() -> Iterator[None]:
     finally:
         if not were_disabled:
             enable_progress_bars()
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Check that this can be a repo's full name.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        validate_repo_id(repo_id)
+    except ValueError as error:
+        raise OutputError(f"{repo_id!r} cannot be a repo's name: {error}") from None
+    if repo_id.count("/") != 1:
+        raise OutputError(f"{repo_id!r} is not a repo's full name: expected USER/NAME")

@@ -10,15 +10,12 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetInfo, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.lfs import post_lfs_batch_info
-from huggingface_hub.utils import (
-    validate_repo_id,
-)
 
 from ..errors import OutputError
 from ..format.games import GAMES, Game
 from ..format.layout import CARD, GAME_FOLDERS
 from ..network.errors import status_of
-from ..network.hub import HubRequests, without_client_bars
+from ..network.hub import HubRequests, check_repo_id, without_client_bars
 from ..network.retrying import RequestFailedError
 from ..terminal.sizes import size_text
 from .destination import Change, Destination, DestinationChangedError, Snapshot, UploadLostError
@@ -79,12 +76,7 @@ class HubDestination(Destination):
         Raises:
             OutputError: a repo cannot have this name.
         """
-        try:
-            validate_repo_id(self.repo_id)
-        except ValueError as error:
-            raise OutputError(f"{self.repo_id!r} cannot be a repo's name: {error}") from None
-        if self.repo_id.count("/") != 1:
-            raise OutputError(f"{self.repo_id!r} is not a repo's full name: expected USER/NAME")
+        check_repo_id(self.repo_id)
 
     def upload(self, files: Sequence[OutgoingFile]) -> None:
         """Upload the files into the repo's large file storage; create the repo if it does not exist.
