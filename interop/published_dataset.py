@@ -13,12 +13,13 @@ from ..builder.format.configs import ConfigName
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import Game
 from ..builder.format.layout import split_name
-from ..builder.format.manifest import FileRecord, Manifest, RowCounts, StepCounts, check_one_log
+from ..builder.format.manifest import Manifest, check_one_log
 from ..builder.format.provenance import Provenance
 from ..builder.network.at_once import at_once
 from ..builder.repos.repo_folder import find_manifests, read_manifest
 from ..builder.repos.repo_reader import NoDatasetError, RepoReader, UnreadableFileError
-from ..builder.sources.run import Checkpoint, Episode, Run, RunReader
+from ..builder.sources.manifest_checkpoint import ManifestCheckpoint
+from ..builder.sources.run import Episode, Run, RunReader
 from ..builder.sources.source import Source
 from ..builder.terminal.progress import progress_bar
 from ..replay_reader.episode_reader import Episodes
@@ -174,12 +175,13 @@ class PublishedReader(RunReader):
         """Does nothing: files are open only while episodes are read."""
 
 
-class PublishedCheckpoint(Checkpoint):
+class PublishedCheckpoint(ManifestCheckpoint):
     """The episodes that began in one checkpoint; its counts are those of the manifest."""
 
     def __init__(self, run: PublishedRun, number: int) -> None:
-        self.run, self.number = run, number
-        self._run, self._manifest = run, run.manifests[number]
+        super().__init__(run.manifests[number])
+        self.run = run
+        self._run = run
 
     def episodes(self) -> Iterator[Episode]:
         """Yield the episodes in order of play."""
@@ -212,25 +214,6 @@ class PublishedCheckpoint(Checkpoint):
                 frames=iter([item["observation"]]),
                 final_observation=finals.get(item["episode"]),
             )
-
-    @property
-    def row_counts(self) -> RowCounts:
-        """Returns what became of the rows of the checkpoint's own files."""
-        return self._manifest.row_counts
-
-    @property
-    def add_count(self) -> int | None:
-        """Returns the number in the log's `add_count`; None if the manifest has none."""
-        return self._manifest.add_count
-
-    @property
-    def step_counts(self) -> StepCounts:
-        """Returns how the files' transitions became the checkpoint's steps."""
-        return self._manifest.step_counts
-
-    def sources(self) -> tuple[FileRecord, ...]:
-        """Returns the files of the log that the checkpoint was made from."""
-        return self._manifest.sources
 
     def _final_observations(self) -> dict[int, np.ndarray]:
         """For each episode that has one, what was seen after its last step."""

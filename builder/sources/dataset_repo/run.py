@@ -10,11 +10,12 @@ import numpy as np
 
 from ...errors import SourceError
 from ...format.games import Game
-from ...format.manifest import FileRecord, Manifest, RowCounts, StepCounts
+from ...format.manifest import Manifest
 from ...format.provenance import Provenance
 from ...stores.read_ahead import read_ahead
 from ...stores.store import Store
-from ..run import Checkpoint, Episode, Run, RunReader
+from ..manifest_checkpoint import ManifestCheckpoint
+from ..run import Episode, Run, RunReader
 from .shards import CheckpointFiles, RecordedEpisode
 
 
@@ -139,12 +140,13 @@ class RepoRunReader(RunReader):
             self._checkpoint = None
 
 
-class RepoCheckpoint(Checkpoint):
+class RepoCheckpoint(ManifestCheckpoint):
     """The episodes of one checkpoint of a dataset repo; its counts are those of its manifest."""
 
     def __init__(self, run: RepoRun, number: int) -> None:
-        self.run, self.number = run, number
-        self._run, self._manifest = run, run.manifest(number)
+        super().__init__(run.manifest(number))
+        self.run = run
+        self._run = run
         self._reading: Generator[Episode, None, None] | None = None
 
     def episodes(self) -> Iterator[Episode]:
@@ -160,25 +162,6 @@ class RepoCheckpoint(Checkpoint):
         """Close the files and stop the threads."""
         if self._reading is not None:
             self._reading.close()
-
-    @property
-    def row_counts(self) -> RowCounts:
-        """What happened to each of the rows of the log's files."""
-        return self._manifest.row_counts
-
-    @property
-    def add_count(self) -> int | None:
-        """The number in the log's `add_count`; None if the manifest has none."""
-        return self._manifest.add_count
-
-    @property
-    def step_counts(self) -> StepCounts:
-        """How the files' transitions became the checkpoint's steps."""
-        return self._manifest.step_counts
-
-    def sources(self) -> tuple[FileRecord, ...]:
-        """Returns the files of the log that the dataset was made from."""
-        return self._manifest.sources
 
     def _episodes(self) -> Generator[Episode, None, None]:
         with CheckpointFiles(self._run.store, self._manifest) as files:
