@@ -33,3 +33,7 @@ class ManifestCheckpoint(Checkpoint):
     def sources(self) -> tuple[FileRecord, ...]:
         """Returns the files of the log that the dataset was made from."""
         return self._manifest.sources
+
+    def remarks(self) -> tuple[str, ...]:
+        """Returns how the log's files were converted, and what else differs from the original's."""
+        return self._manifest.remarks

@@ -1,5 +1,6 @@
 """A dataset that was built or published is a source: filtered, merged, and compared like any other."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -66,6 +67,18 @@ def test_episodes_longer_than_checkpoints_come_through(tmp_path: Path) -> None:
     """A checkpoint in which no episode begins, one that holds a single crossing one, and a log cut off."""
     write_log(tmp_path / "logs", [30, 700, 41, 260], capacity=120, in_mid_episode=True)
     of_logs = build_from(tmp_path / "logs", tmp_path / "of-logs")
+    assert contents(build_from(of_logs, tmp_path / "of-dataset")) == contents(of_logs)
+
+
+def test_what_is_remarked_of_a_log_comes_through(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "logs", [40, 30, 50], capacity=90)
+    path = log.folder / "$store$_action_ckpt.0.gz"
+    with gzip.open(path) as file:
+        actions = np.load(file)
+    with gzip.open(path, "wb") as file:
+        np.save(file, actions.astype(np.int64))
+    of_logs = build_from(tmp_path / "logs", tmp_path / "of-logs")
+    assert '"remarks"' in (of_logs / "manifests/pong/run_1/checkpoint_00.json").read_text()
     assert contents(build_from(of_logs, tmp_path / "of-dataset")) == contents(of_logs)
 
 
