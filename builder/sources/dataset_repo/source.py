@@ -15,7 +15,7 @@ from ...format.numbers import describe_numbers
 from ...network.at_once import at_once
 from ...stores.store import Store
 from ..not_taken import describe_left
-from ..source import Source
+from ..store_source import StoreSource
 from .run import RepoRun
 
 READERS = 8
@@ -26,7 +26,7 @@ _RUN = re.compile(r"run_([0-9]{1,4})")
 _CHECKPOINT = re.compile(r"checkpoint_([0-9]{2,4})")
 
 
-class DatasetRepo(Source):
+class DatasetRepo(StoreSource):
     """A dataset repo in a folder, on the Hub or in any other store; all of it, or a part.
 
     Args:
@@ -37,9 +37,9 @@ class DatasetRepo(Source):
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         slugs = store.list(_DATA) if _DATA in store.list("") else []
         self._games = [game for game in GAMES if game.slug in slugs]
+        super().__init__(store, self._games)
         if not self._games:
             raise SourceError(
                 f"{store.describe()}: holds no dataset; expected {_DATA}/<game>/run_<n>/checkpoint_<nn>, as "
@@ -54,14 +54,6 @@ class DatasetRepo(Source):
             return any(_RUN.fullmatch(name) for game in games for name in store.list(f"{_DATA}/{game.slug}"))
         except SourceError:
             return False
-
-    def describe(self) -> str:
-        """Returns the full name of the repo's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the repo, in alphabetical order."""
-        return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the repo."""

@@ -17,7 +17,7 @@ from ...format.manifest import FileRecord
 from ...stores.store import Store
 from ...stores.whole_file import open_whole
 from ..not_taken import describe_left
-from ..source import Source
+from ..store_source import StoreSource
 from .hdf5 import array, member, numbers_of, open_hdf5, reading_hdf5, rows_of
 from .run import EpisodeFilesRun
 from .stored import EpisodeStore, StoredEpisode, StoredFrames, exactly
@@ -44,7 +44,7 @@ def _game_of(name: str) -> Game | None:
     return match_game(name.removesuffix(_SUFFIX)) if name.endswith(_SUFFIX) else None
 
 
-class JOWAEpisodes(Source):
+class JOWAEpisodes(StoreSource):
     """A source of JOWA's files.
 
     Args:
@@ -56,12 +56,13 @@ class JOWAEpisodes(Source):
     """
 
     def __init__(self, store: Store, name: str | None = None) -> None:
-        self._store, self._is_one = store, name is not None
+        self._is_one = name is not None
         self._files: dict[Game, str] = {}
         for each in store.list("") if name is None else [name]:
             game = _game_of(each)
             if game is not None:
                 self._files.setdefault(game, each)
+        super().__init__(store, self._files)
         if not self._files:
             raise SourceError(
                 f"{store.describe()}: holds no file of episodes; expected names such as Pong.h5"
@@ -71,14 +72,6 @@ class JOWAEpisodes(Source):
     def recognises(cls, store: Store) -> bool:
         """Returns whether the names in a store are JOWA's."""
         return any(map(is_episodes_file, store.list("")))
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
-        return sorted(self._files, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the number that stands for the runs of a game, which the file does not tell apart."""

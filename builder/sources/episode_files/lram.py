@@ -20,7 +20,7 @@ from ...stores.store import Store
 from ...stores.whole_file import WholeFile, open_whole
 from ..game_names import game_folders
 from ..not_taken import describe_left
-from ..source import Source
+from ..store_source import StoreSource
 from .hdf5 import array, numbers_of, open_hdf5, rows_of
 from .npz import NpzArray, open_npz
 from .run import EpisodeFilesRun
@@ -39,7 +39,7 @@ _STATISTICS = ("stats.json", "episode_lengths.json", "episode_returns.json", "ex
 _EPISODE = re.compile(r"(?P<number>[0-9]{9})\.(?P<form>hdf5|npz|pkl)")
 
 
-class LRAMEpisodes(Source):
+class LRAMEpisodes(StoreSource):
     """A source of LRAM's files.
 
     Args:
@@ -50,7 +50,8 @@ class LRAMEpisodes(Source):
     """
 
     def __init__(self, store: Store) -> None:
-        self._store, self._games = game_folders(store, lambda names: any(map(_EPISODE.fullmatch, names)))
+        root, self._games = game_folders(store, lambda names: any(map(_EPISODE.fullmatch, names)))
+        super().__init__(root, self._games)
         self._is_one = self._store is not store
         if not self._games:
             raise SourceError(
@@ -66,14 +67,6 @@ class LRAMEpisodes(Source):
             return any(_EPISODE.fullmatch(name) for folder in folders for name in source._store.list(folder))
         except SourceError:
             return False
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
-        return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the run that the script reads."""

@@ -9,7 +9,7 @@ from ...format.protocol import BLACK_FRAMES
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
 from ...stores.store import Store
-from ..source import Source
+from ..store_source import StoreSource
 from .game_folder import GameFolder
 from .game_folders import find_game_folders
 from .inferred_log import InferredLog
@@ -19,7 +19,7 @@ from .logged_run import LoggedRun
 from .replay_log import ReplayLog
 
 
-class Mirror(Source):
+class Mirror(StoreSource):
     """A source of replay logs.
 
     The games' folders may lie below the root, in any spelling. The root may also be a game's folder, a run's,
@@ -39,7 +39,7 @@ class Mirror(Source):
     ) -> None:
         self._stack_size = stack_size
         found = find_game_folders(store, layouts)
-        self._store = found.store
+        super().__init__(found.store, found.games)
         self._games: Mapping[Game, GameFolder] = found.games
         self._nameless = found.nameless
         self._not_taken = [*store.not_taken, *found.not_taken]
@@ -48,10 +48,6 @@ class Mirror(Source):
     def is_nameless(self) -> bool:
         """Whether the source has the files of one game, and nothing in their path says which."""
         return self._nameless is not None
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
 
     def games(self) -> list[Game]:
         """Returns the games in the source, in alphabetical order.
@@ -64,7 +60,7 @@ class Mirror(Source):
                 f"{self.describe()}: nothing in its path names the game of these files; name it "
                 f"(build GAME …, inspect --games GAME)"
             )
-        return sorted(self._games, key=lambda game: game.name)
+        return super().games()
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""

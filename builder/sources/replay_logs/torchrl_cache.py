@@ -23,7 +23,7 @@ from ...stores.hashing_reader import HashingReader
 from ...stores.store import Store
 from ..game_names import game_folders
 from ..not_taken import describe_left
-from ..source import Source
+from ..store_source import StoreSource
 from .array_file import ArrayFile, Files
 from .log_files import ARRAYS, LogFiles
 from .logged_run import LoggedRun
@@ -45,7 +45,7 @@ _OTHER_FILES = ("processed.json", "meta.json")
 """What TorchRL notes beside the checkpoints."""
 
 
-class TorchRLCache(Source):
+class TorchRLCache(StoreSource):
     """A source of TorchRL's cached files.
 
     Args:
@@ -58,7 +58,8 @@ class TorchRLCache(Source):
 
     def __init__(self, store: Store, stack_size: int | None = None) -> None:
         self._stack_size = stack_size
-        self._store, self._games = game_folders(store, lambda names: any(map(_NUMBER.fullmatch, names)))
+        root, self._games = game_folders(store, lambda names: any(map(_NUMBER.fullmatch, names)))
+        super().__init__(root, self._games)
         self._is_one = self._store is not store
         if not self._games:
             raise SourceError(
@@ -79,14 +80,6 @@ class TorchRLCache(Source):
         except SourceError:
             return False
         return False
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
-        return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""

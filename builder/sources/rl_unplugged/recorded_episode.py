@@ -31,6 +31,7 @@ import numpy as np
 from ...errors import SourceError
 from ...format.games import Game
 from ...format.protocol import TIME_LIMIT
+from ..checks import check_actions
 from ..run import Episode
 from .png_frames import PngDecoder, decode_pngs
 from .tf_example import Example
@@ -152,7 +153,7 @@ class RecordForm:
             key=key,
             observations=observations[:played],
             final_observation=observations[-1] if seen_only else None,
-            action=_known_actions(example, actions[:played], game),
+            action=check_actions(actions[:played], game, example.where),
             reward=reward,
             unclipped_reward=unclipped_reward,
             over=over,
@@ -231,14 +232,3 @@ def _rewards(example: Example, name: str, return_name: str, entries: int, played
 def _check_length(example: Example, name: str, found: int, entries: int) -> None:
     if found != entries:
         raise SourceError(f"{example.where}: has {entries:,} discounts but {found:,} {name}; {_AGAIN}")
-
-
-def _known_actions(example: Example, actions: np.ndarray, game: Game) -> np.ndarray:
-    known = len(game.actions)
-    wrong = actions[(actions < 0) | (actions >= known)]
-    if len(wrong):
-        raise SourceError(
-            f"{example.where}: holds action {wrong[0]}, but {game} has the {known} actions 0 to {known - 1}; "
-            f"is it an episode of another game?"
-        )
-    return actions.astype(np.int32)

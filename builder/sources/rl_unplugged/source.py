@@ -16,7 +16,7 @@ from ...format.numbers import describe_numbers
 from ...format.provenance import RL_UNPLUGGED as ORIGIN
 from ...format.provenance import Provenance
 from ...stores.store import Store
-from ..source import Source
+from ..store_source import StoreSource
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
 from .recorded_run import RecordedRun
@@ -39,7 +39,7 @@ _strewn: dict[tuple[str, ...], StrewnRecords] = {}
 """Indexes by shards and fingerprint: a run is opened several times, and indexing reads all of it."""
 
 
-class RLUnplugged(Source):
+class RLUnplugged(StoreSource):
     """A source of RL Unplugged's Atari episodes, or a copy of them.
 
     Args:
@@ -49,9 +49,10 @@ class RLUnplugged(Source):
     def __init__(self, store: Store) -> None:
         names = store.list("")
         below = next((name for name in FOLDERS if name in names), None)
-        self._store = store if below is None else store.below(below)
-        names = names if below is None else self._store.list("")
+        root = store if below is None else store.below(below)
+        names = names if below is None else root.list("")
         self._games = {game: name for game in GAMES for name in names if name in (game.name, game.slug)}
+        super().__init__(root, self._games)
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
@@ -62,14 +63,6 @@ class RLUnplugged(Source):
             return any(_SHARD.fullmatch(name) for folder in folders for name in source._store.list(folder))
         except SourceError:
             return False
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
-        return sorted(self._games, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""

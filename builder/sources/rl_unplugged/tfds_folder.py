@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import SourceError, UnknownNameError
 from ...format.games import GAMES, Game
 from ...stores.store import Store
-from ..source import Source
+from ..store_source import StoreSource
 from .record_order import FilePerCheckpoint
 from .recorded_episode import TFDS_1_0, TFDS_1_1
 from .recorded_run import RecordedRun
@@ -30,7 +30,7 @@ _FILE = re.compile(
 _RUN = re.compile(r"(?P<game>[A-Za-z]+)_run_(?P<run>[1-9][0-9]?)")
 
 
-class TFDSFolder(Source):
+class TFDSFolder(StoreSource):
     """A data folder of TensorFlow Datasets, as a source.
 
     Args:
@@ -42,11 +42,12 @@ class TFDSFolder(Source):
 
     def __init__(self, store: Store) -> None:
         names = store.list("")
-        self._store = store.below(DATASET) if DATASET in names else store
-        names = self._store.list("") if DATASET in names else names
+        root = store.below(DATASET) if DATASET in names else store
+        names = root.list("") if DATASET in names else names
         by_name = {game.name: game for game in GAMES}
         matches = [match for match in map(_RUN.fullmatch, names) if match and match["game"] in by_name]
         self._folders = {(by_name[match["game"]], int(match["run"])): match[0] for match in matches}
+        super().__init__(root, {game for game, _ in self._folders})
 
     @classmethod
     def recognises(cls, store: Store) -> bool:
@@ -55,14 +56,6 @@ class TFDSFolder(Source):
             return bool(cls(store)._folders)
         except SourceError:
             return False
-
-    def describe(self) -> str:
-        """Returns the full name of the source's root."""
-        return self._store.describe()
-
-    def games(self) -> list[Game]:
-        """Returns the games in the source, in alphabetical order."""
-        return sorted({game for game, _ in self._folders}, key=lambda game: game.name)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""
