@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..builder.errors import UnknownNameError
-from .errors import AgentError
+from .errors import AgentError, check_least
 
 OPTIMIZERS = ("rmsprop", "adam")
 NETWORK_NAMES = ("nature", "small", "tiny")
@@ -47,9 +47,10 @@ class Hyperparameters:
         for name in ("learning_rate", "optimizer_epsilon", "value_limit"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise AgentError(f"{name} is {getattr(self, name)}: expected a number above 0")
-        for name in ("outputs_per_action", "n_step", "batch_size", "target_update_period"):
-            if getattr(self, name) < 1:
-                raise AgentError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        check_least(
+            self,
+            dict.fromkeys(("outputs_per_action", "n_step", "batch_size", "target_update_period"), 1),
+        )
         if not 0 <= self.discount <= 1:
             raise AgentError(f"discount is {self.discount}: expected 0 to 1")
         if not 0 <= self.cql < float("inf"):

@@ -8,75 +8,22 @@ from typing import Any
 import numpy as np
 
 from ..builder.files import writing_alone
-from ..builder.format.configs import parse_config_name
-from ..builder.format.games import Game
-from ..builder.format.protocol import TIME_LIMIT
 from ..builder.terminal.progress import progress_bar
-from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.replay_dataset import ReplayDataset
-from ..replay_reader.selection import Selection
 from .agents import new_agent
 from .devices import explaining_full_memory, find_device
 from .errors import AgentError
 from .evaluation import EvaluationProtocol, evaluate
-from .hyperparameters import Hyperparameters
 from .run_folder import RunFolder, RunRecord
 from .run_log import RunLog, read_log
 from .training_batches import TrainingBatches
+from .training_settings import TrainingSettings
 
 LOG_EVERY = 1_000
 """Updates between two records of the log."""
 
 SAVE_EVERY = 300.0
 """Seconds of learning between two checkpoints; one more is saved before and after each evaluation."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What is trained, on what, and for how long; iterations are batch_rl's by default."""
-
-    agent: str
-    hyperparameters: Hyperparameters
-    dataset: str
-    config: str
-    split: str
-    out: Path
-    iterations: int = 200
-    updates_per_iteration: int = 62_500
-    evaluation_steps: int = 125_000
-    """Agent steps of each evaluation, played in full episodes."""
-    time_limit: int = TIME_LIMIT
-    seed: int = 0
-    episodes: EpisodeFilter | None = None
-    revision: str | None = None
-    cache_dir: Path | None = None
-    """Where prepared frames are kept; None is the Hugging Face cache, as of `ReplayDataset`."""
-    device: str | None = None
-    """None stands for a GPU if there is one, else the CPU."""
-    mixed_precision: bool = False
-    compile: bool = False
-    environments: int = 8
-
-    @property
-    def game(self) -> Game:
-        """The game whose transitions are learned from."""
-        return parse_config_name(self.config).game
-
-    def selection(self) -> Selection:
-        """Returns what of the dataset is learned from."""
-        return Selection(self.dataset, self.config, self.split, self.episodes, self.revision, None)
-
-    def check(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            AgentError: one of them is too small.
-        """
-        for name in ("iterations", "updates_per_iteration", "evaluation_steps", "time_limit", "environments"):
-            if getattr(self, name) < 1:
-                raise AgentError(f"{name} is {getattr(self, name)}: expected 1 or more")
-        if self.seed < 0:
-            raise AgentError(f"seed is {self.seed}: expected 0 or more")
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol, evaluate
 from atari_dqn_replay.agents.hyperparameters import HYPERPARAMETERS, hyperparameters_of
-from atari_dqn_replay.agents.offline_training import TrainingSettings, plan_training, train
+from atari_dqn_replay.agents.offline_training import plan_training, train
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
 from atari_dqn_replay.agents.run_folder import LOG
 from atari_dqn_replay.agents.run_log import read_log
+from atari_dqn_replay.agents.training_settings import TrainingSettings
 from atari_dqn_replay.builder.collecting.collect import collect
 from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.commands.main import main as run_command

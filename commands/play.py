@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> object:
     chosen = {name: getattr(options, name, None) for name in HYPERPARAMETER_OPTIONS}
     hyperparameters = hyperparameters_of(options.agent, **chosen)
     require_torch()
-    from ..agents.online_training import PlaySettings, Schedule, plan_play, play
+    from ..agents.online_training import plan_play, play
+    from ..agents.play_settings import PlaySettings, Schedule
 
     settings = PlaySettings(
         options.agent,

@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> object:
     )
     chosen = {"top": options.top, "share": options.share, "checkpoints": options.checkpoints}
     require_torch()
-    from ..agents.offline_training import TrainingSettings, plan_training, train
+    from ..agents.offline_training import plan_training, train
+    from ..agents.training_settings import TrainingSettings
 
     settings = TrainingSettings(
         options.agent,

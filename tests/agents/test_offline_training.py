@@ -12,9 +12,10 @@ import pytest
 import torch
 from atari_dqn_replay.agents import offline_training
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.offline_training import TrainingSettings, plan_training, train
+from atari_dqn_replay.agents.offline_training import plan_training, train
 from atari_dqn_replay.agents.run_folder import RunFolder
 from atari_dqn_replay.agents.training_batches import TrainingBatches
+from atari_dqn_replay.agents.training_settings import TrainingSettings
 from command import run
 from reader_datasets import CONFIG, SHARDS, write_dataset
 
