@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from ..errors import OutputError
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 
 HEAD = "head"
 USAGE = "usage"
 
-_GAMES = {f"game:{game.slug}": game for game in GAMES}
+_GAMES = {f"game:{game.slug}": game for game in ALL_GAMES}
 _NAMES = "|".join([HEAD, USAGE, *_GAMES])
 _MARK = re.compile(
     rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*)"

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, replace
 
-from .games import GAMES, Game
+from .games import ALL_GAMES, Game
 from .layout import split_name
 
-_BY_SLUG = {game.slug: game for game in GAMES}
+_BY_SLUG = {game.slug: game for game in ALL_GAMES}
 _PLACE = re.compile(r"(?P<slug>[a-z-]+)/run_(?P<run>\d{1,4})/checkpoint_(?P<number>\d{2,4})")
 
 

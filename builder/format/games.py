@@ -1,4 +1,4 @@
-"""Lists the 60 games of the DQN Replay Dataset: their names in each convention, and their actions."""
+"""Lists the 60 games of the DQN Replay Dataset, and the worlds beyond Atari: their names and actions."""
 
 import difflib
 import functools
@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
+from ..worlds.crafter import CRAFTER
+from ..worlds.world import World
+
+WORLDS: Sequence[World] = (CRAFTER,)
+"""The worlds beyond Atari."""
 
 _NAMES = """
 AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk
@@ -26,7 +31,10 @@ UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
 
 @dataclass(frozen=True, order=True)
 class Game:
-    """A game, identified by its folder name in the bucket, such as `MsPacman`; games sort by it."""
+    """A game of Atari or another world, identified by its name, such as `MsPacman`; games sort by it.
+
+    The name is that of an Atari game's folder in the bucket.
+    """
 
     name: str
 
@@ -42,14 +50,28 @@ class Game:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """The names of the game's minimal action set in ALE's order; an action's number is its index here."""
-        return _minimal_actions(self.rom_id)
+        """The names of the actions; an action's number is its index here.
+
+        Those of an Atari game are its minimal action set, in ALE's order.
+        """
+        return _minimal_actions(self.rom_id) if self.world is None else tuple(self.world.actions)
+
+    @property
+    def world(self) -> World | None:
+        """The world that this is; None for a game of Atari."""
+        return _WORLDS.get(self.name)
 
     def __str__(self) -> str:
         return self.name
 
 
 GAMES: tuple[Game, ...] = tuple(Game(name) for name in _NAMES)
+"""The games of the DQN Replay Dataset."""
+
+_WORLDS = {world.name: world for world in WORLDS}
+
+ALL_GAMES: tuple[Game, ...] = (*GAMES, *map(Game, _WORLDS))
+"""Those, and the worlds beyond Atari."""
 
 
 def _key(name: str) -> str:
@@ -60,7 +82,7 @@ def _key_of_game(name: str) -> str:
     return _key(re.sub(r"(NoFrameskip|Deterministic)?-v\d+$", "", name.removeprefix("ALE/")))
 
 
-_BY_KEY = {_key(game.name): game for game in GAMES}
+_BY_KEY = {_key(game.name): game for game in ALL_GAMES}
 
 
 def match_game(name: str) -> Game | None:
@@ -80,7 +102,9 @@ def find_game(name: str) -> Game:
     key = _key_of_game(name)
     near = [_BY_KEY[match].slug for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)]
     hint = (
-        f"did you mean {' or '.join(near)}?" if near else f"known games: {', '.join(g.slug for g in GAMES)}"
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"known games: {', '.join(g.slug for g in ALL_GAMES)}"
     )
     raise UnknownNameError(f"unknown game {name!r}: {hint}")
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, remove, replacing, sha256_of, writing_alone
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, GAME_FOLDERS
 from ..terminal.progress import progress_bar
 from .built_folder import raise_unless_missing
@@ -96,7 +96,7 @@ class FolderDestination(Destination):
 
     def games(self) -> list[Game]:
         """Returns the games that have files here; a removal that was killed may have left empty folders."""
-        return [game for game in GAMES if next(_files(self.folder, [game]), None) is not None]
+        return [game for game in ALL_GAMES if next(_files(self.folder, [game]), None) is not None]
 
     def snapshot(self, games: Collection[Game]) -> "FolderSnapshot":
         """Returns what the folder holds of the games.

@@ -12,7 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.lfs import post_lfs_batch_info
 
 from ..errors import OutputError
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, GAME_FOLDERS
 from ..network.errors import status_of
 from ..network.hub import HubRequests, check_repo_id, without_client_bars
@@ -131,7 +131,7 @@ class HubDestination(Destination):
                 with contextlib.suppress(FileNotFoundError):
                     entries = self.hub.tree(self.repo_id, info.sha, top, recursive=False)
                     found.update(entry["path"].rpartition("/")[2] for entry in entries)
-        return [game for game in GAMES if game.slug in found]
+        return [game for game in ALL_GAMES if game.slug in found]
 
     def _info(self, revision: str) -> DatasetInfo | None:
         try:

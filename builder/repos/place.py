@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import OutputError
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from .destination import Destination
 from .folder_destination import FolderDestination
 from .folder_reader import FolderReader
@@ -82,7 +82,7 @@ class Place:
             OutputError: there is none, or the Hub does not answer.
         """
         found, missing = [], []
-        for game in GAMES:
+        for game in ALL_GAMES:
             # One after another: sixty small requests, and the first failure is reported.
             try:
                 self.of(game).reader().require_answer()

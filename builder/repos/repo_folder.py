@@ -8,7 +8,7 @@ from ..card.front_matter import decode_readme
 from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, read_small
 from ..format.checkpoint_id import CheckpointId
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, GAME_FOLDERS
 from ..format.manifest import Manifest
 
@@ -147,7 +147,7 @@ def _manifest_paths(folder: Path, slug: str) -> Iterator[str]:
 def _others(folder: Path) -> list[str]:
     """Returns what no dataset of ours holds."""
     is_ours = _has_manifest(folder)
-    slugs = {game.slug for game in GAMES}
+    slugs = {game.slug for game in ALL_GAMES}
     others = []
     for path in sorted(folder.iterdir()) if folder.exists() else []:
         if path.name in GAME_FOLDERS:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from ..card.pictures.names import PICTURES, picture_path
 from ..files import TEMPORARY_SUFFIX, sha256_of
 from ..format.checkpoint_id import CheckpointId
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, DATA_FOLDERS, GAME_FOLDERS, PAGES, page_path
 from ..format.manifest import Manifest
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
@@ -16,7 +16,7 @@ from .report import Difference
 
 _PAGE_FILES = frozenset(
     path
-    for game in GAMES
+    for game in ALL_GAMES
     for path in (page_path(game.slug), *(picture_path(game, each) for each in PICTURES))
 )
 
@@ -108,7 +108,7 @@ def check_home(files: Collection[str], home: Game) -> Iterator[Difference]:
     """Check that a game's place holds that game and no other."""
     if not any(is_of(path, [home]) for path in files):
         yield Difference(f"data/{home.slug}", f"missing; this is the place of {home}: publish it again")
-    for game in GAMES:
+    for game in ALL_GAMES:
         if game != home and any(is_of(path, [game]) for path in files):
             yield Difference(
                 f"data/{game.slug}",

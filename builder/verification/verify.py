@@ -6,7 +6,7 @@ from itertools import groupby
 
 from ..errors import OutputError
 from ..format.configs import EPISODES, QUALITIES, ConfigName
-from ..format.games import GAMES, Game
+from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
 from ..repos.repo_folder import find_manifests
@@ -120,7 +120,7 @@ class _Verifier:
             else:
                 self._manifests.append(found)
         self._manifests.sort(key=lambda each: each.id)
-        self._half_known = {game for game in GAMES if any(is_of(path, [game]) for path in unusable)}
+        self._half_known = {game for game in ALL_GAMES if any(is_of(path, [game]) for path in unusable)}
         yield from find_strays(self._files if self._games is None else files, self._manifests, unusable)
         if self._home is not None:
             yield from check_home(self._files, self._home)

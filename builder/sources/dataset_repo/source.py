@@ -8,7 +8,7 @@ from hashlib import sha256
 from ...errors import AtariReplayError, OutputError, SourceError, UnknownNameError, UnreachableError
 from ...files import MOST_SMALL_BYTES
 from ...format.checkpoint_id import CheckpointId
-from ...format.games import GAMES, Game
+from ...format.games import ALL_GAMES, Game
 from ...format.layout import split_name
 from ...format.manifest import Manifest, check_one_log
 from ...format.numbers import describe_numbers
@@ -38,7 +38,7 @@ class DatasetRepo(StoreSource):
 
     def __init__(self, store: Store) -> None:
         slugs = store.list(_DATA) if _DATA in store.list("") else []
-        self._games = [game for game in GAMES if game.slug in slugs]
+        self._games = [game for game in ALL_GAMES if game.slug in slugs]
         super().__init__(store, self._games)
         if not self._games:
             raise SourceError(

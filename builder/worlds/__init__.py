@@ -1,0 +1,1 @@
+"""Worlds that can be played beside Atari's games: a file for each."""
