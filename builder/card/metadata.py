@@ -7,17 +7,18 @@ from typing import Any
 from ..errors import OutputError
 from ..format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
 from ..format.features import episodes_features, steps_features
-from ..format.frames import PNG_BYTES
+from ..format.frame_format import GREY84
 from ..format.games import Game
 from ..format.layout import split_name
 from ..format.manifest import Manifest, ParquetRecord
 from ..format.numbers import number_globs
 from ..format.provenance import COLLECTED
+from ..format.stored_png import stored_png
 from .front_matter import FrontMatter
 from .repetition import compact, expand
 from .sections import Section
 
-ARROW_BYTES_PER_STEP = PNG_BYTES + 34
+ARROW_BYTES_PER_STEP = len(stored_png(GREY84)) + 34
 """Bytes of a step, a frame and the other columns, in the Arrow cache of `datasets`."""
 
 ARROW_BYTES_PER_EPISODE = 128

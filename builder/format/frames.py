@@ -1,42 +1,24 @@
 """Encodes frames as PNGs with stored, not deflated, pixels: any PNG reader shows them, and zstd sees them.
 
-Every 84×84 greyscale frame becomes 7,208 bytes with the same layout, so a whole column is written and read
-with array slices. The layout follows the PNG specification (ISO/IEC 15948), with one IDAT chunk that holds
-one stored deflate block (RFC 1951) of rows with filter 0.
+Every frame of a format becomes a PNG with the same length and layout (7,208 bytes for 84×84 grey), so a whole
+column is written and read with array slices.
 """
 
 import io
-import struct
-import zlib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from isal import isal_zlib
 
 from ..errors import AtariReplayError
-from .protocol import FRAME_SHAPE
+from .frame_format import GREY84, LARGEST_SIDE, FrameFormat
+from .stored_png import format_in_header, stored_png
 
-HEIGHT, WIDTH = FRAME_SHAPE
-_ROW = 1 + WIDTH
-_RAW = HEIGHT * _ROW
+if TYPE_CHECKING:
+    from PIL import Image
 
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-_HEAD = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 0, 0, 0, 0))
-_STORED = b"\x78\x01" + b"\x01" + struct.pack("<HH", _RAW, _RAW ^ 0xFFFF)
-_IDAT = struct.pack(">I", len(_STORED) + _RAW + 4) + b"IDAT" + _STORED
-_PIXELS = len(_HEAD) + len(_IDAT)
-_ADLER = _PIXELS + _RAW
-_CRC = _ADLER + 4
-_CRC_OF_HEAD = isal_zlib.crc32(b"IDAT" + _STORED)
-BLANK_PNG = _HEAD + _IDAT + bytes(_RAW + 4 + 4) + _chunk(b"IEND", b"")
-"""The bytes common to all stored PNGs, with zeros for the pixels and their checksums."""
-PNG_BYTES = len(BLANK_PNG)
-"""The length in bytes of every stored PNG: 7,208."""
+_UNREADABLE = (OSError, ValueError, SyntaxError)
+"""What Pillow raises for damaged images."""
 
 IMAGE_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 """The Arrow type that `datasets.Image` is stored as."""
@@ -46,66 +28,54 @@ def encode_frames(*blocks: np.ndarray) -> pa.StructArray:
     """Encode frames as an Arrow column of images, as `datasets.Image` stores them.
 
     Args:
-        blocks: arrays to encode one after another, each of shape (n, 84, 84), uint8.
+        blocks: arrays to encode one after another, each of shape (n, height, width) or (n, height, width, 3)
+            and dtype uint8; all frames have the same format.
 
     Raises:
-        ValueError: the blocks have the wrong shape or dtype, or hold more than the 297,000 frames that fit in
-            a column.
+        ValueError: the blocks have the wrong shape or dtype, or hold more than the 2 GiB of images that fit
+            in a column: 297,000 frames of 84×84 grey.
     """
+    png = stored_png(FrameFormat.of_shape(blocks[0].shape[1:]) if blocks else GREY84)
     rows = sum(map(len, blocks))
-    if rows * PNG_BYTES >= 1 << 31:
+    if rows * len(png) >= 1 << 31:
         raise ValueError(f"{rows:,} frames are more than one Arrow column can hold; encode them in blocks")
-    pngs = np.empty((rows, PNG_BYTES), np.uint8)
-    pngs[:] = np.frombuffer(BLANK_PNG, np.uint8)
-    fill_pngs(pngs, blocks)
+    pngs = np.empty((rows, len(png)), np.uint8)
+    pngs[:] = np.frombuffer(png.blank, np.uint8)
+    png.fill(pngs, blocks)
     return _image_column(pngs)
 
 
-def fill_pngs(pngs: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
-    """Write frames into PNGs: copies of BLANK_PNG, or PNGs whose frames are overwritten.
+def decode_frames(column: pa.Array | pa.ChunkedArray, frame_format: FrameFormat | None = None) -> np.ndarray:
+    """Decode an Arrow column of observations into an array of uint8: (n, 84, 84) for 84×84 grey frames.
+
+    The column is what `with_format("arrow")` returns: `batch["observation"]`. Grey frames come as
+    (n, height, width), colour ones as (n, height, width, 3). Stored PNGs are sliced without an image library;
+    images that another tool has rewritten are decoded with Pillow.
 
     Args:
-        pngs: shape (n, PNG_BYTES), uint8.
-        blocks: arrays of n frames in all, each of shape (m, 84, 84), uint8.
+        column: the images, all of one format.
+        frame_format: the expected format; by default that of the first image, and 84×84 grey for a column
+            without rows.
 
     Raises:
-        ValueError: the frames have the wrong shape or dtype.
-    """
-    raw = pngs[:, _PIXELS:_ADLER]
-    start = 0
-    for frames in blocks:
-        if frames.dtype != np.uint8 or frames.shape[1:] != (HEIGHT, WIDTH):
-            raise ValueError(
-                f"expected frames of shape (n, 84, 84) and dtype uint8, got {frames.shape} {frames.dtype}"
-            )
-        stop = start + len(frames)
-        raw[start:stop].reshape(len(frames), HEIGHT, _ROW)[:, :, 1:] = frames
-        start = stop
-    adler = np.fromiter(map(isal_zlib.adler32, raw), np.uint32, len(pngs))
-    pngs[:, _ADLER:_CRC] = adler.astype(">u4")[:, None].view(np.uint8)
-    checked = pngs[:, _PIXELS:_CRC]
-    crc = np.fromiter((isal_zlib.crc32(row, _CRC_OF_HEAD) for row in checked), np.uint32, len(pngs))
-    pngs[:, _CRC : _CRC + 4] = crc.astype(">u4")[:, None].view(np.uint8)
-
-
-def decode_frames(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Decode an Arrow column of observations into an array of shape (n, 84, 84), uint8.
-
-    The column is what `with_format("arrow")` returns: `batch["observation"]`. Stored PNGs are sliced without
-    an image library; images that another tool has rewritten are decoded with Pillow.
-
-    Raises:
-        AtariReplayError: `column` is not a column of images, or a row is null or not an 84×84 greyscale PNG.
+        AtariReplayError: `column` is not a column of images, or a row is null, or not a grey or RGB PNG with
+            8 bits per channel, of the expected format.
     """
     if not isinstance(column, (pa.Array, pa.ChunkedArray)):
         raise AtariReplayError(
             f'expected an Arrow column of images, as with_format("arrow") gives; got {type(column).__name__}'
         )
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    frames = np.empty((len(column), HEIGHT, WIDTH), np.uint8)
+    chunks = [
+        _pngs_of(chunk) for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])
+    ]
+    if frame_format is None:
+        firsts = (chunk[0].as_py() for chunk in chunks if len(chunk))
+        first = next(firsts, None)
+        frame_format = GREY84 if first is None else _format_of(first)
+    frames = np.empty((len(column), *frame_format.shape), np.uint8)
     start = 0
     for chunk in chunks:
-        frames[start : start + len(chunk)] = _decode_chunk(chunk)
+        frames[start : start + len(chunk)] = _decode_chunk(chunk, frame_format)
         start += len(chunk)
     return frames
 
@@ -122,37 +92,67 @@ def _image_column(pngs: np.ndarray) -> pa.StructArray:
     return pa.StructArray.from_arrays([data, pa.nulls(rows, pa.string())], fields=list(IMAGE_TYPE))
 
 
-def _decode_chunk(chunk: pa.Array) -> np.ndarray:
+def _pngs_of(chunk: pa.Array) -> pa.BinaryArray | pa.LargeBinaryArray:
+    """Returns the images' bytes.
+
+    Raises:
+        AtariReplayError: `chunk` is not a column of images, or a row is null.
+    """
     is_struct = pa.types.is_struct(chunk.type) and chunk.type.get_field_index("bytes") >= 0
     data = chunk.field("bytes") if is_struct else chunk
-    is_large = pa.types.is_large_binary(data.type)
-    if not is_large and not pa.types.is_binary(data.type):
+    if not pa.types.is_large_binary(data.type) and not pa.types.is_binary(data.type):
         raise AtariReplayError(f"expected a column of images (struct of bytes and path), got {chunk.type}")
     if chunk.null_count or data.null_count:
         raise AtariReplayError("the column of observations has rows without an image")
-    offset_type = np.int64 if is_large else np.int32
+    return data
+
+
+def _decode_chunk(data: pa.BinaryArray | pa.LargeBinaryArray, frame_format: FrameFormat) -> np.ndarray:
+    offset_type = np.int64 if pa.types.is_large_binary(data.type) else np.int32
     offsets = np.frombuffer(data.buffers()[1], offset_type)[data.offset : data.offset + len(data) + 1]
-    if len(data) and (np.diff(offsets) == PNG_BYTES).all():
+    png = stored_png(frame_format)
+    if len(data) and (np.diff(offsets) == len(png)).all():
         values = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-        pngs = values.reshape(len(data), PNG_BYTES)
-        if (pngs[:, :_PIXELS] == np.frombuffer(BLANK_PNG, np.uint8, _PIXELS)).all():
-            rows = pngs[:, _PIXELS:_ADLER].reshape(len(data), HEIGHT, _ROW)
-            if not rows[:, :, 0].any():
-                return rows[:, :, 1:]
-    return np.array([_decode_with_pillow(value.as_py()) for value in data], np.uint8).reshape(
-        -1, HEIGHT, WIDTH
+        frames = png.frames_in(values.reshape(len(data), len(png)))
+        if frames is not None:
+            return frames
+    decoded = [_decode_with_pillow(value.as_py(), frame_format) for value in data]
+    return np.array(decoded, np.uint8).reshape(-1, *frame_format.shape)
+
+
+def _format_of(png: bytes) -> FrameFormat:
+    found = format_in_header(png)
+    if found is not None:
+        return found
+    image = _open(png)
+    raise AtariReplayError(
+        f"an observation is an image of {image.width}×{image.height} pixels in mode {image.mode}, expected a "
+        f"grey or RGB PNG with 8 bits per channel, of up to {LARGEST_SIDE}×{LARGEST_SIDE} pixels"
     )
 
 
-def _decode_with_pillow(png: bytes) -> np.ndarray:
+def _decode_with_pillow(png: bytes, frame_format: FrameFormat) -> np.ndarray:
+    image = _open(png)
+    expected = (frame_format.width, frame_format.height), ("L" if frame_format.channels == 1 else "RGB")
+    if (image.size, image.mode) != expected:
+        raise AtariReplayError(
+            f"an observation is an image of {image.height}×{image.width} in mode {image.mode}, expected "
+            f"{frame_format.describe()}"
+        )
+    try:
+        return np.asarray(image)
+    except _UNREADABLE as error:
+        raise _unreadable(error) from None
+
+
+def _open(png: bytes) -> "Image.Image":
     from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(png), formats=["PNG"])
-        if image.size != (WIDTH, HEIGHT) or image.mode != "L":
-            raise AtariReplayError(
-                f"expected an 84×84 greyscale image, got {image.size} in mode {image.mode}"
-            )
-        return np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise AtariReplayError(f"an observation is not an image that can be read ({error})") from None
+        return Image.open(io.BytesIO(png), formats=["PNG"])
+    except (*_UNREADABLE, Image.DecompressionBombError) as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: Exception) -> AtariReplayError:
+    return AtariReplayError(f"an observation is not an image that can be read ({error})")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import xxhash
 
 from ..format.checkpoint_id import CheckpointId
+from ..format.frame_format import FrameFormat
 from ..format.frames import IMAGE_TYPE, encode_frames
 from ..sources.run import Episode
 from .arrow_columns import column_of_array, column_of_list
@@ -16,7 +17,15 @@ Columns = dict[str, np.ndarray]
 """Consecutive steps: for each column an array of shape (n, …)."""
 
 TABLE_ROWS = 2048
-"""The number of steps in a table and in a row group: 14 MB of frames."""
+"""The most steps in a table and in a row group: 14 MB of 84×84 grey frames."""
+_MOST_FRAME_BYTES = 1 << 24
+"""The most bytes of frames in a row group: what the window of the compression spans."""
+
+
+def rows_in_group(frame_format: FrameFormat) -> int:
+    """Returns the number of steps in each row group but a shard's last: a power of two, 2,048 at most."""
+    fit = _MOST_FRAME_BYTES // frame_format.nbytes
+    return min(1 << fit.bit_length() - 1, TABLE_ROWS)
 
 
 def episode_columns(episode: Episode) -> Iterator[Columns]:
@@ -44,7 +53,7 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
 
 
 def steps_tables(blocks: Iterable[Columns], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield steps as Arrow tables of TABLE_ROWS rows, except the last."""
+    """Yield steps as Arrow tables of `rows_in_group` rows, except the last."""
     for held in even_blocks(blocks):
         yield table_of(held, encode_frames(*frames_of(held)), schema)
 
@@ -55,17 +64,18 @@ def steps_table(columns: Columns, schema: pa.Schema) -> pa.Table:
 
 
 def even_blocks(blocks: Iterable[Columns]) -> Iterator[list[Columns]]:
-    """Yield steps in lists of TABLE_ROWS rows, except the last; the caller clears a list to free memory."""
+    """Yield steps in lists of `rows_in_group` rows, but the last; the caller clears a list to free memory."""
     held: list[Columns] = []
     count = 0
     for block in blocks:
         start = 0
+        most = rows_in_group(FrameFormat.of_shape(block["observation"].shape[1:]))
         while start < len(block["step"]):
-            piece = {name: column[start : start + TABLE_ROWS - count] for name, column in block.items()}
+            piece = {name: column[start : start + most - count] for name, column in block.items()}
             held.append(piece)
             start += len(piece["step"])
             count += len(piece["step"])
-            if count == TABLE_ROWS:
+            if count == most:
                 yield held
                 held, count = [], 0
     if held:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..format.compression import SMALL
+from ..format.frame_format import GREY84, FrameFormat
 from .parquet.checking import check_parquet
 from .parquet.compression import COMPRESSIONS, Compression
 from .parquet.stitching import RowGroup, StitchedFile
@@ -31,8 +32,9 @@ def write_steps(
     schema: pa.Schema,
     compression: Compression = COMPRESSIONS[SMALL],
     options: Options | None = None,
+    frame_format: FrameFormat = GREY84,
 ) -> int:
-    """Write steps in row groups of TABLE_ROWS, several made at once; return the number of rows.
+    """Write steps in row groups of `rows_in_group`, several made at once; return the number of rows.
 
     The bytes are those of `write_shard` except for how frames are compressed, whatever the number of threads.
     Memory holds no more row groups than threads, including the one whose steps are being read. If pyarrow
@@ -44,12 +46,13 @@ def write_steps(
         schema: the schema of the file; its first column holds the frames.
         compression: how to compress the frames.
         options: writer settings that differ from those of all shards.
+        frame_format: the format of the frames.
 
     Raises:
         OutputError: the finished file cannot be read.
     """
     settings = {**writer_options(schema), **(options or {})}
-    if not is_layout_known(schema, settings):
+    if not is_layout_known(schema, settings, frame_format):
         _warn_of_layout(pa.__version__)
         level = {"compression_level": compression.level}
         return write_shard(path, steps_tables(blocks, schema), schema, {**(options or {}), **level})
@@ -58,7 +61,7 @@ def write_steps(
         shard = StitchedFile(file, file_of(schema, options=options))
         pending: deque[Future[RowGroup]] = deque()
         makers = itertools.cycle(
-            [RowGroupMaker(schema, compression.compressor(), options) for _ in range(threads)]
+            [RowGroupMaker(schema, frame_format, compression.compressor(), options) for _ in range(threads)]
         )
         for held in even_blocks(blocks):
             # The next maker is free: it made the row group taken last.

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from ..format.frames import HEIGHT, WIDTH, encode_frames
+from ..format.frame_format import FrameFormat
+from ..format.frames import encode_frames
+from ..format.stored_png import SIGNATURE
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12
 """The bytes of a chunk besides its data: the length, the name and the CRC."""
 
@@ -19,12 +20,13 @@ def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None
 
     Args:
         column: the images.
-        frames: what they were decoded to, shape (n, 84, 84), uint8.
+        frames: what they were decoded to, shape (n, height, width) or (n, height, width, 3), uint8.
 
     Raises:
         ValueError: an image has a wrong checksum, data after its end, or a path.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    frame_format = FrameFormat.of_shape(frames.shape[1:])
     start = 0
     for chunk in chunks:
         stop = start + len(chunk)
@@ -33,28 +35,29 @@ def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None
         images, expected = chunk.field("bytes"), encode_frames(frames[start:stop]).field("bytes")
         if not images.equals(expected.cast(images.type)):
             for row in range(len(chunk)):
-                _check_png(images[row].as_py())
+                _check_png(images[row].as_py(), frame_format)
         start = stop
 
 
-def _check_png(png: bytes) -> None:
-    if not png.startswith(_SIGNATURE):
+def _check_png(png: bytes, frame_format: FrameFormat) -> None:
+    if not png.startswith(SIGNATURE):
         raise ValueError("an image does not begin as a PNG does")
     chunks = list(_chunks(png))
     names = [name for name, _ in chunks]
     if names[0] != b"IHDR" or names[-1] != b"IEND" or b"IEND" in names[:-1]:
         raise ValueError("an image does not begin with IHDR and end with IEND")
+    expected = frame_format.height * (1 + frame_format.width * frame_format.channels)
     inflator = zlib.decompressobj()
     try:
         pixels = inflator.decompress(b"".join(data for name, data in chunks if name == b"IDAT"))
     except zlib.error as error:
         raise ValueError(f"an image's pixels are damaged ({error})") from None
-    if not inflator.eof or inflator.unused_data or len(pixels) != HEIGHT * (1 + WIDTH):
+    if not inflator.eof or inflator.unused_data or len(pixels) != expected:
         raise ValueError("an image's pixels end too early or too late")
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = len(_SIGNATURE)
+    position = len(SIGNATURE)
     while position < len(png):
         length = int.from_bytes(png[position : position + 4], "big")
         end = position + _AROUND + length

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, PNG_BYTES, encode_frames, fill_pngs
+from atari_dqn_replay.builder.format.frame_format import GREY84, FrameFormat
+from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, encode_frames
+from atari_dqn_replay.builder.format.stored_png import stored_png
 from datasets import Features, Image, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,8 @@ from PIL import Image as Pillow
 from atari_dqn_replay import AtariReplayError, decode_frames
 
 Frames = NDArray[np.uint8]
+
+PNG_BYTES = len(stored_png(GREY84))
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -103,7 +107,7 @@ def test_any_rows_can_be_taken_from_a_column(original: Frames, data: st.DataObje
 @given(frames(least=3, most=3), frames(least=3, most=3))
 def test_frames_take_the_place_of_others(earlier: Frames, later: Frames) -> None:
     stored = np.array([np.frombuffer(png, np.uint8) for png in pngs(encode_frames(earlier))])
-    fill_pngs(stored, [later[:1], later[1:]])
+    stored_png(GREY84).fill(stored, [later[:1], later[1:]])
     assert [png.tobytes() for png in stored] == pngs(encode_frames(later))
 
 
@@ -131,6 +135,62 @@ def test_pngs_that_another_tool_wrote_decode_to_the_same_frames(
         for frame, png, other in zip(original, stored, again, strict=True)
     ]
     assert np.array_equal(decode_frames(png_column(mixed)), original)
+
+
+# Other formats
+
+
+@st.composite
+def frames_of_any_format(draw: st.DrawFn) -> Frames:
+    side = st.integers(1, 512) | st.sampled_from([64, 84, 146, 147, 148, 210, 255, 256])
+    shape = (draw(side), draw(side), *draw(st.sampled_from([(), (3,)])))
+    random = np.random.default_rng(draw(st.integers(0, 1 << 16)))
+    return random.integers(draw(st.integers(0, 255)), 256, (draw(st.integers(1, 3)), *shape), np.uint8)
+
+
+@quick
+@given(frames_of_any_format())
+def test_frames_of_any_size_and_colour_come_back_exactly(original: Frames) -> None:
+    """By our decoder, from stored and from rewritten PNGs, and by Pillow, which compares the checksums."""
+    frame_format = FrameFormat.of_shape(original.shape[1:])
+    column = encode_frames(original)
+    stored = pngs(column)
+    assert np.array_equal(decode_frames(column), original)
+    assert np.array_equal(decode_frames(column.slice(1), frame_format), original[1:])
+    again = [by_pillow(original[0], compress_level=1), *stored[1:]]
+    assert np.array_equal(decode_frames(png_column(again), frame_format), original)
+    for png, frame in zip(stored, original, strict=True):
+        Pillow.open(io.BytesIO(png)).verify()
+        assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(png))), frame)
+
+
+@quick
+@given(st.integers(1, 512), st.integers(1, 512), st.sampled_from([1, 3]))
+def test_a_name_and_a_shape_state_the_whole_format(height: int, width: int, channels: int) -> None:
+    frame_format = FrameFormat(height, width, channels)
+    assert FrameFormat.parse(frame_format.name) == frame_format
+    assert FrameFormat.of_shape(frame_format.shape) == frame_format
+    assert frame_format.nbytes == np.zeros(frame_format.shape, np.uint8).nbytes
+
+
+@pytest.mark.parametrize(
+    "name", ["", "grey", "rgb0", "rgb513", "grey84x", "rgb64x0", "rgba64", "RGB64", "rgb064"]
+)
+def test_what_is_no_format_is_refused(name: str) -> None:
+    with pytest.raises(AtariReplayError, match="rgb210x160"):
+        FrameFormat.parse(name)
+
+
+def test_frames_of_several_formats_are_refused() -> None:
+    grey, colour = (
+        encode_frames(np.zeros((1, 64, 64), np.uint8)),
+        encode_frames(np.zeros((1, 64, 64, 3), np.uint8)),
+    )
+    for column in (pa.concat_arrays([grey, colour]), pa.chunked_array([colour, grey])):
+        with pytest.raises(AtariReplayError, match="expected 64×64"):
+            decode_frames(column)
+    with pytest.raises(AtariReplayError, match="expected 84×84 grey"):
+        decode_frames(grey, GREY84)
 
 
 # Through files and libraries
@@ -182,11 +242,11 @@ def test_datasets_itself_shows_the_frames(tmp_path: Path, streaming: bool) -> No
 
 
 def assert_refused(*values: bytes | None) -> None:
-    """Alone, and after a good frame."""
+    """Alone, where 84×84 grey is expected, and after a good frame."""
     good = pngs(encode_frames(real_frames("Pong", 1)))[0]
-    for column in (png_column([*values]), png_column([good, *values])):
+    for column, expected in ((png_column([*values]), GREY84), (png_column([good, *values]), None)):
         with pytest.raises(AtariReplayError):
-            decode_frames(column)
+            decode_frames(column, expected)
 
 
 def test_a_row_without_an_image_is_refused() -> None:
@@ -285,16 +345,16 @@ def test_a_column_of_something_else_is_refused(column: pa.Array) -> None:
 @pytest.mark.parametrize(
     "original",
     [
-        np.zeros((2, 84, 83), np.uint8),
         np.zeros((2, 84, 84, 1), np.uint8),
+        np.zeros((2, 84, 513), np.uint8),
         np.zeros((84, 84), np.uint8),
         np.zeros((2, 84, 84), np.float32),
         np.zeros((2, 84, 84), bool),
     ],
     ids=lambda original: f"{original.shape} {original.dtype}",
 )
-def test_only_grey_frames_of_84_by_84_are_encoded(original: Any) -> None:
-    with pytest.raises(ValueError, match="84, 84"):
+def test_only_grey_and_rgb_frames_are_encoded(original: Any) -> None:
+    with pytest.raises(ValueError, match="frames of"):
         encode_frames(original)
 
 

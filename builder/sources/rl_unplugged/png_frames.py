@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ...errors import SourceError
-from ...format.frames import HEIGHT, WIDTH
+from ...format.protocol import FRAME_SHAPE
 
 CHUNK_FRAMES = 128
 """The number of frames that a thread decodes at once."""
 
 THREADS = min(os.cpu_count() or 1, 8)
 
-_HEAD = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", WIDTH, HEIGHT, 8, 0, 0, 0, 0)
+_HEAD = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", *FRAME_SHAPE[::-1], 8, 0, 0, 0, 0)
 """The first bytes of any 84×84 greyscale PNG with 8 bits per pixel."""
 
 
@@ -29,12 +29,12 @@ def decode_pngs(pngs: Sequence[bytes], where: str) -> np.ndarray:
     """
     import cv2  # releases the GIL while it decodes, which Pillow does not for small images
 
-    frames = np.empty((len(pngs), HEIGHT, WIDTH), np.uint8)
+    frames = np.empty((len(pngs), *FRAME_SHAPE), np.uint8)
     for place, png in enumerate(pngs):
         if not png.startswith(_HEAD):
             raise SourceError(f"{where}: observation {place} is {_describe(png)}, expected 84×84 grey as PNG")
         frame = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-        if frame is None or frame.shape != (HEIGHT, WIDTH) or frame.dtype != np.uint8:
+        if frame is None or frame.shape != FRAME_SHAPE or frame.dtype != np.uint8:
             raise SourceError(f"{where}: observation {place} is a damaged PNG; copy the file again")
         frames[place] = frame
     return frames
