@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -72,7 +73,9 @@ class AtariNetwork(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Returns (B, actions, outputs) float32 for observations of (B, frames, height, width) uint8."""
-        return self.layers(observation.float().div_(255)).float().view(-1, self.actions, self.outputs)
+        # On a CPU, convolutions of few channels take about 1.3 times as long with the channels first.
+        images = observation.contiguous(memory_format=torch.channels_last).float().div_(255)
+        return self.layers(images).float().view(-1, self.actions, self.outputs)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
