@@ -46,13 +46,17 @@ def replacing(path: Path, *, hidden: bool = False) -> Iterator[Path]:
 def writing_alone(folder: Path, otherwise: str = "") -> Iterator[None]:
     """Lock a folder on this machine against other processes that would write into it.
 
+    A folder that was missing, and in which nothing was written, is removed in the end, so that a command that
+    finds its input missing leaves nothing behind.
+
     Args:
-        folder: created if it is missing.
+        folder: created if it is missing, with its parents.
         otherwise: what the user can do instead of waiting, to end the message with.
 
     Raises:
         OutputError: another process has locked it.
     """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -64,6 +68,9 @@ def writing_alone(folder: Path, otherwise: str = "") -> Iterator[None]:
             f"{folder}: another atari-dqn-replay is writing there; wait until it is done {otherwise}".rstrip()
         ) from None
     finally:
+        with contextlib.suppress(OSError):  # the first that is not empty ends it
+            for path in missing:
+                path.rmdir()
         os.close(handle)
 
 
