@@ -86,7 +86,7 @@ class LogSettings:
 def protocol_details(game: Game, time_limit: int) -> dict[str, Any]:
     """Returns what all logs' provenance says of the game, the programs and the dataset's protocol."""
     return {
-        "collector": f"atari-dqn-replay {_own_version()}",
+        "collector": f"atari-dqn-replay {own_version()}",
         "game": game.name,
         "ale_py": version("ale-py"),
         "rom_md5": hashlib.md5(rom_of(game).read_bytes(), usedforsecurity=False).hexdigest(),
@@ -103,7 +103,8 @@ def protocol_details(game: Game, time_limit: int) -> dict[str, Any]:
     }
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """Returns the version of this package."""
     try:
         return version("atari-dqn-replay")
     except PackageNotFoundError:

@@ -1,0 +1,220 @@
+"""Newly played episodes of a world: played by a policy in several environments, a file for each episode.
+
+What an episode holds depends on the settings and on its place alone, so environments are played in any order,
+by any number of processes, and a collection that was killed goes on after the episodes that it has.
+"""
+
+import functools
+import io
+import itertools
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AtariReplayError, OutputError
+from ..files import TEMPORARY_SUFFIX, replacing, writing_alone
+from ..format.games import Game
+from ..format.packed_png import packed_png
+from ..format.played_episodes import MOST_EPISODES, EpisodeName
+from ..format.provenance import COLLECTED, FILE_NAME, Provenance
+from ..terminal.progress import progress_bar
+from ..worlds.world import Environment, Policy
+from .collect import UNCOMPARED
+from .workers import in_processes
+from .world_settings import WorldSettings
+
+COMPRESSION = 1
+"""zlib's level: higher ones take longer than playing does, for files that are read once."""
+AfterStep = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class CollectedWorld:
+    """A collected run; its text is what the command line prints."""
+
+    folder: Path
+    episodes: int = 0
+    steps: int = 0
+    mean_return: float = 0.0
+    already_there: bool = False
+    """Whether the same run was already complete; nothing was done then."""
+
+    def __str__(self) -> str:
+        if self.already_there:
+            return f"{self.folder}: already there, collected with the same settings"
+        return (
+            f"{self.folder}: {self.steps:,} steps in {self.episodes:,} episodes, "
+            f"mean return {self.mean_return:.2f}"
+        )
+
+
+def collect_world(
+    game: Game,
+    out: Path,
+    *,
+    policy: str | None = None,
+    environments: int = 1,
+    steps: int = 10_000,
+    own_maps: bool = False,
+    run: int = 1,
+    seed: int = 0,
+    time_limit: int | None = None,
+    workers: int = 1,
+) -> CollectedWorld:
+    """Play a world and keep each episode in a file, for `build`; see `format.played_episodes`.
+
+    The same arguments produce the same bytes, whatever the number of workers. If it is killed and run again,
+    it goes on after the episodes that it has finished. The last episode of each environment is cut where its
+    steps are played.
+
+    Args:
+        game: a world beyond Atari, such as Crafter.
+        out: the root folder; the episodes go to `<out>/<Game>/<run>/episodes`.
+        policy: the name of one of the world's policies; by default its first.
+        environments: the number of players, each in a world of its own.
+        steps: the number of steps that all of them play together.
+        own_maps: whether the worlds of each environment differ from the others'; by default the first
+            episodes of all environments have the same map, and so on.
+        run: the number of the run; each run plays differently.
+        seed: the seed of all random choices.
+        time_limit: the number of steps after which an episode is truncated; by default the world's.
+        workers: the number of processes.
+
+    Raises:
+        UnknownNameError: there is no such policy.
+        OutputError: a number is too small or too large, the folder holds something else, or it cannot be
+            written.
+        AtariReplayError: the world's package is not installed.
+    """
+    world = game.world
+    if world is None:
+        raise OutputError(f"{game} is a game of Atari, whose play is logged by `collect`")
+    chosen = policy or next(iter(world.policies))
+    settings = WorldSettings(game, out, chosen, environments, steps, own_maps, run, seed, time_limit)
+    settings.check()
+    world.environment(0)  # if the package is missing, say so before anything is written
+    provenance = Provenance(COLLECTED, settings.details())
+    if _is_there(settings.folder, provenance):
+        return CollectedWorld(settings.folder, already_there=True)
+    working = settings.folder.with_name(settings.folder.name + TEMPORARY_SUFFIX)
+    try:
+        with writing_alone(working.parent):
+            if not _is_there(working, provenance):
+                working.mkdir(parents=True, exist_ok=True)
+                with replacing(working / FILE_NAME) as path:
+                    path.write_text(provenance.to_json(), encoding="utf-8")
+            played = _play(settings, working, workers)
+            working.rename(settings.folder)
+    except OSError as error:
+        raise OutputError(f"cannot write the episodes {settings.folder}: {error}") from error
+    returns = [value for each in played for value in each]
+    return CollectedWorld(settings.folder, len(returns), settings.steps, float(np.mean(returns)))
+
+
+def _is_there(folder: Path, provenance: Provenance) -> bool:
+    """Returns whether a folder has episodes of this very run.
+
+    Raises:
+        OutputError: something else is in its place.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    advice = "choose another --out or --run, or remove it"
+    try:
+        text = (folder / FILE_NAME).read_text(encoding="utf-8")
+        there = Provenance.from_json(text, str(folder / FILE_NAME)).details
+    except (OSError, ValueError, AtariReplayError):
+        raise OutputError(f"{folder} holds something that was not collected here: {advice}") from None
+    wanted = provenance.details
+    keys = sorted({*there, *wanted}.difference(UNCOMPARED))
+    if differing := [key for key in keys if there.get(key) != wanted.get(key)]:
+        raise OutputError(f"{folder} holds episodes of other settings ({', '.join(differing)}): {advice}")
+    return True
+
+
+def _play(settings: WorldSettings, folder: Path, workers: int) -> list[list[float]]:
+    """Play what is missing in a folder; return the returns of each environment's episodes."""
+    description, total = f"collect {settings.game.slug} run {settings.run}", settings.steps
+    numbers = range(settings.environments)
+    play = functools.partial(_play_environment, settings, folder)
+    if min(workers, settings.environments) > 1:
+        return in_processes(play, numbers, workers, description=description, unit="step", total=total)
+    with progress_bar(description=description, unit="step", total=total) as bar:
+        return [play(number, bar.update) for number in numbers]
+
+
+def _play_environment(
+    settings: WorldSettings, folder: Path, number: int, after_step: AfterStep
+) -> list[float]:
+    """Play one environment's episodes, except those that are there; return the return of each."""
+    environment = settings.world.environment(settings.world_seed(number), settings.limit)
+    policy = settings.world.policies[settings.policy]
+    left, returns = settings.steps_of(number), []
+    try:
+        for episode in itertools.count():
+            if left == 0:
+                return returns
+            if episode == MOST_EPISODES:
+                raise OutputError(f"{folder}: more than {MOST_EPISODES:,} episodes of one environment")
+            path = folder / str(EpisodeName(episode, number))
+            if not path.exists():
+                random = settings.policy_random(number, episode)
+                chooser = policy(len(settings.world.actions), random)
+                arrays = _play_episode(environment, chooser, episode, left, after_step)
+                arrays["origin"] = np.array([number, settings.world_seed(number), episode], np.int64)
+                with replacing(path) as temporary:
+                    write_npz(temporary, arrays)
+                reward = arrays["reward"]
+            else:
+                with np.load(path, allow_pickle=False) as kept:
+                    reward = kept["reward"]
+                after_step(len(reward))
+            left -= len(reward)
+            returns.append(float(reward.sum(dtype=np.float64)))
+    finally:
+        environment.close()
+    raise AssertionError("there is always another episode")
+
+
+def _play_episode(
+    environment: Environment, policy: Policy, episode: int, most: int, after_step: AfterStep
+) -> dict[str, np.ndarray]:
+    """Play an episode to its end, or for as many steps as are left; return the arrays of its file."""
+    observation, state = environment.reset(episode)
+    maps = {name: np.frombuffer(packed_png(image), np.uint8) for name, image in environment.maps().items()}
+    observations, states = [observation], [[*state.values()]]
+    actions: list[int] = []
+    rewards: list[float] = []
+    terminated = truncated = False
+    while not (terminated or truncated) and len(actions) < most:
+        actions.append(policy.act())
+        observation, reward, terminated, truncated, state = environment.step(actions[-1])
+        rewards.append(reward)
+        observations.append(observation)
+        states.append([*state.values()])
+        after_step(1)
+    return {
+        "observation": np.stack(observations[:-1]),
+        "final_observation": observations[-1],
+        "state": np.array(states, np.int16),
+        "action": np.array(actions, np.int32),
+        "reward": np.array(rewards, np.float32),
+        "end": np.array([terminated, truncated], np.uint8),
+        **maps,
+    }
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an `.npz` that depends only on the arrays: it stores no time of day."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as file:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+            # Opened by name, an entry would have the current time.
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with file.open(entry, "w") as member:
+                member.write(content.getbuffer())

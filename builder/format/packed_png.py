@@ -1,0 +1,28 @@
+"""Encodes single pictures as deflated PNGs; columns of frames have PNGs that are stored, see `frames`."""
+
+import struct
+import zlib
+
+import numpy as np
+
+_COLOUR_TYPES = {1: 0, 3: 2}
+"""PNG's colour type for a number of channels: greyscale or truecolour."""
+
+
+def packed_png(image: np.ndarray) -> bytes:
+    """Returns a picture as a PNG, which depends on the pixels and the version of zlib alone.
+
+    Args:
+        image: shape (height, width) or (height, width, 3), uint8.
+    """
+    height, width, *channels = image.shape
+    colour = _COLOUR_TYPES[channels[0] if channels else 1]
+    rows = np.zeros((height, 1 + image[0].size), np.uint8)  # each row begins with the number of its filter
+    rows[:, 1:] = image.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
