@@ -190,11 +190,12 @@ class AtariDQNReplay(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder)
 
     def _info(self) -> datasets.DatasetInfo:
         name = parse_config_name(self.config.name)
-        columns = episodes_features()
-        if name.view != EPISODES:
-            runs = self.config.open_runs() if self.config.source is not None else []
-            unclipped = any(run.has_unclipped_reward for run in runs)
-            columns = steps_features(name.game, unclipped_reward=unclipped)
+        needs_runs = self.config.source is not None and (name.view != EPISODES or name.game.world is not None)
+        runs = self.config.open_runs() if needs_runs else []
+        if name.view == EPISODES:
+            columns = episodes_features(name.game, {each for run in runs for each in run.episode_columns})
+        else:
+            columns = steps_features(name.game, {each for run in runs for each in run.optional_columns})
         return datasets.DatasetInfo(
             description=f"Play of {name.game}, from logs in the layout of the DQN Replay Dataset.",
             features=datasets.Features.from_arrow_schema(columns.arrow_schema),

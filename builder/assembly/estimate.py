@@ -124,7 +124,7 @@ def _try(run: Run, number: int, compression: Compression) -> tuple[int, float, i
     try:
         reader.expect([number])
         part = reader.part(number)
-        schema = steps_features(run.game, unclipped_reward=run.has_unclipped_reward).arrow_schema
+        schema = steps_features(run.game, run.optional_columns).arrow_schema
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trial.parquet"
             blocks = itertools.islice(even_blocks(_steps(part)), TRIAL_BLOCKS)

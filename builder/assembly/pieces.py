@@ -125,9 +125,9 @@ class _PieceWriter:
     ) -> None:
         self._compression = compression
         self._part, self._folder, self._progress = part, folder, progress
-        self._schema = steps_features(
-            part.run.game, unclipped_reward=part.run.has_unclipped_reward
-        ).arrow_schema
+        run = part.run
+        self._schema = steps_features(run.game, run.optional_columns).arrow_schema
+        self._episodes_schema = episodes_features(run.game, run.episode_columns).arrow_schema
         self._episodes = part.episodes()
         self._next = next(self._episodes, None)
         self._rows = EpisodeRows(part.id)
@@ -148,14 +148,14 @@ class _PieceWriter:
         if tail is not None and steps == 0:
             body.unlink()
         shards = (self._shard(body, steps, 1 + (tail is not None)),) if body.exists() else ()
-        table = self._rows.table(episodes_features().arrow_schema, shards=len(shards) + (tail is not None))
+        table = self._rows.table(self._episodes_schema, shards=len(shards) + (tail is not None))
         write_episodes(self._folder / EPISODES, table)
         manifest = self._manifest(shards, head, steps, self._part.sources())
         return Piece(manifest, head, tail, *self._vouch(), uploaded_to)
 
     def write_head(self) -> Piece:
         head = self._write_fragment(HEAD, self._head_episode())
-        write_episodes(self._folder / EPISODES, self._rows.table(episodes_features().arrow_schema))
+        write_episodes(self._folder / EPISODES, self._rows.table(self._episodes_schema))
         # What comes after a head that has ended makes no difference to it.
         is_open = head is not None and not head.ended
         sources = self._part.sources() if is_open else self._part.own_sources()
@@ -228,5 +228,6 @@ class _PieceWriter:
             later=later,
             remarks=part.remarks(),
             add_count=part.add_count,
+            episode_columns=tuple(run.episode_columns),
             compression=self._compression,
         )

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OutputError
-from ..format.configs import EPISODES, QUALITIES, ConfigName, all_config_names, select_checkpoints
+from ..format.configs import (
+    EPISODES,
+    QUALITIES,
+    ConfigName,
+    all_config_names,
+    qualities_of,
+    select_checkpoints,
+)
 from ..format.features import episodes_features, steps_features
 from ..format.frame_format import GREY84
 from ..format.games import Game
@@ -71,7 +78,7 @@ def find_views(game: Game, manifests: Iterable[Manifest]) -> list[View]:
     for manifest in sorted(manifests, key=lambda manifest: (manifest.run, manifest.checkpoint)):
         runs.setdefault(manifest.run, []).append(manifest)
     views = []
-    for name in (*QUALITIES, EPISODES):
+    for name in (*qualities_of(game), EPISODES):
         shown = {run: _shown(name, of_run) for run, of_run in runs.items()}
         view = View(ConfigName(game, name), shown)
         filled = {run: shown[run] for run in shown if view.rows(run)}
@@ -106,10 +113,11 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
     `download_size` is the size of the Parquet files.
     """
     if view.config.view == EPISODES:
-        features, row_bytes = episodes_features(), ARROW_BYTES_PER_EPISODE
+        added = {name for run in view.runs.values() for each in run for name in each.episode_columns}
+        features, row_bytes = episodes_features(view.config.game, added), ARROW_BYTES_PER_EPISODE
     else:
-        unclipped = any("unclipped_reward" in m.columns for run in view.runs.values() for m in run)
-        features = steps_features(view.config.game, unclipped_reward=unclipped)
+        columns = {name for run in view.runs.values() for each in run for name in each.columns}
+        features = steps_features(view.config.game, columns)
         row_bytes = ARROW_BYTES_PER_STEP
     rows = {run: view.rows(run) for run in view.runs}
     return {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownNameError
-from .games import GAMES, Game, find_game
+from .games import ALL_GAMES, Game, find_game
 
 MEDIUM_CHECKPOINT = 9
 """The tenth million of an original run: what d4rl-atari's README calls medium (its files are one later)."""
@@ -16,6 +16,7 @@ QUALITIES: dict[str, str] = {
     "full": "every checkpoint",
 }
 EXPERT = "expert"
+FULL = "full"
 EPISODES = "episodes"
 
 EPOCH = "epoch"
@@ -46,8 +47,13 @@ class ConfigName:
 
 
 def all_config_names() -> list[str]:
-    """Returns the name of every config of the dataset: five for each of the 60 games."""
-    return [f"{game.slug}-{view}" for game in GAMES for view in (*QUALITIES, EPISODES)]
+    """Returns the name of every config: five for each of the 60 games, and two for a world beyond Atari."""
+    return [f"{game.slug}-{view}" for game in ALL_GAMES for view in (*qualities_of(game), EPISODES)]
+
+
+def qualities_of(game: Game) -> Sequence[str]:
+    """Returns the qualities that a game has; a world has no checkpoints that are better than others."""
+    return tuple(QUALITIES) if game.world is None else (FULL,)
 
 
 def parse_config_name(name: str) -> ConfigName:
@@ -64,7 +70,12 @@ def parse_config_name(name: str) -> ConfigName:
         raise UnknownNameError(
             f"unknown config {name!r}: expected <game>-<view>, e.g. 'pong-expert', with a view of {views}"
         )
-    return ConfigName(find_game(game), view)
+    config = ConfigName(find_game(game), view)
+    if view not in (*qualities_of(config.game), EPISODES):
+        raise UnknownNameError(
+            f"unknown config {name!r}: {config.game} has {game}-{FULL} and {game}-{EPISODES}"
+        )
+    return config
 
 
 def by_file_number(name: str) -> str:

@@ -5,7 +5,7 @@ from the Arrow schema: `datasets.Features.from_arrow_schema(steps_features(game)
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from .frames import IMAGE_TYPE
 from .games import Game
+from .played_episodes import ORIGIN
 
 Feature = Mapping[str, Any]
 """A column's type as `datasets` writes it in schema metadata: `{"dtype": "int8", "_type": "Value"}`."""
@@ -71,34 +72,62 @@ def _card_type(feature: Feature) -> Any:
     return feature["dtype"]
 
 
-def steps_features(game: Game, *, unclipped_reward: bool = False) -> TableFeatures:
+UNCLIPPED_REWARD = "unclipped_reward"
+"""An optional column of the steps: the rewards as some sources have them beside the clipped ones."""
+
+
+def state_features(game: Game) -> dict[str, Feature]:
+    """Returns the optional columns that tell a world's state, none for a game of Atari."""
+    columns = game.world.state_columns if game.world is not None else {}
+    return {name: value(dtype) for name, dtype in columns.items()}
+
+
+def fact_features(game: Game) -> dict[str, Feature]:
+    """Returns the optional columns of a world's episodes table, none for a game of Atari.
+
+    They are where the episode was played, the world's state after its last step, and its maps.
+    """
+    if game.world is None:
+        return {}
+    maps = dict.fromkeys(game.world.map_columns, IMAGE)
+    return {**dict.fromkeys(ORIGIN, value("int64")), **state_features(game), **maps}
+
+
+def steps_features(game: Game, columns: Collection[str] = ()) -> TableFeatures:
     """Returns the columns of the steps tables, one row per step.
 
     Args:
-        game: the game whose minimal action set names the actions.
-        unclipped_reward: whether the source also has unclipped rewards.
+        game: the game whose actions' names label them.
+        columns: the columns that the source has, of which only the optional ones matter.
     """
+    state = state_features(game)
     return TableFeatures(
         {
             "observation": IMAGE,
             "action": class_label(tuple(game.actions)),
             "reward": value("float32"),
-            **({"unclipped_reward": value("float32")} if unclipped_reward else {}),
+            **({UNCLIPPED_REWARD: value("float32")} if UNCLIPPED_REWARD in columns else {}),
             "terminated": value("bool"),
             "truncated": value("bool"),
             "return_to_go": value("float32"),
             "checkpoint": value("int16"),
             "episode": value("int32"),
             "step": value("int32"),
+            **{name: state[name] for name in state if name in columns},
         }
     )
 
 
-def episodes_features() -> TableFeatures:
+def episodes_features(game: Game | None = None, columns: Collection[str] = ()) -> TableFeatures:
     """Returns the columns of the episodes tables, one row per episode.
 
     The columns `file` and `first_row` locate the episode's steps.
+
+    Args:
+        game: the game that was played, which matters for the optional columns alone.
+        columns: the columns that the source has of each episode, of which only the optional ones matter.
     """
+    facts = {} if game is None else fact_features(game)
     return TableFeatures(
         {
             "game": value("string"),
@@ -113,5 +142,6 @@ def episodes_features() -> TableFeatures:
             "final_observation": IMAGE,
             "file": value("string"),
             "first_row": value("int64"),
+            **{name: facts[name] for name in facts if name in columns},
         }
     )

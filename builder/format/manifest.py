@@ -117,6 +117,8 @@ class Manifest(Record, frozen=True):
     add_count: Count | None = None
     """The rows ever added to the replay buffer, or its cursor in a run's final dump, where the log states it;
     omitted from the file otherwise."""
+    episode_columns: tuple[Annotated[str, Meta(max_length=100)], ...] = ()
+    """The columns of the episodes table that a world adds; omitted from the file if there are none."""
     compression: str = SMALL
     """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
     format: Annotated[int, Meta(ge=OLDEST_FORMAT, le=FORMAT)] = FORMAT
@@ -165,6 +167,8 @@ class Manifest(Record, frozen=True):
             del record["remarks"]
         if self.add_count is None:
             del record["add_count"]
+        if not self.episode_columns:
+            del record["episode_columns"]
         return to_json(record, format=self.format)
 
     @classmethod

@@ -48,6 +48,7 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
             "checkpoint": np.full(len(frames), episode.checkpoint, np.int16),
             "episode": np.full(len(frames), episode.number, np.int32),
             "step": np.arange(start, stop, dtype=np.int32),
+            **{name: values[start:stop] for name, values in episode.state.items()},
         }
         start = stop
 
@@ -175,7 +176,18 @@ def _episode_row(checkpoint: CheckpointId, episode: Episode) -> dict[str, Any]:
         "truncated": episode.truncated,
         "complete": episode.complete,
         "final_observation": _image(episode.final_observation),
+        **{name: _column_of(fact) for name, fact in episode.facts.items()},
     }
+
+
+def _column_of(fact: int | bytes) -> int | pa.StructArray:
+    """Returns a fact as a value of the table, an image as a column of one."""
+    if isinstance(fact, int):
+        return fact
+    data = pa.py_buffer(fact)
+    offsets = pa.py_buffer(np.array([0, len(fact)], np.int32))
+    images = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, data])
+    return pa.StructArray.from_arrays([images, pa.nulls(1, pa.string())], fields=list(IMAGE_TYPE))
 
 
 def _image(frame: np.ndarray | None) -> pa.StructArray:

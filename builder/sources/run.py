@@ -1,8 +1,8 @@
 """What every source provides for a run: its checkpoints, and their whole episodes in order of play."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Episode:
     """float32; None if the source does not have it."""
     final_observation: np.ndarray | None = None
     """The observation after the last step, (84, 84) uint8; None if the source does not have it."""
+    state: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """A world's state before each step, by column; empty if the source does not have it."""
+    facts: Mapping[str, int | bytes] = field(default_factory=dict)
+    """What the episodes table tells of a world, by column, images as PNGs; see `features.fact_features`."""
     follows: bool = False
     """Whether this piece, in a part, is the rest of an episode that began in an earlier checkpoint."""
     began_at_reset: bool = True
@@ -154,7 +158,10 @@ class Run(ABC):
     """The run's folder, for messages."""
     checkpoints: Sequence[int]
     """The numbers of the available checkpoints, ascending."""
-    has_unclipped_reward = False
+    optional_columns: Sequence[str] = ()
+    """The optional columns that the source has of each step."""
+    episode_columns: Sequence[str] = ()
+    """The columns that the source has of each episode of a world; see `features.fact_features`."""
 
     @property
     @abstractmethod

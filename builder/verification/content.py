@@ -17,7 +17,7 @@ from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from ..shards.settings import file_of
 from ..shards.steps import TABLE_ROWS, Columns, Digests
-from .episodes import FINAL, check_episodes
+from .episodes import check_episodes
 from .manifests import redo
 from .parquet_metadata import metadata_faults
 from .pngs import check_images
@@ -59,7 +59,7 @@ def check_content(
         yield from check_episodes(manifest, episodes, whole)
 
 
-def read_episodes_table(path: Path) -> pa.Table:
+def read_episodes_table(path: Path, manifest: Manifest) -> pa.Table:
     """Returns an episodes table, including its frames.
 
     Raises:
@@ -67,7 +67,7 @@ def read_episodes_table(path: Path) -> pa.Table:
         OSError: it is damaged; pyarrow's other exceptions may be raised as well.
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        _check_schema(file, episodes_features())
+        _check_schema(file, episodes_features(manifest.find_game(), manifest.episode_columns))
         return file.read()
 
 
@@ -82,8 +82,7 @@ class _ContentCheck:
         progress: Callable[[int], object],
     ) -> None:
         self._repo, self._manifest, self._files, self._progress = repo, manifest, files, progress
-        unclipped = "unclipped_reward" in manifest.columns
-        self._features = steps_features(manifest.find_game(), unclipped_reward=unclipped)
+        self._features = steps_features(manifest.find_game(), manifest.columns)
         self._differences: list[Difference] = []
 
     def take_differences(self) -> Iterator[Difference]:
@@ -139,9 +138,9 @@ class _ContentCheck:
         return numbers
 
     def _read_episodes(self, record: ParquetRecord, path: Path) -> pa.Table:
-        table = read_episodes_table(path)
+        table = read_episodes_table(path, self._manifest)
         self._check_rows(record, len(table))
-        columns = {name: table[name] for name in table.column_names if name != FINAL}
+        columns = {name: table[name] for name in table.column_names if not _is_image(table, name)}
         # Columns with nulls are reported by `check_episodes`.
         if not any(column.null_count for column in columns.values()):
             self._check_metadata(record, path, {name: each.to_numpy() for name, each in columns.items()})
@@ -187,6 +186,10 @@ def _check_schema(file: pq.ParquetFile, table: TableFeatures) -> None:
     with pq.ParquetFile(pa.BufferReader(file_of(table.arrow_schema))) as written:
         if not file.schema.equals(written.schema):
             raise ValueError(f"found {_types(file.schema)}, expected {_types(written.schema)}")
+
+
+def _is_image(table: pa.Table, name: str) -> bool:
+    return pa.types.is_struct(table.schema.field(name).type)
 
 
 def _types(schema: pq.ParquetSchema) -> str:

@@ -10,7 +10,7 @@ from ..format.frames import decode_frames
 from ..format.manifest import Manifest
 from ..shards.steps import Columns
 from .manifests import place_of, redo
-from .pngs import check_images
+from .pngs import check_images, check_pictures
 from .report import Difference
 
 FINAL = "final_observation"
@@ -109,11 +109,20 @@ class _EpisodesCheck:
         both = self._column("terminated") & self._column("truncated")
         yield from self._compare("complete", self._column("complete") & ended)
         yield from self._compare("truncated", self._column("truncated") & ~both)
+        yield from self._images()
+
+    def _images(self) -> Iterator[Difference]:
         images = self._table.column(FINAL).drop_null()
         try:
             check_images(images, decode_frames(images))
         except (AtariReplayError, ValueError) as error:
             yield self._differs(f"{FINAL}: {error}")
+        for name in self._table.column_names:
+            if name != FINAL and pa.types.is_struct(self._table.schema.field(name).type):
+                try:
+                    check_pictures(self._table.column(name))
+                except ValueError as error:
+                    yield self._differs(f"{name}: {error}")
 
     def summary(self) -> Iterator[Difference]:
         """Check that the manifest sums them up correctly."""

@@ -27,6 +27,7 @@ def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     frame_format = FrameFormat.of_shape(frames.shape[1:])
+    size = frame_format.height * (1 + frame_format.width * frame_format.channels)
     start = 0
     for chunk in chunks:
         stop = start + len(chunk)
@@ -35,24 +36,39 @@ def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None
         images, expected = chunk.field("bytes"), encode_frames(frames[start:stop]).field("bytes")
         if not images.equals(expected.cast(images.type)):
             for row in range(len(chunk)):
-                _check_png(images[row].as_py(), frame_format)
+                _check_png(images[row].as_py(), size)
         start = stop
 
 
-def _check_png(png: bytes, frame_format: FrameFormat) -> None:
+def check_pictures(column: pa.ChunkedArray) -> None:
+    """Check PNGs of any size, grey or RGB, that are not frames: the maps of worlds.
+
+    Raises:
+        ValueError: one is damaged, or has data after its end or a path.
+    """
+    for picture in column.to_pylist():
+        if picture["path"] is not None:
+            raise ValueError("an image has a path, expected its bytes alone")
+        header = picture["bytes"][len(SIGNATURE) + 8 :][:10]
+        if len(header) < 10:
+            raise ValueError("an image does not begin as a PNG does")
+        width, height, _, colour = struct.unpack(">IIBB", header)
+        _check_png(picture["bytes"], height * (1 + width * (3 if colour == 2 else 1)))
+
+
+def _check_png(png: bytes, size: int) -> None:
     if not png.startswith(SIGNATURE):
         raise ValueError("an image does not begin as a PNG does")
     chunks = list(_chunks(png))
     names = [name for name, _ in chunks]
     if names[0] != b"IHDR" or names[-1] != b"IEND" or b"IEND" in names[:-1]:
         raise ValueError("an image does not begin with IHDR and end with IEND")
-    expected = frame_format.height * (1 + frame_format.width * frame_format.channels)
     inflator = zlib.decompressobj()
     try:
         pixels = inflator.decompress(b"".join(data for name, data in chunks if name == b"IDAT"))
     except zlib.error as error:
         raise ValueError(f"an image's pixels are damaged ({error})") from None
-    if not inflator.eof or inflator.unused_data or len(pixels) != expected:
+    if not inflator.eof or inflator.unused_data or len(pixels) != size:
         raise ValueError("an image's pixels end too early or too late")
 
 

@@ -91,17 +91,17 @@ class SourceCheck:
         yield from _compare_shards(manifest, found, self._read(checkpoint, rows))
         yield from _compare_counts(manifest, checkpoint)
         yield from _compare_sources(manifest, checkpoint)
-        expected = rows.table(episodes_features().arrow_schema)
+        expected = rows.table(episodes_features(manifest.id.game, manifest.episode_columns).arrow_schema)
         path = manifest.episodes_table.path
         # A table that cannot be read has already been reported.
         with contextlib.suppress(UnreadableFileError, *DAMAGE), self._repo.fetch(path) as place:
-            table = read_episodes_table(place)
+            table = read_episodes_table(place, manifest)
             if wrong := differing_columns(table, expected):
                 yield _differs(manifest, f"{', '.join(wrong)} differ from the source", path)
 
     def _read(self, checkpoint: Checkpoint, rows: EpisodeRows) -> list[tuple[int, dict[str, str]]]:
         """Returns the rows and digests of each shard, as they would be written."""
-        names = steps_features(checkpoint.run.game, unclipped_reward=checkpoint.run.has_unclipped_reward)
+        names = steps_features(checkpoint.run.game, checkpoint.run.optional_columns)
         digests, counts = [Digests(names)], [0]
         for episode in checkpoint.episodes():
             if rows.add(episode) == len(digests):

@@ -7,7 +7,7 @@ from datasets import ClassLabel, Features, Image
 
 TABLES = [
     steps_features(find_game("pong")),
-    steps_features(find_game("seaquest"), unclipped_reward=True),
+    steps_features(find_game("seaquest"), ["unclipped_reward"]),
     episodes_features(),
 ]
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from ...errors import SourceError
+from ...format.features import UNCLIPPED_REWARD, state_features
 from ...format.games import Game
 from ...format.manifest import Manifest
 from ...format.provenance import Provenance
@@ -50,7 +51,9 @@ class RepoRun(Run):
         if not self._readable:
             raise next(iter(manifests.values()))  # type: ignore[misc]
         self._first = next(iter(self._readable.values()))
-        self.has_unclipped_reward = "unclipped_reward" in self._first.columns
+        optional = {UNCLIPPED_REWARD, *state_features(game)}
+        self.optional_columns = [name for name in self._first.columns if name in optional]
+        self.episode_columns = self._first.episode_columns
 
     def manifest(self, checkpoint: int) -> Manifest:
         """Returns a checkpoint's manifest.
@@ -199,7 +202,9 @@ class RepoCheckpoint(ManifestCheckpoint):
             complete=recorded.complete,
             joined=is_last and crosses,
             frames=frames,
-            unclipped_reward=numbers.get("unclipped_reward"),
+            unclipped_reward=numbers.get(UNCLIPPED_REWARD),
+            state={name: numbers[name] for name in state_features(self._run.game) if name in numbers},
+            facts=recorded.facts,
             final_observation=recorded.final_observation,
             began_at_reset=recorded.complete,
         )

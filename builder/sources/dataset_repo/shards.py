@@ -1,16 +1,17 @@
 """Reads the Parquet files of one checkpoint, each after comparing it with the manifest."""
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import AtariReplayError, SourceError
-from ...format.features import episodes_features, steps_features
+from ...format.features import UNCLIPPED_REWARD, episodes_features, state_features, steps_features
 from ...format.frames import decode_frames
 from ...format.manifest import Manifest, ParquetRecord
 from ...stores.store import Store
@@ -35,6 +36,8 @@ class RecordedEpisode:
     complete: bool
     final_observation: np.ndarray | None
     """(84, 84) uint8"""
+    facts: Mapping[str, int | bytes]
+    """What the table tells of a world, images as PNGs."""
 
 
 class CheckpointFiles:
@@ -51,12 +54,13 @@ class CheckpointFiles:
     def __init__(self, store: Store, manifest: Manifest) -> None:
         self._store, self._manifest = store, manifest
         self._game = manifest.find_game()
-        self._unclipped = "unclipped_reward" in manifest.columns
+        optional = (UNCLIPPED_REWARD, *state_features(self._game))
+        self._optional = [name for name in optional if name in manifest.columns]
         self._stack = contextlib.ExitStack()
         self._shards: list[tuple[str, pq.ParquetFile]] = []
 
     def __enter__(self) -> "CheckpointFiles":
-        schema = steps_features(self._game, unclipped_reward=self._unclipped).arrow_schema
+        schema = steps_features(self._game, self._optional).arrow_schema
         try:
             for shard in self._manifest.shards:
                 self._shards.append(self._open(shard, schema))
@@ -77,9 +81,10 @@ class CheckpointFiles:
         """Returns the episodes in order of play."""
         with contextlib.ExitStack() as stack:
             record = self._manifest.episodes_table
-            where, file = self._open(record, episodes_features().arrow_schema, stack)
+            added = self._manifest.episode_columns
+            where, file = self._open(record, episodes_features(self._game, added).arrow_schema, stack)
             with _reading(where):
-                columns = file.read([*_EPISODE_COLUMNS])
+                columns = file.read([*_EPISODE_COLUMNS, *added])
                 final = columns["final_observation"]
                 known = np.array(final.is_valid().to_pylist(), bool)
                 frames = iter(decode_frames(final.filter(pa.array(known.tolist(), pa.bool_()))))
@@ -91,6 +96,7 @@ class CheckpointFiles:
                 row["truncated"],
                 row["complete"],
                 next(frames) if has_final else None,
+                {name: _fact(row[name]) for name in added},
             )
             for row, has_final in zip(rows, known, strict=True)
         ]
@@ -100,9 +106,9 @@ class CheckpointFiles:
     def numbers(self) -> dict[str, np.ndarray]:
         """Returns the steps without their frames: action int32, reward float32, both of shape (n,).
 
-        With `unclipped_reward`, if the shards have it; and with `episode` and `step`, int32.
+        With the optional columns that the shards have; and with `episode` and `step`, int32.
         """
-        names = [*_NUMBERS, *(["unclipped_reward"] if self._unclipped else [])]
+        names = [*_NUMBERS, *self._optional]
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for where, file in self._shards:
             with _reading(where):
@@ -162,6 +168,14 @@ class CheckpointFiles:
             for each in episodes
         ):
             raise SourceError(f"{where}: an episode's flags contradict each other; {_AGAIN}")
+
+
+def _fact(value: Any) -> int | bytes:
+    """Returns a value of a column that a world adds to the episodes table."""
+    found = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(found, (int, bytes)):
+        raise ValueError("a column of a world has empty rows")
+    return found
 
 
 def _array_of(column: pa.Array) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 
 from ...errors import SourceError
+from ...format.features import UNCLIPPED_REWARD
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...format.provenance import Provenance
@@ -28,7 +29,7 @@ class RecordedRun(Run):
         remarks: notes on what is missing.
     """
 
-    has_unclipped_reward = True
+    optional_columns = (UNCLIPPED_REWARD,)
 
     def __init__(
         self,

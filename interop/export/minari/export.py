@@ -12,6 +12,7 @@ import numpy as np
 
 from ....builder.errors import OutputError
 from ....builder.files import TEMPORARY_SUFFIX, replacing, writing_alone
+from ....builder.format.features import UNCLIPPED_REWARD
 from ....builder.format.games import Game
 from ....builder.format.protocol import FRAME_SHAPE
 from ....builder.format.provenance import COLLECTED
@@ -256,7 +257,7 @@ class _RunExport:
         if isinstance(run, PublishedRun):
             counts = run.manifests[int(entry["checkpoint"])].row_counts
             return bool(counts.final_observations and entry["complete"])
-        return run.has_unclipped_reward and bool(entry["complete"])
+        return UNCLIPPED_REWARD in run.optional_columns and bool(entry["complete"])
 
     def _remarks(self) -> Iterator[str]:
         entries, considered = self.episodes.entries, self.episodes.considered

@@ -1,0 +1,349 @@
+"""Reads the episodes of a world that `collect` has played; see `format.played_episodes`.
+
+They are a source like any other: one checkpoint for each run, since no agent learned while they were played.
+"""
+
+import zipfile
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ...errors import SourceError, UnknownNameError
+from ...format.features import fact_features
+from ...format.games import Game
+from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.played_episodes import FOLDER, ORIGIN, STATE_COLUMNS, EpisodeName
+from ...format.provenance import FILE_NAME as PROVENANCE_FILE
+from ...format.provenance import Provenance
+from ...stores.store import Store
+from ...stores.whole_file import open_whole
+from ..checks import check_actions, check_rewards
+from ..game_names import game_folders
+from ..not_taken import describe_left
+from ..run import Checkpoint, Episode, Run, RunReader
+from ..store_source import StoreSource
+from .npz import NpzArray, open_npz
+from .stored import BLOCK_ROWS, MOST_ROWS, exactly
+
+CHECKPOINT = 0
+"""The number of a run's only checkpoint."""
+_EXPECTED = "Crafter/1/episodes/000000-0000.npz, as collect writes it"
+_AGAIN = "copy it again, or collect it again"
+
+
+class PlayedEpisodes(StoreSource):
+    """A source of played episodes of worlds.
+
+    Args:
+        store: the folder that holds the worlds' folders, or one of these.
+
+    Raises:
+        SourceError: it holds no world's folder, or cannot be listed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        root, found = game_folders(store, lambda names: any(name.isdecimal() for name in names))
+        self._folders = {
+            game: folder
+            for game, folder in found.items()
+            if game.world is not None and self._runs_in(root, folder)
+        }
+        super().__init__(root, self._folders)
+        if not self._folders:
+            raise SourceError(f"{store.describe()}: holds no world's episodes; expected {_EXPECTED}")
+
+    @classmethod
+    def recognises(cls, store: Store) -> bool:
+        """Returns whether a store holds played episodes of a world."""
+        try:
+            return bool(cls(store)._folders)
+        except SourceError:
+            return False
+
+    def runs(self, game: Game) -> list[int]:
+        """Returns the runs of a world."""
+        if game not in self._folders:
+            raise self.no_such_game(game)
+        return self._runs_in(self._store, self._folders[game])
+
+    def open_run(self, game: Game, run: int) -> "PlayedRun":
+        """Open one run."""
+        if run not in self.runs(game):
+            raise UnknownNameError(f"{self.describe()}: no run {run} of {game}; it has {self.runs(game)}")
+        folder = f"{self._folders[game]}/{run}/{FOLDER}"
+        names = sorted(filter(None, map(EpisodeName.parse, self._store.list(folder))))
+        if not names:
+            raise SourceError(f"{self._store.describe(folder)}: holds no episodes; expected {_EXPECTED}")
+        return PlayedRun(game, run, self._store, folder, names)
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
+        return self._store.fingerprint([f"{self._folders[game]}/{run}/{FOLDER}" for run in runs])
+
+    def not_taken(self, games: Sequence[Game]) -> list[str]:
+        """Returns a line for each folder of which something is not read."""
+        left = []
+        for game in games:
+            for run in self.runs(game):
+                folder = f"{self._folders[game]}/{run}/{FOLDER}"
+                names = [name for name in self._store.list(folder) if EpisodeName.parse(name) is None]
+                left += [(folder, name, "") for name in names if name != PROVENANCE_FILE]
+        return describe_left(self._store, left, "files such as 000000-0000.npz")
+
+    @staticmethod
+    def _runs_in(store: Store, folder: str) -> list[int]:
+        names = [name for name in store.list(folder) if name.isdecimal() and str(int(name)) == name]
+        return sorted(int(name) for name in names if FOLDER in store.list(f"{folder}/{name}"))
+
+
+class PlayedRun(Run):
+    """A run of a world's played episodes.
+
+    Args:
+        game: the world.
+        number: the run's number.
+        store: what holds its files.
+        folder: the run's folder.
+        names: the names of its episodes' files, in order.
+
+    Raises:
+        SourceError: its provenance is missing, or names other columns than the world has.
+    """
+
+    def __init__(
+        self, game: Game, number: int, store: Store, folder: str, names: Sequence[EpisodeName]
+    ) -> None:
+        assert game.world is not None
+        self.game, self.number, self.store, self.folder, self.names = game, number, store, folder, names
+        self.where = store.describe(folder)
+        self.checkpoints = [CHECKPOINT]
+        self.frame_shape = game.world.frame_shape
+        self._provenance = self._read_provenance()
+        self.optional_columns = [*game.world.state_columns]
+        self.episode_columns = [*fact_features(game)]
+        if (found := self._provenance.details.get(STATE_COLUMNS)) != self.optional_columns:
+            raise SourceError(
+                f"{self.where}/{PROVENANCE_FILE}: lists the columns {found}, expected "
+                f"{self.optional_columns}; read it with the atari-dqn-replay that collected it"
+            )
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the episodes were played."""
+        return self._provenance
+
+    def partial_checkpoints(self) -> list[int]:
+        """Returns an empty list, since there is no replay buffer."""
+        return []
+
+    def is_last_complete(self, checkpoint: int) -> bool:
+        """Returns False: nobody learned, so that no episodes are an expert's."""
+        return False
+
+    def rows(self, checkpoint: int) -> int:
+        """Returns the number of steps that were to be played."""
+        steps = self._provenance.details.get("steps")
+        return steps if isinstance(steps, int) else len(self.names)
+
+    def capacity(self) -> None:
+        """Returns None, since there is no replay buffer."""
+        return
+
+    def file_sizes(self) -> dict[str, int | None]:
+        """Returns the size in bytes of each file."""
+        versions = self.store.versions([self.path_of(name) for name in self.names])
+        return {path: None if version is None else version.size for path, version in versions.items()}
+
+    def remarks(self) -> list[str]:
+        """Returns which episodes are missing, as far as the names show."""
+        last = {name.environment: name.world_episode for name in self.names}
+        there = {*self.names}
+        missing = [
+            str(name)
+            for environment, most in last.items()
+            for name in (EpisodeName(episode, environment) for episode in range(most))
+            if name not in there
+        ]
+        return [f"no episode {', '.join(missing)}"] if missing else []
+
+    def reader(self) -> "PlayedReader":
+        """Returns a new reader."""
+        return PlayedReader(self)
+
+    def path_of(self, name: EpisodeName) -> str:
+        """Returns the path of an episode's file in the store."""
+        return f"{self.folder}/{name}"
+
+    def _read_provenance(self) -> Provenance:
+        path = f"{self.folder}/{PROVENANCE_FILE}"
+        try:
+            with self.store.open(path) as file:
+                return Provenance.from_json(file.read(), self.store.describe(path))
+        except OSError as error:
+            raise SourceError(f"{self.store.describe(path)}: cannot be read ({error}); {_AGAIN}") from None
+
+
+class PlayedReader(RunReader):
+    """Reads the only checkpoint of a run of played episodes."""
+
+    def __init__(self, run: PlayedRun) -> None:
+        self.run = run
+        self._run = run
+        self._checkpoint: PlayedCheckpoint | None = None
+
+    def checkpoint(self, number: int) -> "PlayedCheckpoint":
+        """Returns the checkpoint."""
+        self._run.require(number)
+        self.close()
+        self._checkpoint = PlayedCheckpoint(self._run, number)
+        return self._checkpoint
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+            self._checkpoint = None
+
+
+class PlayedCheckpoint(Checkpoint):
+    """All episodes of a run, in the order of their files' names."""
+
+    def __init__(self, run: PlayedRun, number: int) -> None:
+        self.run, self.number = run, number
+        self._run = run
+        self._steps = self._episodes = self._complete = 0
+        self._sources: list[FileRecord] = []
+        self._reading: Generator[Episode, None, None] | None = None
+
+    def episodes(self) -> Iterator[Episode]:
+        """Yield the episodes in order; read each one's frames before asking for the next.
+
+        Raises:
+            SourceError: a file is damaged, or holds something else.
+        """
+        self._reading = self._in_order()
+        return self._reading
+
+    @property
+    def row_counts(self) -> RowCounts:
+        """The counts of the rows: each is a transition, or what was observed after an episode's last one."""
+        return RowCounts(
+            self._steps + self._episodes, self._steps, 0, 0, 0, final_observations=self._episodes
+        )
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """The step counts, where every transition is a step."""
+        return StepCounts(self._steps, 0, 0, self._episodes, self._complete)
+
+    def sources(self) -> tuple[FileRecord, ...]:
+        """Returns the episodes' files."""
+        return tuple(self._sources)
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def _in_order(self) -> Generator[Episode, None, None]:
+        for name in self._run.names:
+            path = self._run.path_of(name)
+            with open_whole(self._run.store, path) as whole, open_npz(whole.content, whole.where) as file:
+                stored = _Stored(self._run, file, whole.where, name)
+                yield self._episode(stored)
+                stored.close()
+            self._sources.append(whole.record)
+
+    def _episode(self, stored: "_Stored") -> Episode:
+        terminated, truncated = stored.end()
+        action = stored.read("action", np.int32)
+        state = stored.state(len(action))
+        number = self._episodes
+        self._steps += len(action)
+        self._episodes += 1
+        self._complete += terminated or truncated
+        return Episode(
+            checkpoint=self.number,
+            number=number,
+            action=check_actions(action, self._run.game, stored.where),
+            reward=check_rewards(stored.read("reward", np.float32, len(action)), stored.where),
+            terminated=terminated,
+            truncated=truncated,
+            complete=terminated or truncated,
+            joined=False,
+            frames=stored.frames(len(action)),
+            final_observation=stored.final_observation(),
+            state={name: column[:-1] for name, column in state.items()},
+            facts=stored.facts({name: int(column[-1]) for name, column in state.items()}),
+        )
+
+
+class _Stored:
+    """An episode's file that is open."""
+
+    def __init__(self, run: PlayedRun, file: zipfile.ZipFile, where: str, name: EpisodeName) -> None:
+        assert run.game.world is not None
+        self._run, self._world, self._file, self._name = run, run.game.world, file, name
+        self.where = where
+        self._frames: NpzArray | None = None
+
+    def read(self, name: str, dtype: type[np.generic], rows: int | None = None, *shape: int) -> np.ndarray:
+        """Returns an array, of a number of rows if that is known."""
+        array = NpzArray(self._file, name, self.where)
+        if array.dtype != dtype or array.shape[1:] != shape or rows not in (None, *array.shape[:1]):
+            raise self._found(array, f"{np.dtype(dtype)} of {rows or 'some'} rows of shape {shape}")
+        if not array.shape or not 1 <= array.shape[0] <= MOST_ROWS:
+            raise self._found(array, f"1 to {MOST_ROWS:,} rows")
+        values = array.read(array.shape[0])
+        array.close()
+        return values
+
+    def end(self) -> tuple[bool, bool]:
+        """Returns whether the episode was terminated, and whether it was truncated."""
+        end = self.read("end", np.uint8, 2)
+        if end.max() > 1 or end.sum() > 1:
+            raise SourceError(f"{self.where}: 'end' holds {end.tolist()}, expected one 1 at most; {_AGAIN}")
+        return bool(end[0]), bool(end[1])
+
+    def state(self, steps: int) -> dict[str, np.ndarray]:
+        """Returns the columns of the state, each before every step and after the last."""
+        columns = self._world.state_columns
+        values = self.read("state", np.int16, steps + 1, len(columns))
+        return {
+            name: exactly(values[:, place], np.dtype(dtype).type, f"{self.where}: {name}")
+            for place, (name, dtype) in enumerate(columns.items())
+        }
+
+    def frames(self, steps: int) -> Iterator[np.ndarray]:
+        """Yield the frames in blocks, once."""
+        shape = self._run.frame_shape
+        self._frames = array = NpzArray(self._file, "observation", self.where)
+        if array.dtype != np.uint8 or array.shape != (steps, *shape):
+            raise self._found(array, f"uint8 of shape {(steps, *shape)}")
+        for start in range(0, steps, BLOCK_ROWS):
+            yield array.read(min(BLOCK_ROWS, steps - start))
+
+    def final_observation(self) -> np.ndarray:
+        """Returns the observation after the last step."""
+        height, *rest = self._run.frame_shape
+        return self.read("final_observation", np.uint8, height, *rest)
+
+    def facts(self, state: Mapping[str, int]) -> dict[str, int | bytes]:
+        """Returns what the episodes table tells of the episode; `state` is that after its last step."""
+        origin = self.read("origin", np.int64, len(ORIGIN)).tolist()
+        if (origin[0], origin[2]) != (self._name.environment, self._name.world_episode):
+            raise SourceError(
+                f"{self.where}: holds episode {origin[2]} of environment {origin[0]}; give it its own name"
+            )
+        maps = {name: self.read(name, np.uint8).tobytes() for name in self._world.map_columns}
+        return {**dict(zip(ORIGIN, origin, strict=True)), **state, **maps}
+
+    def close(self) -> None:
+        """Check that the frames end where they should."""
+        if self._frames is not None:
+            self._frames.close()
+
+    def _found(self, array: NpzArray, expected: str) -> SourceError:
+        return SourceError(
+            f"{self.where}: holds {array.dtype} of shape {array.shape}, expected {expected}; {_AGAIN}"
+        )
