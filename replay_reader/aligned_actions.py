@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..builder.format.actions import FULL_ACTIONS
 from .errors import DatasetError
-from .preprocessing import FULL_ACTIONS
 from .streams import is_stream, is_table
 
 if TYPE_CHECKING:

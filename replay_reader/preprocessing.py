@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..builder.format.games import FULL_ACTIONS
+from ..builder.format.actions import FULL_ACTIONS
 from .errors import DatasetError
 
 Batch = dict[str, np.ndarray]

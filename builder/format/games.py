@@ -1,7 +1,6 @@
 """Lists the 60 games of the DQN Replay Dataset, and the worlds beyond Atari: their names and actions."""
 
 import difflib
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import UnknownNameError
 from ..worlds.crafter import CRAFTER
 from ..worlds.world import World
+from .actions import minimal_actions
 
 WORLDS: Sequence[World] = (CRAFTER,)
 """The worlds beyond Atari."""
@@ -21,12 +21,6 @@ JourneyEscape Kangaroo Krull KungFuMaster MontezumaRevenge MsPacman NameThisGame
 Pong Pooyan PrivateEye Qbert Riverraid RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders
 StarGunner Tennis TimePilot Tutankham UpNDown Venture VideoPinball WizardOfWor YarsRevenge Zaxxon
 """.split()  # noqa: SIM905
-
-FULL_ACTIONS: Sequence[str] = """
-NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE
-UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE
-""".split()  # noqa: SIM905
-"""ALE's 18 actions in its order (`ale_py.Action`)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +48,7 @@ class Game:
 
         Those of an Atari game are its minimal action set, in ALE's order.
         """
-        return _minimal_actions(self.rom_id) if self.world is None else tuple(self.world.actions)
+        return minimal_actions(self.name) if self.world is None else tuple(self.world.actions)
 
     @property
     def world(self) -> World | None:
@@ -107,16 +101,3 @@ def find_game(name: str) -> Game:
         else f"known games: {', '.join(g.slug for g in ALL_GAMES)}"
     )
     raise UnknownNameError(f"unknown game {name!r}: {hint}")
-
-
-@functools.cache
-def _minimal_actions(rom_id: str) -> tuple[str, ...]:
-    from ale_py import ALEInterface, LoggerMode, roms
-
-    ALEInterface.setLoggerMode(LoggerMode.Error)
-    ale = ALEInterface()
-    rom = roms.get_rom_path(rom_id)
-    if rom is None:
-        raise UnknownNameError(f"ale-py ships no ROM for {rom_id!r}; install ale-py 0.12 or newer")
-    ale.loadROM(rom)
-    return tuple(action.name for action in ale.getMinimalActionSet())

@@ -1,8 +1,9 @@
 """The columns: made without `datasets`, and the same to it as if it had made them."""
 
 import pytest
+from ale_py import ALEInterface, LoggerMode, roms
 from atari_dqn_replay.builder.format.features import TableFeatures, episodes_features, steps_features
-from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.games import GAMES, find_game
 from datasets import ClassLabel, Features, Image
 
 TABLES = [
@@ -28,3 +29,12 @@ def test_frames_are_images_and_actions_have_names() -> None:
     features = Features.from_arrow_schema(steps_features(find_game("pong")).arrow_schema)
     assert features["observation"] == Image()
     assert features["action"] == ClassLabel(names=["NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE"])
+
+
+@pytest.mark.slow
+def test_a_games_actions_are_those_that_ale_knows_of() -> None:
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    for game in GAMES:
+        ale = ALEInterface()
+        ale.loadROM(str(roms.get_rom_path(game.rom_id)))
+        assert game.actions == tuple(action.name for action in ale.getMinimalActionSet()), game

@@ -5,7 +5,8 @@ from collections.abc import Callable, Generator, Iterator
 import numpy as np
 
 from ...errors import SourceError
-from ...format.games import FULL_ACTIONS, Game
+from ...format.actions import FULL_ACTIONS
+from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...format.protocol import PADDING_ROWS, TIME_LIMIT
 from ...format.provenance import UNRECORDED, Provenance
