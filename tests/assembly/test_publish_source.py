@@ -21,7 +21,7 @@ from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDestination
 from atari_dqn_replay.builder.sources.open import named_games, open_source
-from command import run, start
+from command import run, run_process, start
 from dataset_folders import contents, manifests
 from hub_server import HubServer
 from logs import log_folder, write_log
@@ -97,7 +97,7 @@ def test_on_the_hub_it_is_the_same_but_for_the_card(
 ) -> None:
     arguments = ["publish", "all", "--source", source, "--repo-id", "user/replay", "--workers", "2"]
     environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
-    done = run(*arguments, env=environment)
+    done = run_process(*arguments, env=environment)
     assert done.returncode == 0, done.stderr
     published = hub.files("user/replay")
     expected = contents(whole)
@@ -106,14 +106,16 @@ def test_on_the_hub_it_is_the_same_but_for_the_card(
         expected.pop(path, None)
     assert published == expected
     assert len(hub.repos["user/replay"].commits) == 2, "one of the Hub's own and one for all checkpoints"
-    again = run(*arguments, env=environment)
+    again = run_process(*arguments, env=environment)
     assert "published 0 checkpoints, 0 steps (0.00B); 13 were there already" in again.stdout
     assert len(hub.repos["user/replay"].commits) == 2
 
 
 def test_each_game_may_have_a_repo_of_its_own(source: Path, hub: HubServer, tmp_path: Path) -> None:
     environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
-    done = run("publish", "all", "--source", source, "--repo-id", "user/replay-{game}", env=environment)
+    done = run_process(
+        "publish", "all", "--source", source, "--repo-id", "user/replay-{game}", env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(hub.repos) == ["user/replay-breakout", "user/replay-pong"]
     held = hub.files("user/replay-pong")

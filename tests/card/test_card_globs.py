@@ -1,6 +1,7 @@
 """A card's globs: they show the checkpoints that the card tells of, and no data that lies there besides."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from atari_dqn_replay.builder.card.card import merge_card
 from atari_dqn_replay.builder.format.numbers import number_globs
 from dataset_folders import build_dataset, manifests
 from fsspec.implementations.memory import MemoryFileSystem
-from hub_server import HubServer
+from hub_server import running_hub
 from huggingface_hub import HfApi
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -33,12 +34,13 @@ TOLD = [
 LOAD = """
 import gc, json, sys
 from datasets import load_dataset
-answers = []
-for streaming in (False, True):
-    for config in ("pong-full", "pong-episodes"):
-        rows = load_dataset(sys.argv[1], config, split="run_1", streaming=streaming)
-        answers.append([row["checkpoint"] for row in rows])
-print(json.dumps(answers))
+for repo in sys.argv[1:]:
+    answers = []
+    for streaming in (False, True):
+        for config in ("pong-full", "pong-episodes"):
+            rows = load_dataset(repo, config, split="run_1", streaming=streaming)
+            answers.append([row["checkpoint"] for row in rows])
+    print(json.dumps(answers))
 del rows
 gc.collect()  # see builder/stock_streams.py
 """
@@ -73,7 +75,7 @@ def test_globs_are_short() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Many checkpoints of three steps each; their card is rewritten by the tests."""
+    """Many checkpoints of three steps each."""
     path = tmp_path_factory.mktemp("globs") / "pong"
     return build_dataset(path, checkpoints=tuple(HELD), shards=1, steps=STEPS)
 
@@ -83,32 +85,37 @@ def tell_of(folder: Path, checkpoints: set[int]) -> None:
     (folder / "README.md").write_text(merge_card(None, told))
 
 
-def expected(checkpoints: set[int]) -> list[list[int]]:
-    steps = [number for number in sorted(checkpoints) for _ in range(STEPS)]
-    return [steps, sorted(checkpoints)] * 2
+Shown = dict[str, list[list[int]]]
 
 
-@pytest.mark.parametrize("told", TOLD, ids=lambda told: ",".join(number_globs(told)))
-def test_a_folder_shows_what_its_card_tells_of(
-    told: set[int], folder: Path, tmp_path: Path, hub: HubServer
-) -> None:
-    tell_of(folder, told)
-    assert load(str(folder), hub) == expected(told)
+@pytest.fixture(scope="module")
+def shown(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """What `datasets` shows of each card in a folder and on the Hub, by the place's name.
+
+    The steps' and the episodes' checkpoints: loaded, which checks their number, and streamed.
+    """
+    copies = tmp_path_factory.mktemp("told")
+    with running_hub() as hub:
+        api = HfApi(endpoint=hub.url, token=hub.token)
+        for number, told in enumerate(TOLD):
+            copy = shutil.copytree(folder, copies / str(number) / "pong")
+            tell_of(copy, told)
+            api.create_repo(f"user/{number}", repo_type="dataset")
+            api.upload_folder(repo_id=f"user/{number}", repo_type="dataset", folder_path=copy)
+        numbers = range(len(TOLD))
+        places = [f"user/{number}" for number in numbers] + [f"{number}/pong" for number in numbers]
+        command = [sys.executable, "-c", LOAD, *places]
+        done = subprocess.run(
+            command, cwd=copies, env=hub.environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert hub.unknown == []
+    return dict(zip(places, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
-@pytest.mark.parametrize("told", TOLD[1:4], ids=lambda told: ",".join(number_globs(told)))
-def test_a_repo_on_the_hub_shows_what_its_card_tells_of(told: set[int], folder: Path, hub: HubServer) -> None:
-    tell_of(folder, told)
-    api = HfApi(endpoint=hub.url, token=hub.token)
-    api.create_repo("user/replay", repo_type="dataset")
-    api.upload_folder(repo_id="user/replay", repo_type="dataset", folder_path=folder)
-    assert load("user/replay", hub) == expected(told)
-    assert hub.unknown == []
-
-
-def load(repo: str, hub: HubServer) -> list[list[int]]:
-    """The steps' and the episodes' checkpoints: loaded, which checks their number, and streamed."""
-    command = [sys.executable, "-c", LOAD, repo]
-    run = subprocess.run(command, env=hub.environment(), capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+@pytest.mark.parametrize("number", range(len(TOLD)), ids=[",".join(number_globs(told)) for told in TOLD])
+def test_a_folder_and_a_repo_on_the_hub_show_what_their_card_tells_of(number: int, shown: Shown) -> None:
+    steps = [checkpoint for checkpoint in sorted(TOLD[number]) for _ in range(STEPS)]
+    expected = [steps, sorted(TOLD[number])] * 2
+    assert shown[f"{number}/pong"] == expected
+    assert shown[f"user/{number}"] == expected

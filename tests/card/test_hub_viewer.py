@@ -12,7 +12,7 @@ from atari_dqn_replay.builder.format.features import episodes_features
 from atari_dqn_replay.builder.shards.writer import write_steps
 from steps import SCHEMA, episodes
 
-ROWS = 5_000
+ROWS = 2_500
 
 SCAN_BYTES = 300_000_000
 """Compressed bytes that the viewer reads for a page of rows."""

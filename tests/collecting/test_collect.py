@@ -72,7 +72,14 @@ def test_the_time_limit_ends_an_episode(tmp_path: Path) -> None:
 
 def test_a_players_returns_grow_over_the_checkpoints(tmp_path: Path) -> None:
     """Checkpoint 0 is what `freeway-mixed` shows, 9 is medium, the last full one is expert."""
-    collected = collect(find_game("Freeway"), tmp_path, policy="player", checkpoints=12, checkpoint_size=2060)
+    collected = collect(
+        find_game("Freeway"),
+        tmp_path,
+        policy="player",
+        checkpoints=12,
+        checkpoint_size=510,
+        time_limit=500,
+    )
     mixed, medium, expert = (np.mean(collected.returns[checkpoint]) for checkpoint in (0, 9, 11))
     assert mixed < medium < expert
     assert "checkpoint 11: " in str(collected)

@@ -18,7 +18,7 @@ import pytest
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.commands import demonstration
 from atari_dqn_replay.commands.main import COMMANDS, main, make_parser
-from command import COMMAND, run, start
+from command import COMMAND, run, run_process, start
 from dataset_folders import build_dataset
 from datasets import load_dataset
 from hub_server import HubServer, Request
@@ -46,7 +46,7 @@ def _example_lines(help_text: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
-    done = run("demo", "--out", "demo", cwd=tmp_path)
+    done = run_process("demo", "--out", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for game in ("pong", "breakout", "freeway"):
         assert game in done.stdout.lower()
@@ -59,7 +59,7 @@ def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
     assert shown.stdout == "(84, 84)\n"
     steps: Any = load_dataset(str(tmp_path / "demo" / "dataset"), "pong-episodes", split="run_1")
     assert any(steps["complete"])
-    again = run("demo", "--out", "demo", cwd=tmp_path)
+    again = run_process("demo", "--out", "demo", cwd=tmp_path)
     assert again.returncode == 0, "a second run goes on from what is there"
 
 
@@ -264,10 +264,10 @@ def test_whoever_hangs_up_early_hears_no_complaint() -> None:
 @pytest.mark.slow
 def test_a_terminal_that_knows_ascii_only_gets_the_table(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path, env=environment)
+    done = run_process("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert "4 checkpoints built" in done.stdout
-    assert run("inspect", "--help", env=environment).returncode == 0
+    assert run_process("inspect", "--help", env=environment).returncode == 0
 
 
 def test_an_error_of_the_system_is_one_line(
@@ -295,7 +295,7 @@ def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["verify", "render"])
 def test_who_wants_no_network_is_told_at_once(command: str, hub: HubServer) -> None:
     environment = {**hub.environment(), "HF_HUB_OFFLINE": "1"}
-    done = run(command, "--repo-id", REPO, env=environment, timeout=PATIENCE / 2)
+    done = run_process(command, "--repo-id", REPO, env=environment, timeout=PATIENCE / 2)
     assert (done.returncode, done.stdout) == (1, "")
     assert "HF_HUB_OFFLINE" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -336,8 +336,8 @@ def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path) -> None:
     (tmp_path / "mirror").symlink_to(THREE_LAPS)
     environment = {**os.environ, "HOME": str(tmp_path)}
     arguments = ["build", "breakout", "--source=~/mirror", "--out=~/dataset"]
-    assert run(*arguments, cwd=tmp_path, env=environment).returncode == 0
-    done = run("publish", "~/dataset", "--to=~/copy", cwd=tmp_path, env=environment)
+    assert run_process(*arguments, cwd=tmp_path, env=environment).returncode == 0
+    done = run_process("publish", "~/dataset", "--to=~/copy", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "copy" / "README.md").exists()
     assert not (tmp_path / "~").exists()

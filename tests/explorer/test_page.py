@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.explorer.page_files import PAGE, settings_json
 from atari_dqn_replay.explorer.server import ExplorerServer, Served, serve_folder
-from command import run
+from command import run, run_process
 from hub_server import HubServer, running_hub
 from logs import Played, write_log
 from PIL import Image
@@ -162,7 +162,7 @@ def lay_out_web(folder: Path, dataset: Path) -> Path:
 
 def publish_privately(hub: HubServer, dataset: Path) -> str:
     """Publish, and return the commit."""
-    done = run("publish", dataset, "--repo-id", REPO, "--private", env=hub.environment())
+    done = run_process("publish", dataset, "--repo-id", REPO, "--private", env=hub.environment())
     assert done.returncode == 0, done.stderr
     return hub.repos[REPO].find("main").id
 

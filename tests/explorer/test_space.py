@@ -8,7 +8,7 @@ import yaml
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.explorer.page_files import page_files
 from atari_dqn_replay.explorer.space import publish_space
-from command import run
+from command import run, run_process
 from hub_server import HubServer
 
 SPACE = "user/atari-explorer"
@@ -64,13 +64,13 @@ def test_a_dry_run_says_what_would_be_published_and_makes_nothing(hub: HubServer
 
 
 def test_the_command_publishes_a_space(hub: HubServer) -> None:
-    done = run("explore", DATASET, "--publish-space", SPACE, env=hub.environment())
+    done = run_process("explore", DATASET, "--publish-space", SPACE, env=hub.environment())
     assert done.stdout.startswith(f"the explorer is published: {hub.url}/spaces/{SPACE} ("), done.stderr
     assert "explorer.js" in hub.files(SPACE)
 
 
 def test_a_space_shows_no_folder_of_this_machine(hub: HubServer, tmp_path: Path) -> None:
-    done = run("explore", tmp_path, "--publish-space", SPACE, env=hub.environment())
+    done = run_process("explore", tmp_path, "--publish-space", SPACE, env=hub.environment())
     assert done.returncode == 1
     assert "is a folder of this machine" in done.stderr
     assert not hub.repos

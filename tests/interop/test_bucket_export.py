@@ -26,7 +26,7 @@ from atari_dqn_replay.interop.export.bucket.round_trip import (
     compare_round_trip,
     verify_round_trip,
 )
-from command import run, start
+from command import run, run_process, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from dopamine_python import dopamine_python
@@ -238,7 +238,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = ["export", dataset, "--envs", "all", "--format", "bucket", "--out"]
     began = time.monotonic()
-    assert run(*arguments, undisturbed).returncode == 0
+    assert run_process(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(4):
@@ -317,11 +317,11 @@ def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> Non
 def test_a_repo_on_the_hub_gives_the_same_bytes(hub: HubServer, dataset: Path, tmp_path: Path) -> None:
     publish(dataset, to_hub(hub))
     arguments = ["pong-full", "--format", "bucket", "--checkpoints", "1", "--out"]
-    done = run("export", REPO, *arguments, tmp_path / "hub", env=hub.environment())
+    done = run_process("export", REPO, *arguments, tmp_path / "hub", env=hub.environment())
     assert done.returncode == 0, done.stderr
     assert run("export", dataset, *arguments, tmp_path / "folder").returncode == 0
     assert contents(tmp_path / "hub") == contents(tmp_path / "folder")
-    missing = run("export", "user/nothing", *arguments, tmp_path / "none", env=hub.environment())
+    missing = run_process("export", "user/nothing", *arguments, tmp_path / "none", env=hub.environment())
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from atari_dqn_replay.interop.export.lram.slices import Limits, chosen_files
-from command import run, start
+from command import run, run_process, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from hypothesis import given
@@ -187,7 +187,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
         "--out",
     ]
     began = time.monotonic()
-    assert run(*arguments, undisturbed).returncode == 0
+    assert run_process(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(3):

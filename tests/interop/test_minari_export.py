@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import find_game
-from command import run, start
+from command import run, run_process, start
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from logs import write_log
@@ -128,7 +128,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = ["export", dataset, "breakout-full", "--format", "minari", "--out"]
     began = time.monotonic()
-    assert run(*arguments, undisturbed).returncode == 0
+    assert run_process(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(3):

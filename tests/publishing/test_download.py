@@ -16,7 +16,7 @@ from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.verify import verify
 from atari_dqn_replay.commands.main import main
-from command import run
+from command import run_process
 from dataset_folders import Contents, contents
 from datasets.exceptions import DataFilesNotFoundError
 from datasets_of_logs import build_from
@@ -93,17 +93,17 @@ def test_runs_and_checkpoints_are_chosen_and_added_to(whole: Path, hub: HubServe
     publish(whole, to_hub(hub))
     part, env = tmp_path / "part", hub.environment()
     chosen = ("download", REPO, "pong", "--runs", "2", "--checkpoints", "1-2", "--out", part)
-    dry_run = run(*chosen, "--dry-run", env=env)
+    dry_run = run_process(*chosen, "--dry-run", env=env)
     assert dry_run.returncode == 0, dry_run.stderr
     assert not part.exists()
-    assert run(*chosen, env=env).returncode == 0
+    assert run_process(*chosen, env=env).returncode == 0
     expected = part_of(contents(whole), "pong/run_2/checkpoint_01", "pong/run_2/checkpoint_02")
     assert data_of(contents(part)) == expected
     assert all(path in dry_run.stdout for path in expected)
     card = (part / "README.md").read_text()
     assert f"A part of {hub.url}/datasets/{REPO}, downloaded with" in card
     assert "breakout" not in card
-    assert run("download", REPO, "all", "--out", part, env=env).returncode == 0
+    assert run_process("download", REPO, "all", "--out", part, env=env).returncode == 0
     assert data_of(contents(part)) == data_of(contents(whole))
     assert verify(FolderReader(part)).ok
 
@@ -143,7 +143,7 @@ def test_a_damaged_file_stops_only_its_checkpoint(whole: Path, hub: HubServer, t
     stored = hub.objects / hashlib.sha256(content).hexdigest()
     stored.write_bytes(content[:100] + b"?" + content[101:])
     part, env = tmp_path / "part", hub.environment()
-    done = run("download", REPO, "pong", "--runs", "1", "--out", part, env=env)
+    done = run_process("download", REPO, "pong", "--runs", "1", "--out", part, env=env)
     assert done.returncode == 1
     assert (
         f"Pong run 1 checkpoint 1: {SHARD}: damaged, its SHA-256 is not that in its manifest" in done.stdout
@@ -151,5 +151,5 @@ def test_a_damaged_file_stops_only_its_checkpoint(whole: Path, hub: HubServer, t
     assert verify(FolderReader(part)).ok
     assert sorted(path.stem[-2:] for path in part.glob("manifests/*/*/*")) == ["00", "02"]
     stored.write_bytes(content)
-    assert run("download", REPO, "pong", "--runs", "1", "--out", part, env=env).returncode == 0
+    assert run_process("download", REPO, "pong", "--runs", "1", "--out", part, env=env).returncode == 0
     assert data_of(contents(part)) == part_of(contents(whole), "pong/run_1/")
