@@ -1,30 +1,31 @@
 """Plays a game anew while learning, and logs the play as the original's agents did."""
 
+import copy
 import json
-import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from ..builder.collecting.environment import AtariEnvironment
-from ..builder.collecting.log_settings import LogSettings
 from ..builder.collecting.ring_buffer import new_ring
+from ..builder.collecting.stream import console_seed
 from ..builder.errors import OutputError
 from ..builder.files import replacing, writing_alone
-from ..builder.format.protocol import FRAME_SHAPE, STACK_SIZE
 from ..builder.format.provenance import FILE_NAME
 from ..builder.terminal.progress import progress_bar
 from .agent import TensorBatch
 from .agents import new_agent
 from .devices import explaining_full_memory, find_device
 from .errors import AgentError
+from .one_game import OneGame
+from .play_plan import check
 from .play_settings import PlaySettings
+from .played_games import PlayedGames
 from .replay_memory import ReplayMemory
 from .run_folder import RunFolder
 from .run_log import RunLog
+from .several_games import SeveralGames
 
 AGENT_FOLDER = "agent"
 """The run's folder, beside the logs that it writes: `<out>/<Game>/<run>/agent`."""
@@ -51,35 +52,6 @@ class Played:
         )
 
 
-@dataclass(frozen=True)
-class PlayPlan:
-    """What `play` would do."""
-
-    settings: PlaySettings
-
-    def __str__(self) -> str:
-        settings, schedule = self.settings, self.settings.schedule
-        updates = max(0, schedule.steps - schedule.min_replay_history) // schedule.update_period
-        memory = schedule.checkpoint_size * math.prod(FRAME_SHAPE) / 1e9
-        return (
-            f"would play {settings.game} with {settings.agent}, network {settings.hyperparameters.network}, "
-            f"into {settings.logs}:\n"
-            f"  {schedule.steps:,} steps, about {updates:,} updates\n"
-            f"  about {schedule.steps // schedule.checkpoint_size} full checkpoints of "
-            f"{schedule.checkpoint_size:,} rows, and a partial one; a ring of {memory:,.1f} GB of memory"
-        )
-
-
-def plan_play(settings: PlaySettings) -> PlayPlan:
-    """Returns what `play` would do.
-
-    Raises:
-        AgentError: the agent cannot play, or a number is too small or too large.
-    """
-    _check(settings)
-    return PlayPlan(settings)
-
-
 def play(settings: PlaySettings) -> Played:
     """Play a game with an agent that learns, or go on with such a run that was stopped.
 
@@ -90,26 +62,9 @@ def play(settings: PlaySettings) -> Played:
         AtariReplayError: the agent cannot play, a number is too small or too large, or the folder holds
             something else.
     """
-    _check(settings)
+    check(settings)
     with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
         return _Playing(settings).run()
-
-
-def _check(settings: PlaySettings) -> None:
-    settings.schedule.check()
-    LogSettings(
-        settings.game,
-        settings.out,
-        checkpoint_size=settings.schedule.checkpoint_size,
-        run=settings.run,
-        seed=settings.seed,
-        time_limit=settings.time_limit,
-    ).check()
-    if settings.agent == "behaviour-cloning" or settings.hyperparameters.n_step != 1:
-        raise AgentError(
-            f"{settings.agent} with n_step {settings.hyperparameters.n_step} cannot learn online: "
-            f"behaviour cloning imitates logs, and play sums no rewards over several steps"
-        )
 
 
 class _Playing:
@@ -121,13 +76,12 @@ class _Playing:
         if settings.logs.exists() and not self.folder.path.exists():
             raise OutputError(f"{settings.logs} holds a log of somebody else: choose another --out or --run")
         device = find_device(settings.device)
+        self.games = _games(settings)
         self.folder.begin(settings.record())
         settings.logs.mkdir(exist_ok=True)
         with replacing(settings.logs / FILE_NAME) as path:
             path.write_text(settings.provenance().to_json(), encoding="utf-8")
-        console, learning = np.random.SeedSequence([settings.seed, settings.run]).spawn(2)
-        seed = int(console.generate_state(1)[0] >> 1)
-        self.environment = AtariEnvironment(settings.game, seed=seed, time_limit=settings.time_limit)
+        _, learning = np.random.SeedSequence([settings.seed, settings.run]).spawn(2)
         self.random = np.random.default_rng(learning)
         self.agent = new_agent(
             settings.agent,
@@ -136,22 +90,20 @@ class _Playing:
             seed=settings.seed,
             device=device,
         )
-        self.ring = new_ring(settings.logs, settings.schedule.checkpoint_size)
+        self.ring = new_ring(settings.logs, settings.schedule.checkpoint_size, probabilities=True)
         self.memory = ReplayMemory(self.ring, settings.hyperparameters.discount)
-        self.stack = np.zeros((STACK_SIZE, *FRAME_SHAPE), np.uint8)
-        self.steps, self.episodes, self.episode_return = 0, 0, 0.0
+        self.steps, self.logged, self.learned, self.episodes = 0, 0, 0, 0
+        """Steps played, those logged, those whose updates were made, and episodes that have ended."""
         self.done = False
         state = self.folder.load()
         if state is None:
             self.ring.forget_later_dumps(0)
-            self._see(self.environment.reset())
         else:
             self._restore(state)
         self._begin_record()
 
     def run(self) -> Played:
         """Play to the end."""
-        schedule, ring = self.settings.schedule, self.ring
         self.log = RunLog(
             self.folder.log,
             self.folder.tensorboard,
@@ -159,60 +111,96 @@ class _Playing:
             next_step=self.steps + 1,
         )
         try:
-            with progress_bar(
-                description=f"play {self.settings.game.slug}",
-                unit="step",
-                total=schedule.steps,
-                initial=self.steps,
-            ) as bar:
-                # A dump with the cursor in the last row would say nothing new: play until it is further.
-                while not self.done and (self.steps < schedule.steps or ring.cursor == ring.capacity - 1):
-                    dumps = ring.dumps
-                    self._step()
-                    bar.update()
-                    if ring.dumps > dumps or self.steps % LOG_EVERY == 0:
-                        self._write_record()
-                    if ring.dumps > dumps:
-                        self._save()
             if not self.done:
+                self._play()
                 if self.steps > self.began[1]:
                     self._write_record()
-                ring.finish()
+                if self.ring.cursor != self.ring.capacity - 1:  # or a dump would say nothing new
+                    self.ring.finish()
                 self.done = True
                 self._save()
+            self.ring.flush()
         finally:
+            self.ring.close()
             self.log.close()
-        return Played(self.settings, ring.dumps, self.episodes, self.agent.updates)
+        return Played(self.settings, self.ring.dumps, self.episodes, self.agent.updates)
+
+    def _play(self) -> None:
+        with progress_bar(
+            description=f"play {self.settings.game.slug}",
+            unit="step",
+            total=self.settings.schedule.steps,
+            initial=self.steps,
+        ) as bar:
+            self._log_steps()  # what a stopped run had not logged yet
+            while self._goes_on():
+                steps = self.steps
+                self._step()
+                bar.update(self.steps - steps)
+                if self.steps // LOG_EVERY > steps // LOG_EVERY:
+                    self._write_record()
+        self._learn()
+
+    def _goes_on(self) -> bool:
+        """Returns whether there is more to play: the last episodes of several games are played to their ends.
+
+        A single game's last episode is cut off, as the original's was, but not where no dump would show it.
+        """
+        if self.steps < self.settings.schedule.steps:
+            return True
+        if self.settings.environments > 1:
+            return bool(self.games.playing.any())
+        return self.ring.cursor == self.ring.capacity - 1
 
     def _step(self) -> None:
-        """Play one step, log it, and learn if it is time."""
-        action = self._choose()
-        frame, reward, terminated, truncated = self.environment.step(action)
-        ended = terminated or truncated
-        self.ring.add(self.stack[-1], action, reward, ended)
-        self.steps += 1
-        self.episode_return += reward
-        schedule = self.settings.schedule
-        if self.steps >= schedule.min_replay_history and self.steps % schedule.update_period == 0:
-            size = self.settings.hyperparameters.batch_size
+        """Play a step of all games, learn what is due, and log what can be logged.
+
+        Several games are played while the agent learns. A single game's next action depends on all updates
+        before it.
+        """
+        if self.settings.environments == 1:
+            self._learn()
+        self.games.send(*self._choose())
+        self._learn()
+        before, playing = self.steps, int(self.games.playing.sum())
+        returns = self.games.receive(begin_episodes=before + playing < self.settings.schedule.steps)
+        self.steps += playing
+        self.episodes += len(returns)
+        self.returns += returns
+        self._log_steps()
+
+    def _log_steps(self) -> None:
+        """Log what can be logged, and save the run where the ring is dumped."""
+        while (step := self.games.next_logged()) is not None:
+            dumps = self.ring.dumps
+            self.ring.add(*step)
+            self.logged += 1
+            if self.ring.dumps > dumps:
+                if self.steps > self.began[1]:
+                    self._write_record()
+                self._save()
+
+    def _learn(self) -> None:
+        """Make the updates that are due for the steps that were played."""
+        schedule, size = self.settings.schedule, self.settings.hyperparameters.batch_size
+        due = self.steps // schedule.update_period - self.learned // schedule.update_period
+        for _ in range(due if self.logged >= schedule.min_replay_history else 0):
             batch = TensorBatch.of(self.memory.sample(size, self.random)).to(self.agent.device)
             for name, value in self.agent.update(batch).items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
-        if ended:
-            self.returns.append(self.episode_return)
-            self.episodes, self.episode_return = self.episodes + 1, 0.0
-            self.stack[...] = 0
-            frame = self.environment.reset()
-        self._see(frame)
+        self.learned = self.steps
 
-    def _choose(self) -> int:
-        if self.random.random() < self.settings.schedule.random_share(self.steps):
-            return int(self.random.integers(len(self.environment.actions)))
-        return int(self.agent.act(self.stack[None])[0])
-
-    def _see(self, frame: np.ndarray) -> None:
-        self.stack[:-1] = self.stack[1:]
-        self.stack[-1] = frame
+    def _choose(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the games' actions, and the probability with which each was chosen."""
+        share, count = self.settings.schedule.random_share(self.steps), self.agent.actions
+        greedy = np.zeros(len(self.games.playing), np.int64)
+        if share < 1:
+            greedy = self.agent.act(self.games.observation)
+        actions = greedy.copy()
+        for place in range(len(actions)):
+            if self.random.random() < share:
+                actions[place] = self.random.integers(count)
+        return actions, share / count + (1 - share) * (actions == greedy)
 
     def _begin_record(self) -> None:
         self.sums: dict[str, Any] = {}
@@ -249,35 +237,39 @@ class _Playing:
         self._begin_record()
 
     def _save(self) -> None:
-        console = {
-            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-            for name, value in self.environment.state().items()
-        }
-        self.folder.save(
+        """Save the run as it is now, once the ring's last dump is complete."""
+        state = copy.deepcopy(
             {
                 "agent": self.agent.state_dict(),
-                "console": console,
-                "stack": torch.from_numpy(self.stack),
+                "games": self.games.state(),
                 "random": json.dumps(self.random.bit_generator.state),
                 "steps": self.steps,
+                "logged": self.logged,
+                "learned": self.learned,
                 "episodes": self.episodes,
-                "episode_return": self.episode_return,
                 "dumps": self.ring.dumps,
                 "episode_starts": self.ring.episode_starts,
                 "done": self.done,
             }
         )
+        self.ring.after_dump(lambda: self.folder.save(state))
 
     def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.agent.load_state_dict(state["agent"])
-            console = state["console"]
-            self.environment.restore(console["console"].numpy(), console["screens"].numpy(), console["steps"])
-            self.stack[...] = state["stack"].numpy()
+            self.games.restore(state["games"])
             self.random.bit_generator.state = json.loads(state["random"])
-            self.steps, self.episodes = state["steps"], state["episodes"]
-            self.episode_return, self.done = state["episode_return"], state["done"]
+            self.steps, self.logged, self.learned = state["steps"], state["logged"], state["learned"]
+            self.episodes, self.done = state["episodes"], state["done"]
             dumps, episode_starts = state["dumps"], state["episode_starts"]
         except (KeyError, TypeError, ValueError, AgentError) as error:
             raise AgentError(f"{self.folder.checkpoint}: not the state of such a run ({error})") from None
         self.ring.resume(dumps, episode_starts=episode_starts)
+
+
+def _games(settings: PlaySettings) -> PlayedGames:
+    """Returns the games at the beginning of their first episodes."""
+    seed, run, limit = settings.seed, settings.run, settings.time_limit
+    if settings.environments == 1:
+        return OneGame(settings.game, console_seed(seed, run), limit)
+    return SeveralGames(settings.game, settings.environments, (seed, run), limit)

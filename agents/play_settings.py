@@ -12,6 +12,9 @@ from .errors import AgentError, check_least
 from .hyperparameters import Hyperparameters
 from .run_folder import RunRecord
 
+MOST_ENVIRONMENTS = 256
+"""Games at once; each holds an episode in progress in memory, up to 190 MB."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -68,6 +71,8 @@ class PlaySettings:
     seed: int = 0
     time_limit: int = TIME_LIMIT
     device: str | None = None
+    environments: int = 1
+    """Games played at once; the original's agents played one."""
 
     @property
     def folder(self) -> Path:
@@ -97,6 +102,10 @@ class PlaySettings:
             "hyperparameters": asdict(self.hyperparameters),
             "torch": version("torch"),
         }
+        if self.environments > 1:
+            details["environments"] = (
+                f"{self.environments} at once; whole episodes are logged, in the order in which they end"
+            )
         return Provenance(COLLECTED, details)
 
     def record(self) -> RunRecord:
@@ -106,7 +115,8 @@ class PlaySettings:
             game=self.game.name,
             actions=list(self.game.actions),
             hyperparameters=self.hyperparameters,
-            schedule=asdict(self.schedule),
+            schedule=asdict(self.schedule)
+            | ({"environments": self.environments} if self.environments > 1 else {}),
             time_limit=self.time_limit,
             seed=self.seed,
         )

@@ -132,6 +132,7 @@ class ReplayLogger(gymnasium.Wrapper[Any, Any, Any, Any]):
         # In the last row, a full dump was made just now, and another would say nothing new.
         if not self._closed and ring.add_count and ring.cursor != ring.capacity - 1:
             ring.finish()
+        ring.flush()
         self._closed = True
         super().close()
 

@@ -226,6 +226,7 @@ def _fill_log(play: Play, folder: Path, rows: int, description: str, dumps: int,
                 break
     if rest:
         ring.finish()
+    ring.flush()
 
 
 def _shuffled_rows(play: Play) -> Iterator[int]:

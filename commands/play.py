@@ -25,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--environments",
+        type=to_positive,
+        default=1,
+        metavar="N",
+        help="games played at once, while the agent learns; whole episodes are logged, in the order in which "
+        "they end (default: %(default)s, as the original)",
+    )
     add_dry_run(parser)
     schedule = parser.add_argument_group("schedule", "The defaults are those of the original's agents.")
     for name, default, meaning in (
@@ -60,7 +68,8 @@ def run(options: argparse.Namespace) -> object:
     chosen = {name: getattr(options, name, None) for name in HYPERPARAMETER_OPTIONS}
     hyperparameters = hyperparameters_of(options.agent, **chosen)
     require_torch()
-    from ..agents.online_training import plan_play, play
+    from ..agents.online_training import play
+    from ..agents.play_plan import plan_play
     from ..agents.play_settings import PlaySettings, Schedule
 
     settings = PlaySettings(
@@ -80,5 +89,6 @@ def run(options: argparse.Namespace) -> object:
         options.seed,
         options.max_steps_per_episode,
         options.device,
+        options.environments,
     )
     return plan_play(settings) if options.dry_run else play(settings)

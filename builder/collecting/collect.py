@@ -112,7 +112,8 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
         with _removing_empty_parents(settings), replacing(settings.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            stream.play_into(new_ring(folder, settings.checkpoint_size), after_step)
+            with contextlib.closing(new_ring(folder, settings.checkpoint_size)) as ring:
+                stream.play_into(ring, after_step)
             if settings.record is not None:
                 stream.save_record(settings.record)
     except OSError as error:

@@ -8,14 +8,16 @@ Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopam
 import gzip
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OutputError, ReplayLogError
-from ..files import TEMPORARY_SUFFIX, replacing
+from ..files import TEMPORARY_SUFFIX
 from ..format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
+from .dump_writer import OBSERVATION, DumpWriter
 
 UPDATE_HORIZON = 1
 """Steps over which the agent summed rewards; with the stack it determines the width of `invalid_range`."""
@@ -42,16 +44,20 @@ class RingBuffer:
         $store$_action        (capacity,) int32
         $store$_reward        (capacity,) float32, clipped to [-1, 1]
         $store$_terminal      (capacity,) uint8
+        $store$_prob          (capacity,) float32, with `probabilities` only
         add_count             () int64, rows written so far
         invalid_range         (5,) int64, rows around the cursor that cannot be sampled
 
-    The same transitions produce the same bytes, and a file appears whole or not at all.
+    The same transitions produce the same bytes, and a file appears whole or not at all. A thread writes the
+    files while play goes on; see `flush` and `close`.
 
     Args:
         folder: where the files go; the bucket calls it `<Game>/<run>/replay_logs`.
         capacity: rows in the ring, which is also a checkpoint's size: 1,000,000 in the original.
         observation_shape: shape of one frame.
         compression: zlib's level, 0 to 9.
+        probabilities: whether to log with which probability each action was chosen. The original did not;
+            the off-policy DQN of batch_rl's authors' fork reads this array, and other loaders ignore it.
 
     Raises:
         OutputError: `capacity` is smaller than `SMALLEST_CAPACITY`, as in Dopamine.
@@ -64,6 +70,7 @@ class RingBuffer:
         *,
         observation_shape: tuple[int, ...] = FRAME_SHAPE,
         compression: int = COMPRESSION,
+        probabilities: bool = False,
     ) -> None:
         if capacity < SMALLEST_CAPACITY:
             raise OutputError(
@@ -71,7 +78,6 @@ class RingBuffer:
             )
         self.folder = folder
         self.capacity = capacity
-        self.compression = compression
         self.add_count = 0
         """Rows written so far, padding included."""
         self.dumps = 0
@@ -80,26 +86,31 @@ class RingBuffer:
         self.action = np.zeros(capacity, np.int32)
         self.reward = np.zeros(capacity, np.float32)
         self.terminal = np.zeros(capacity, np.uint8)
+        self.prob = np.zeros(capacity, np.float32) if probabilities else None
         self.episode_starts = True
         """Whether the next transition begins an episode."""
+        self._writer = DumpWriter(folder, compression)
 
     @property
     def cursor(self) -> int:
         """The row that is written next."""
         return self.add_count % self.capacity
 
-    def add(self, observation: NDArray[np.uint8], action: int, reward: float, terminal: bool) -> None:
-        """Add a transition, after padding if it begins an episode; dump the ring if it is time.
+    def add(
+        self, observation: NDArray[np.uint8], action: int, reward: float, terminal: bool, prob: float = 1.0
+    ) -> None:
+        """Add a transition, after padding if it begins an episode; begin to dump the ring if it is time.
 
         `terminal` ends the episode, for whatever reason: the log does not tell a time limit from another end.
+        `prob` is the probability with which the action was chosen.
 
         Raises:
             OSError: a file cannot be written.
         """
         if self.episode_starts:
             for _ in range(PADDING_ROWS):
-                self._write(0, 0, 0.0, False)
-        self._write(observation, action, clip(reward), terminal)
+                self._write(0, 0, 0.0, False, 0.0)
+        self._write(observation, action, clip(reward), terminal, prob)
         self.episode_starts = terminal
         if self.cursor == self.capacity - 1:
             self._dump()
@@ -112,6 +123,26 @@ class RingBuffer:
         """
         self.add_count = self.cursor
         self._dump()
+        self.flush()
+
+    def after_dump(self, function: Callable[[], object]) -> None:
+        """Call a function once the last dump is complete, on the thread that writes it.
+
+        If the dump fails, it is not called.
+        """
+        self._writer.then(function)
+
+    def flush(self) -> None:
+        """Wait until each dump so far is complete, and what is to follow it.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Abandon a dump that is not complete, and stop the thread."""
+        self._writer.close()
 
     def resume(self, dumps: int, *, episode_starts: bool) -> None:
         """Go on from the moment just after dump number `dumps - 1`; remove the files of later ones.
@@ -124,7 +155,7 @@ class RingBuffer:
             ReplayLogError: a file of that dump is missing, damaged or of another size.
         """
         self.forget_later_dumps(dumps)
-        for name, array in self._arrays().items():
+        for name, array in {OBSERVATION: self.observation, **self._small_arrays()}.items():
             array[...] = read_array(self.folder / f"{name}_ckpt.{dumps - 1}.gz", array)
         add_count = read_array(self.folder / f"add_count_ckpt.{dumps - 1}.gz", np.array(0, np.int64))
         self.add_count, self.dumps, self.episode_starts = int(add_count), dumps, episode_starts
@@ -136,33 +167,34 @@ class RingBuffer:
             if not number.isdecimal() or int(number) >= dumps:
                 path.unlink()
 
-    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+    def _small_arrays(self) -> dict[str, NDArray[np.generic]]:
         return {
-            "$store$_observation": self.observation,
             "$store$_action": self.action,
             "$store$_reward": self.reward,
             "$store$_terminal": self.terminal,
+            **({} if self.prob is None else {"$store$_prob": self.prob}),
         }
 
     def _write(
-        self, observation: NDArray[np.uint8] | int, action: int, reward: float, terminal: bool
+        self, observation: NDArray[np.uint8] | int, action: int, reward: float, terminal: bool, prob: float
     ) -> None:
         row = self.cursor
+        self._writer.before_overwriting(row)
         self.observation[row] = observation
         self.action[row] = action
         self.reward[row] = reward
         self.terminal[row] = terminal
+        if self.prob is not None:
+            self.prob[row] = prob
         self.add_count += 1
 
     def _dump(self) -> None:
         arrays = {
-            **self._arrays(),
+            **self._small_arrays(),
             "add_count": np.array(self.add_count, np.int64),
             "invalid_range": self._invalid_range(),
         }
-        for name, array in arrays.items():
-            with replacing(self.folder / f"{name}_ckpt.{self.dumps}.gz") as path:
-                write_array(path, array, self.compression)
+        self._writer.write(self.dumps, self.observation, arrays)
         self.dumps += 1
 
     def _invalid_range(self) -> NDArray[np.int64]:
@@ -170,14 +202,14 @@ class RingBuffer:
         return (self.cursor + around_cursor) % self.capacity
 
 
-def new_ring(folder: Path, size: int) -> RingBuffer:
-    """Returns a ring of `size` rows.
+def new_ring(folder: Path, size: int, *, probabilities: bool = False) -> RingBuffer:
+    """Returns a ring of `size` rows; see `RingBuffer`.
 
     Raises:
         OutputError: they do not fit in memory.
     """
     try:
-        return RingBuffer(folder, size)
+        return RingBuffer(folder, size, probabilities=probabilities)
     except (MemoryError, ValueError):  # ValueError: more than NumPy can count
         needed = size * math.prod(FRAME_SHAPE) / 1e9
         raise OutputError(
@@ -190,14 +222,8 @@ def clip(reward: float) -> float:
     return min(max(reward, -1.0), 1.0)
 
 
-def write_array(path: Path, array: NDArray[np.generic], compression: int = COMPRESSION) -> None:
-    """Write a gzipped `.npy` that depends only on the array: it stores no name and no time of day."""
-    with path.open("wb") as file, gzip.GzipFile("", "wb", compression, file, mtime=0) as packed:
-        np.save(packed, array, allow_pickle=False)
-
-
 def read_array(path: Path, like: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Returns the array that `write_array` wrote, of the shape and dtype of another.
+    """Returns the array of a dump's file, of the shape and dtype of another.
 
     Raises:
         ReplayLogError: the file is missing, damaged, or holds something else.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import _Playing, plan_play, play
+from atari_dqn_replay.agents.online_training import _Playing, play
+from atari_dqn_replay.agents.play_plan import plan_play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run

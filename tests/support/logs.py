@@ -135,6 +135,7 @@ def log_transitions(
         holds[(ring.add_count - 1) % capacity] = index
         if ring.dumps > dumps:
             note_dump()
+    ring.flush()
     if finish:
         ring.finish()
         note_dump()

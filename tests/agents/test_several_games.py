@@ -1,0 +1,124 @@
+"""Several games at once: whole episodes in the order in which they end, and a stop loses nothing of them."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
+from atari_dqn_replay.agents.online_training import _Playing, play
+from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
+from atari_dqn_replay.agents.several_games import SeveralGames
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.provenance import Provenance
+from atari_dqn_replay.builder.sources.open import open_source
+
+from atari_dqn_replay import AtariReplayError
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("gymnasium", reason="ALE's vector environment needs it")
+GAME, LIMIT, GAMES = find_game("breakout"), 220, 3
+
+
+def test_each_episode_is_what_its_seed_and_actions_give_in_one_game_alone() -> None:
+    """ALE's vector environment shows the frames of ours, bit for bit, sticky actions and all."""
+    games, random = SeveralGames(GAME, GAMES, (0, 1), LIMIT), np.random.default_rng(0)
+    episodes = 0
+    while episodes < 4:
+        actions = random.integers(len(GAME.actions), size=GAMES)
+        games.send(actions, np.full(GAMES, 0.25))
+        ended = games.receive(begin_episodes=True)
+        for total, episode in zip(ended, list(games._ended), strict=True):
+            alone = AtariEnvironment(GAME, seed=games._seed_of(episode.place, episode.number))
+            frame, rewards, over = alone.reset(), [], False
+            for index in range(len(episode.actions)):
+                step = games.next_logged()
+                assert step is not None and not over
+                np.testing.assert_array_equal(step.observation, frame)
+                frame, reward, over, _ = alone.step(step.action)
+                rewards.append(reward)
+                assert (step.reward, step.prob) == (reward, 0.25)
+                assert step.terminal == (index == len(episode.actions) - 1)
+            assert over or len(rewards) == LIMIT
+            assert total == sum(rewards)
+            episodes += 1
+        assert games.next_logged() is None
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> PlaySettings:
+    """A run of three games, played to its end without a stop; its ring is shorter than an episode."""
+    settings = PlaySettings(
+        "dqn-adam",
+        hyperparameters_of("dqn-adam", network="tiny", batch_size=4),
+        GAME,
+        tmp_path_factory.mktemp("played"),
+        Schedule(
+            900, checkpoint_size=140, min_replay_history=100, update_period=8, epsilon_decay_steps=5_000
+        ),
+        time_limit=LIMIT,
+        device="cpu",
+        environments=GAMES,
+    )
+    play(settings)
+    return settings
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_log_holds_whole_episodes_and_all_that_was_played(whole: PlaySettings) -> None:
+    reader = open_source(str(whole.out)).open_run(GAME, 1).reader()
+    dumps = len(list(whole.logs.glob("add_count_*")))
+    found = [
+        (len(episode), episode.complete)
+        for number in range(dumps)
+        for episode in reader.checkpoint(number).episodes()
+    ]
+    reader.close()
+    assert all(complete for _, complete in found), found
+    assert 700 <= sum(length for length, _ in found) < 700 + GAMES * LIMIT
+    assert len({length for length, _ in found}) > 1
+
+
+def test_the_provenance_says_that_several_games_were_played(whole: PlaySettings) -> None:
+    path = whole.logs / "provenance.json"
+    details = Provenance.from_json(path.read_bytes(), str(path)).details
+    assert details["environments"].startswith("3 at once; whole episodes are logged, in the order")
+
+
+def test_a_run_stopped_at_any_dump_goes_on_to_the_same_log_byte_for_byte(
+    whole: PlaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on from what each save leaves on the disk, as after a kill at any time before the next."""
+    saved: list[Path] = []
+    save = _Playing._save
+
+    def saving(playing: _Playing) -> None:
+        save(playing)
+        playing.ring.flush()
+        saved.append(Path(shutil.copytree(whole.folder, tmp_path / str(len(saved)) / "Breakout" / "1")))
+
+    shutil.rmtree(whole.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(_Playing, "_save", saving)
+        play(whole)
+    expected = contents(whole.logs)
+    assert len(saved) >= 5
+    for folder in saved[:-1:2]:
+        settings = replace(whole, out=folder.parents[1])
+        (settings.logs / "$store$_observation_ckpt.77.gz.incomplete").touch()  # what a kill may leave
+        played = play(settings)
+        assert contents(settings.logs) == expected
+        assert play(settings).episodes == played.episodes  # it is there already
+
+
+def test_a_run_of_another_number_of_games_is_not_written_over(whole: PlaySettings, tmp_path: Path) -> None:
+    with pytest.raises(AtariReplayError, match=r"other settings \(schedule\)"):
+        play(replace(whole, environments=2))
+    for number in (0, 100_000):
+        with pytest.raises(AtariReplayError, match=f"environments is {number}: expected 1 to 256"):
+            play(replace(whole, environments=number, out=tmp_path))
