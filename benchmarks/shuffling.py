@@ -16,8 +16,8 @@ import argparse
 from collections.abc import Iterator
 
 import numpy as np
-from atari_dqn_replay.replay_reader.batches import AHEAD, BLOCK_ROWS
-from atari_dqn_replay.replay_reader.block_pool import FRAME_BYTES
+from atari_dqn_replay.builder.format.frame_format import GREY84
+from atari_dqn_replay.replay_reader.batches import AHEAD
 from atari_dqn_replay.replay_reader.sample_order import SampleOrder
 from common import print_table
 
@@ -51,7 +51,7 @@ def draw_order(rows: int, memory: int, epoch: int) -> np.ndarray:
     """Returns the steps in the order of an epoch, as `Transitions` with this memory yields them."""
     starts = np.arange(0, rows, BLOCK_ROWS)
     sizes = np.minimum(BLOCK_ROWS, rows - starts)
-    slots = min(memory // (BLOCK_ROWS * FRAME_BYTES), len(starts))
+    slots = min(memory // (BLOCK_ROWS * GREY84.nbytes), len(starts))
     pool = 2 * len(starts) if slots == len(starts) else slots - 1 - AHEAD
     order = SampleOrder(sizes, pool=pool, seed=0, epoch=epoch, shuffle=True)
     return np.concatenate(list(_slices(order, starts)))

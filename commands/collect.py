@@ -8,13 +8,14 @@ from .arguments import to_path
 if TYPE_CHECKING:
     from ..builder.format.games import Game
 
-_OF_LOGS = ("checkpoints", "checkpoint_size")
+_OF_LOGS = ("checkpoints", "checkpoint_size", "observation")
 _OF_WORLDS = ("steps", "environments", "own_maps", "workers")
 
 SUMMARY = "play a game and write replay logs in the layout of the DQN Replay Dataset, or a world's episodes"
 EXAMPLES = (
     "atari-dqn-replay collect pong --out logs --policy player --checkpoints 11 --checkpoint-size 5000",
     "atari-dqn-replay collect seaquest --out logs --run 2 --seed 2",
+    "atari-dqn-replay collect pong --out logs-rgb --observation rgb64 --checkpoints 4",
     "atari-dqn-replay collect crafter --out played --environments 8 --steps 100000 --workers 2",
 )
 WHEN_STOPPED = (
@@ -43,11 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint-size",
         type=int,
         metavar="C",
-        help="replay capacity in transitions, 7 KB of memory each; 1,000,000 in the original "
+        help="replay capacity in transitions, 7 KB of memory each in grey84; 1,000,000 in the original "
         "(default: 10000)",
     )
     parser.add_argument(
         "--run", type=int, default=1, metavar="R", help="number of the run (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--observation",
+        metavar="FORMAT",
+        help="colour and size of the frames: grey84, rgb64, rgb96, rgb210x160 or another, height first; "
+        "resized by area interpolation (default: grey84)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
     world = parser.add_argument_group("worlds beyond Atari")
@@ -73,6 +80,7 @@ def run(options: argparse.Namespace) -> object:
 
 def _collect_log(game: "Game", options: argparse.Namespace) -> object:
     from ..builder.collecting.collect import collect
+    from ..builder.format.frame_format import FrameFormat
 
     if given := [name for name in _OF_WORLDS if getattr(options, name)]:
         options.refuse(f"--{given[0].replace('_', '-')} is for worlds beyond Atari, not for {game}")
@@ -84,6 +92,7 @@ def _collect_log(game: "Game", options: argparse.Namespace) -> object:
         checkpoint_size=10_000 if options.checkpoint_size is None else options.checkpoint_size,
         run=options.run,
         seed=options.seed,
+        frame_format=FrameFormat.parse(options.observation or "grey84"),
     )
 
 

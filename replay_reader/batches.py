@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .anchors import Anchors
-from .block_pool import FRAME_BYTES, BlockPool, cut_blocks
+from .block_pool import BlockPool, cut_blocks
 from .catalog import Catalog
 from .errors import DatasetError
 from .preprocessing import PICTURES, Batch, Preprocessing
@@ -16,8 +16,8 @@ from .reader import Reader, whole_number
 from .sample_order import SampleOrder
 from .selection import Selection
 
-BLOCK_ROWS = 4096
-"""The number of rows in a block: two row groups of a built dataset."""
+BLOCK_GROUPS = 2
+"""The number of row groups in a block: 4,096 rows of 84×84 grey frames."""
 AHEAD = 2
 """The number of blocks fetched before they are needed."""
 LOOK_UP = 1024
@@ -71,9 +71,12 @@ class Batches(Reader):
         self.catalog: Catalog = options.selection.open()
         self.drop_last, self.shuffle = options.drop_last, options.shuffle
         preprocessing = options.preprocessing or Preprocessing()
-        self.preprocessing = preprocessing.bind(self.catalog.action_names, channel_axis)
+        self.preprocessing = preprocessing.bind(
+            self.catalog.action_names, channel_axis, self.catalog.frame_format
+        )
         self._anchors = self.place_anchors(self.catalog.episodes)
-        self._blocks = cut_blocks(self.catalog, self._anchors, BLOCK_ROWS, before, after)
+        rows = BLOCK_GROUPS * self.catalog.frame_format.rows_in_group
+        self._blocks = cut_blocks(self.catalog, self._anchors, rows, before, after)
         self._sizes = np.array([block.samples for block in self._blocks], np.int64)
         self._slots = self._count_slots(whole_number("memory", options.memory))
 
@@ -184,9 +187,10 @@ class Batches(Reader):
         """Returns the number of blocks that fit in `memory` bytes, at most as many as there are."""
         rows = max((block.last - block.first for block in self._blocks), default=1)
         least = min(3 + AHEAD, len(self._blocks))
-        fit = memory // (rows * FRAME_BYTES)
+        block_bytes = rows * self.catalog.frame_format.nbytes
+        fit = memory // block_bytes
         if fit < least:
-            needed = least * rows * FRAME_BYTES
+            needed = least * block_bytes
             raise DatasetError(f"a memory of {memory:,} bytes is too little; expected at least {needed:,}")
         return min(fit, len(self._blocks))
 

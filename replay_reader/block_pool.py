@@ -1,6 +1,5 @@
 """Holds blocks of steps in memory, with all frames in one array, so that any batch is a single gather."""
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,12 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..builder.format.protocol import FRAME_SHAPE
 from .anchors import Anchors
 from .catalog import Catalog
 from .step_checks import CHECKED, check_steps, place_rows
 
-FRAME_BYTES = math.prod(FRAME_SHAPE)
 LARGE_BLOCK = 31 << 20
 """The size in bytes that raises glibc's limits, which follow the largest freed block below 32 MiB."""
 
@@ -79,7 +76,8 @@ class BlockPool:
         self._blocks = blocks
         self._slot_rows = max((block.last - block.first for block in blocks), default=0)
         rows = 1 + slots * self._slot_rows
-        self._frames = np.empty((rows, FRAME_BYTES), np.uint8)
+        self._format = catalog.frame_format
+        self._frames = np.empty((rows, self._format.nbytes), np.uint8)
         self._frames[0] = 0
         self.action = np.zeros(rows, np.int64)
         self.reward = np.zeros(rows, np.float32)
@@ -96,8 +94,8 @@ class BlockPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="blocks")
 
     def take_frames(self, rows: np.ndarray) -> np.ndarray:
-        """Returns a copy of the frames at rows (…) of the pool: (…, 84, 84) uint8."""
-        return self._frames.take(rows.ravel(), axis=0).reshape(*rows.shape, *FRAME_SHAPE)
+        """Returns a copy of the frames at rows (…) of the pool: (…, *frame_format.shape) uint8."""
+        return self._frames.take(rows.ravel(), axis=0).reshape(*rows.shape, *self._format.shape)
 
     def prefetch(self, block: int) -> None:
         """Start fetching a block, unless it is present or on its way; a slot must be free."""
@@ -133,9 +131,9 @@ class BlockPool:
         start = at = self._first_row(slot)
         shard = self._catalog.shards[block.shard]
         checked: dict[str, list[np.ndarray]] = {name: [] for name in CHECKED}
-        for piece in shard.read_pieces(block.first, block.last, _READ):
+        for piece in shard.read_pieces(block.first, block.last, _READ, self._format):
             rows = slice(at, at + len(piece["step"]))
-            self._frames[rows] = piece["observation"].reshape(-1, FRAME_BYTES)
+            self._frames[rows] = piece["observation"].reshape(-1, self._format.nbytes)
             self.action[rows], self.reward[rows] = piece["action"], piece["reward"]
             self.return_to_go[rows], self.step[rows] = piece["return_to_go"], piece["step"]
             for name, values in checked.items():

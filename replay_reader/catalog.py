@@ -10,6 +10,7 @@ import numpy as np
 
 from ..builder.errors import UnknownNameError
 from ..builder.format.configs import EPISODES, ConfigName, parse_config_name
+from ..builder.format.frame_format import GREY84, FrameFormat
 from .checkpoint_files import CheckpointFiles, group_by_checkpoint
 from .episode_index import EPISODE_FIELDS, check_tiling, episodes_of_shard, episodes_of_table
 from .errors import DatasetError
@@ -44,6 +45,16 @@ class Catalog:
     def steps(self) -> int:
         """The number of steps in the episodes."""
         return int(self.episodes["length"].sum())
+
+    @cached_property
+    def frame_format(self) -> FrameFormat:
+        """The format of the frames, by the first of them; 84×84 grey if there are none.
+
+        Raises:
+            DatasetError: the first frame cannot be read.
+        """
+        shards = (self.shards[number] for number in self.episodes["shard"])
+        return next((shard.frame_format for shard in shards if shard.frame_format is not None), GREY84)
 
     @cached_property
     def _bounds(self) -> np.ndarray:

@@ -99,7 +99,7 @@ class Episodes(Reader):
         super().__init__(seed=seed, rank=rank, world_size=world_size)
         self.catalog: Catalog = selection.open()
         self.preprocessing = (preprocessing or Preprocessing()).bind(
-            self.catalog.action_names, frame_stack > 1
+            self.catalog.action_names, frame_stack > 1, self.catalog.frame_format
         )
         self.shuffle, self._frame_stack = shuffle, frame_stack
 
@@ -152,7 +152,7 @@ class Episodes(Reader):
         shard = self.catalog.shards[stretch["shard"][0]]
         first = int(stretch["first_row"][0])
         last = int(stretch["first_row"][-1] + stretch["length"][-1])
-        columns = shard.read(first, last, _READ)
+        columns = shard.read(first, last, _READ, self.catalog.frame_format)
         check_steps(shard, columns, place_rows(stretch, first, last), first)
         items = []
         for episode in stretch:

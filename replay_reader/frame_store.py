@@ -2,7 +2,8 @@
 
 The file holds, in order: the chunks of frames, each compressed separately with LZ4; the offset (int64) and
 checksum (uint64) of each chunk, the rewards (float32), the steps' numbers in their episodes (int32), the
-actions and the ends (uint8); and a footer with a magic number, the number of rows, and the checksum of the
+actions and the ends (uint8); the format of the frames if it is not 84×84 grey (height, width, channels,
+int64); and a footer with a magic number, the number of rows, and the checksum of the
 file's name and of everything except the chunks. Opening it decompresses nothing, and all processes that map
 it share its memory.
 
@@ -25,16 +26,13 @@ import pyarrow as pa
 import xxhash
 
 from ..builder.files import replacing
-from ..builder.format.protocol import FRAME_SHAPE
-from .block_pool import FRAME_BYTES
+from ..builder.format.frame_format import GREY84, FrameFormat
 from .errors import DatasetError
 from .step_checks import check_actions
 from .step_shards import Columns, StepShard
 
 CHUNK = 8
 """The number of frames compressed together."""
-BLOCK_ROWS = 2048
-"""The number of rows read at once: a row group of a built dataset, and a multiple of CHUNK."""
 AHEAD = 2
 """Blocks beyond one for each thread that may wait to be written."""
 SUFFIX = ".frames"
@@ -42,6 +40,8 @@ SUFFIX = ".frames"
 _CODEC = pa.Codec("lz4_raw")
 _FOOTER = np.dtype([("mark", "S8"), ("rows", "<i8"), ("checksum", "<u8")])
 _MARK = b"frames 2"
+_MARK_WITH_FORMAT = b"frames 3"
+_FORMAT = np.dtype("<i8")
 _NUMBERS = {
     "reward": np.dtype("<f4"),
     "step": np.dtype("<i4"),
@@ -83,10 +83,16 @@ class FrameStore:
 
     def _map(self) -> None:
         footer = self._section(_FOOTER, 1, self.size)[0]
-        if footer["mark"] != _MARK or footer["rows"] < 0:
+        if footer["mark"] not in (_MARK, _MARK_WITH_FORMAT) or footer["rows"] < 0:
             raise ValueError("it is cut short")
         self.rows = int(footer["rows"])
         end = self.size - _FOOTER.itemsize
+        self.frame_format = GREY84
+        """The format of the frames."""
+        if footer["mark"] == _MARK_WITH_FORMAT:
+            stated = self._section(_FORMAT, 3, end)
+            self.frame_format = FrameFormat(*stated.tolist())
+            end -= stated.nbytes
         numbers = {}
         for name, dtype in reversed(_NUMBERS.items()):
             numbers[name] = self._section(dtype, self.rows, end)
@@ -125,7 +131,7 @@ class FrameStore:
         """Returns frames 8 · number to 8 · number + 7; the last chunk is padded with zeros.
 
         Returns:
-            (8, 7056) uint8.
+            (8, frame_format.nbytes) uint8.
 
         Raises:
             DatasetError: the file is damaged.
@@ -137,10 +143,10 @@ class FrameStore:
                 if xxhash.xxh3_64_intdigest(data) != self._checksums[number]:
                     raise ValueError(f"frames {CHUNK * number:,} to {CHUNK * (number + 1) - 1:,} changed")
                 self._checked[number] = 1
-            frames = _CODEC.decompress(data, CHUNK * FRAME_BYTES)
+            frames = _CODEC.decompress(data, CHUNK * self.frame_format.nbytes)
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.path}: is damaged ({error}); delete it and open it again") from None
-        return np.ndarray((CHUNK, FRAME_BYTES), np.uint8, frames)
+        return np.ndarray((CHUNK, self.frame_format.nbytes), np.uint8, frames)
 
     @property
     def size(self) -> int:
@@ -160,8 +166,8 @@ def write_store(
         progress: called with the number of steps done since the last call.
 
     Raises:
-        DatasetError: the shard is damaged, its frames are not 84×84, its steps are not in order of play, or
-            an action is not one of the game's.
+        DatasetError: the shard is damaged, its frames are not of one format, its steps are not in order of
+            play, or an action is not one of the game's.
         OSError: the file cannot be written.
     """
     numbers = {name: np.empty(shard.rows, dtype) for name, dtype in _NUMBERS.items()}
@@ -170,15 +176,18 @@ def write_store(
     executor = ThreadPoolExecutor(threads, thread_name_prefix="frame-store")
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
-            starts = range(0, shard.rows, BLOCK_ROWS)
+            frame_format = shard.frame_format or GREY84
+            rows = frame_format.rows_in_group  # a multiple of CHUNK
+            starts = range(0, shard.rows, rows)
             blocks = _compress_blocks(shard, starts, numbers, executor, threads + AHEAD)
             for start, chunks in zip(starts, blocks, strict=True):
                 lengths += [chunk.size for chunk in chunks]
                 checksums += [xxhash.xxh3_64_intdigest(chunk) for chunk in chunks]
                 file.writelines(chunks)
-                progress(min(BLOCK_ROWS, shard.rows - start))
+                progress(min(rows, shard.rows - start))
             _check_order(shard, numbers)
-            _write_rest(file, path.name, np.cumsum(lengths, dtype="<i8"), np.array(checksums, "<u8"), numbers)
+            bounds = np.cumsum(lengths, dtype="<i8")
+            _write_rest(file, path.name, bounds, np.array(checksums, "<u8"), numbers, frame_format)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -195,7 +204,7 @@ def copy_frames(
         shards: the store of each frame, (n,) int.
         rows: the row of each frame in its store, (n,) int.
         places: the index in `out` of each frame, (n,) int.
-        out: the destination, (…, 7056) uint8.
+        out: the destination, (…, bytes of a frame) uint8.
     """
     if not len(rows):
         return
@@ -205,12 +214,26 @@ def copy_frames(
     first, count = bounds[:-1], bounds[1:] - bounds[:-1]
     order = at[first].argsort(kind="stable")
     first, count = first[order], count[order]
-    held, frames = -1, np.empty((0, FRAME_BYTES), np.uint8)
+    held, frames = -1, np.empty((0, 0), np.uint8)
     for row, place, length in zip(at[first].tolist(), places[first].tolist(), count.tolist(), strict=True):
         chunk, start = divmod(row, CHUNK)
         if held != chunk:
             held, frames = chunk, stores[row >> _ROW_BITS].chunk(chunk % _CHUNKS)
         out[place : place + length] = frames[start : start + length]
+
+
+def check_formats(stores: Sequence[FrameStore], frame_format: FrameFormat) -> None:
+    """Check that the frames of all stores have this format.
+
+    Raises:
+        DatasetError: those of one have another.
+    """
+    for store in stores:
+        if store.frame_format != frame_format and store.rows:
+            raise DatasetError(
+                f"{store.path}: its frames are {store.frame_format.describe()}, expected "
+                f"{frame_format.describe()}; read data of one format at a time"
+            )
 
 
 def _compress_blocks(
@@ -237,7 +260,8 @@ def _compress_blocks(
 
 def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]) -> list[pa.Buffer]:
     """Returns the chunks of the rows from `start` on, and copies their numbers into place."""
-    stop = min(start + BLOCK_ROWS, shard.rows)
+    assert shard.frame_format is not None
+    stop = min(start + shard.frame_format.rows_in_group, shard.rows)
     columns = shard.read(start, stop, _READ)
     check_actions(shard, columns["action"], start)
     columns["end"] = _ends(shard, columns, start)
@@ -246,7 +270,7 @@ def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]
     frames = columns["observation"]
     short = -len(frames) % CHUNK
     if short:
-        frames = np.concatenate([frames, np.zeros((short, *FRAME_SHAPE), np.uint8)])
+        frames = np.concatenate([frames, np.zeros((short, *shard.frame_format.shape), np.uint8)])
     return [
         _CODEC.compress(pa.py_buffer(frames[chunk : chunk + CHUNK])) for chunk in range(0, len(frames), CHUNK)
     ]
@@ -281,11 +305,20 @@ def _check_order(shard: StepShard, numbers: dict[str, np.ndarray]) -> None:
 
 
 def _write_rest(
-    file: BinaryIO, name: str, bounds: np.ndarray, checksums: np.ndarray, numbers: dict[str, np.ndarray]
+    file: BinaryIO,
+    name: str,
+    bounds: np.ndarray,
+    checksums: np.ndarray,
+    numbers: dict[str, np.ndarray],
+    frame_format: FrameFormat,
 ) -> None:
     file.write(bytes(-int(bounds[-1]) % 8))
     checksum = xxhash.xxh3_64(name.encode())
-    for array in (bounds, checksums, *numbers.values()):
+    mark, stated = _MARK, []
+    if frame_format != GREY84:
+        sides = (frame_format.height, frame_format.width, frame_format.channels)
+        mark, stated = _MARK_WITH_FORMAT, [np.array(sides, _FORMAT)]
+    for array in (bounds, checksums, *numbers.values(), *stated):
         checksum.update(array.tobytes())
         file.write(array.tobytes())
-    file.write(np.array([(_MARK, len(numbers["step"]), checksum.intdigest())], _FOOTER).tobytes())
+    file.write(np.array([(mark, len(numbers["step"]), checksum.intdigest())], _FOOTER).tobytes())

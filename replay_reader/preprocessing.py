@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ..builder.format.actions import FULL_ACTIONS
+from ..builder.format.frame_format import GREY84, FrameFormat
 from .errors import DatasetError
 
 Batch = dict[str, np.ndarray]
@@ -21,11 +22,15 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """The height and width to resize to, by area interpolation."""
     rgb: bool = False
-    """Whether to repeat grey three times: a channel axis of 3 after each stack's (…, 3, height, width)."""
+    """Whether to have a channel axis of 3 after each stack's, (…, 3, height, width).
+
+    Grey is repeated three times; colour, which is stored as (…, height, width, 3), is only moved.
+    """
     channels_last: bool = False
     """Whether stack or colours are the last axis (…, height, width, channels) instead of before height.
 
-    Frames that are neither stacked nor coloured have no such axis and stay unchanged.
+    Frames that are neither stacked nor coloured have no such axis and stay unchanged; so do those that are
+    stored in colour, whose channels are last already.
     """
     dtype: Literal["uint8", "float32"] = "uint8"
     """The dtype of images; float32 is divided by 255."""
@@ -37,15 +42,23 @@ class Preprocessing:
     """The bounds to clip return_to_go to for an added `return_token`, int64, counted from the lower one."""
     reward_class: bool = False
     """Whether to add `reward_class`, int64: 0 no reward, 1 positive, 2 the game is over, 3 negative."""
+    is_colour: bool = False
+    """Whether the stored frames are in colour; set by `bind`."""
     action_numbers: tuple[int, ...] | None = None
     """The number among the 18 of each of the game's actions; set by `bind`."""
 
-    def bind(self, action_names: Sequence[str], channel_axis: bool = True) -> "Preprocessing":
-        """Returns the same options for a game with these actions.
+    def bind(
+        self,
+        action_names: Sequence[str],
+        channel_axis: bool = True,
+        frame_format: FrameFormat = GREY84,
+    ) -> "Preprocessing":
+        """Returns the same options for a game with these actions and frames of this format.
 
         Args:
             action_names: the names of the game's actions.
             channel_axis: whether images have a stack axis before their height.
+            frame_format: the format of the stored frames.
 
         Raises:
             DatasetError: an action is not one of ALE's 18, or an option is invalid.
@@ -56,7 +69,9 @@ class Preprocessing:
             raise DatasetError(f"size {self.size}: expected a height and a width of 1 or more")
         if self.return_range is not None and self.return_range[0] > self.return_range[1]:
             raise DatasetError(f"return_range {self.return_range}: expected the lower bound first")
-        if not channel_axis and not self.rgb:
+        if frame_format.channels > 1 and not self.is_colour:
+            return replace(self, is_colour=True).bind(action_names, channel_axis, frame_format)
+        if not channel_axis and not self.rgb and not self.is_colour:
             return replace(self, channels_last=False).bind(action_names)
         if not self.full_action_space:
             return self
@@ -93,18 +108,22 @@ class Preprocessing:
 
     def _picture(self, frames: np.ndarray) -> np.ndarray:
         if self.size is not None:
-            frames = _resize(frames, self.size)
-        if self.rgb:
+            frames = _resize(frames, self.size, self.is_colour)
+        if self.is_colour:
+            if self.rgb and not self.channels_last:
+                frames = np.ascontiguousarray(np.moveaxis(frames, -1, -3))
+        elif self.rgb:
             frames = np.repeat(frames[..., None, :, :], 3, axis=-3)
-        if self.channels_last:
+        if self.channels_last and not self.is_colour:
             frames = np.ascontiguousarray(np.moveaxis(frames, -3, -1))
         return frames if self.dtype == "uint8" else frames.astype(np.float32) / np.float32(255)
 
 
-def _resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize(frames: np.ndarray, size: tuple[int, int], is_colour: bool) -> np.ndarray:
     import cv2
 
     height, width = size
-    flat = frames.reshape(-1, *frames.shape[-2:])
+    axes = 3 if is_colour else 2
+    flat = frames.reshape(-1, *frames.shape[-axes:])
     resized = np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in flat])
-    return resized.reshape(*frames.shape[:-2], height, width)
+    return resized.reshape(*frames.shape[:-axes], *resized.shape[1:])

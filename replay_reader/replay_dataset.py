@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..builder.format.protocol import FRAME_SHAPE
-from .block_pool import FRAME_BYTES, LARGE_BLOCK
+from .block_pool import LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
-from .frame_store import copy_frames
+from .frame_store import check_formats, copy_frames
 from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
 from .selection import Selection
@@ -97,7 +96,9 @@ class ReplayDataset:
         catalog = Selection(dataset, config_name, split, episodes, revision, token).open()
         self.action_names: tuple[str, ...] = catalog.action_names
         """The game's actions by their numbers."""
-        self._preprocessing = (preprocessing or Preprocessing()).bind(catalog.action_names)
+        self._preprocessing = (preprocessing or Preprocessing()).bind(
+            catalog.action_names, frame_format=catalog.frame_format
+        )
         self.episodes: np.ndarray = catalog.episodes
         """The selected episodes in order of play, of dtype EPISODE_FIELDS: their `return`, `length`, …"""
         self._ends = np.cumsum(catalog.episodes["length"])
@@ -110,7 +111,9 @@ class ReplayDataset:
         identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
         shards = [catalog.shards[shard] for shard in used]
+        self._format = catalog.frame_format
         self._stores = cache.open(shards, identity)
+        check_formats(self._stores, self._format)
         for number, (shard, store) in enumerate(zip(shards, self._stores, strict=True)):
             check_places(shard.name, store, self.episodes[self._store_of_episode == number])
 
@@ -186,12 +189,12 @@ class ReplayDataset:
         size, store = len(indices), self._store_of_episode[number]
         rows = self._first_row[number] + indices - self._begins[number]
         last, terminates = indices == self._ends[number] - 1, self._terminates[number]
-        frames = np.empty((2 * size, FRAME_BYTES), np.uint8)
+        frames = np.empty((2 * size, self._format.nbytes), np.uint8)
         wanted = np.concatenate([rows, rows + ~last])
         copy_frames(self._stores, np.concatenate([store, store]), wanted, np.arange(2 * size), frames)
         frames[size:][last] = 0
         action, reward = self._take_single_numbers(store, rows)
-        pictures = frames.reshape(2, size, 1, *FRAME_SHAPE)
+        pictures = frames.reshape(2, size, 1, *self._format.shape)
         return {
             "observation": pictures[0],
             "action": action,
@@ -218,7 +221,7 @@ class ReplayDataset:
             indices: (B,) integers from -len(dataset) to len(dataset) - 1.
 
         Returns:
-            (B, 84, 84) uint8, neither stacked nor preprocessed.
+            (B, *shape of a frame) uint8, neither stacked nor preprocessed.
 
         Raises:
             IndexError: an index is out of range.
@@ -227,9 +230,9 @@ class ReplayDataset:
         indices = self._check_indices(indices)
         number = np.searchsorted(self._ends, indices, "right")
         rows = self.episodes["first_row"][number] + indices - self._begins[number]
-        frames = np.empty((len(rows), FRAME_BYTES), np.uint8)
+        frames = np.empty((len(rows), self._format.nbytes), np.uint8)
         copy_frames(self._stores, self._store_of_episode[number], rows, np.arange(len(rows)), frames)
-        return frames.reshape(-1, *FRAME_SHAPE)
+        return frames.reshape(-1, *self._format.shape)
 
     def numbers(self) -> Batch:
         """Returns everything stored about all steps except their frames, in order of play.
@@ -272,15 +275,15 @@ class ReplayDataset:
     def _take_stacks(
         self, store: np.ndarray, rows: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray
     ) -> np.ndarray:
-        """Returns the stacks at the rows and those after the steps taken, (2, B, frame_stack, 84, 84)."""
+        """Returns the stacks at the rows and those after the steps taken, (2, B, frame_stack, …)."""
         back = np.arange(self._frame_stack - 1, -1, -1)
         at = np.stack([rows, rows + taken])[..., None] - back
         inside = back <= np.stack([step, np.where(exists, step + taken, -1)])[..., None]
-        frames = np.empty((at.size, FRAME_BYTES), np.uint8)
+        frames = np.empty((at.size, self._format.nbytes), np.uint8)
         frames[~inside.ravel()] = 0
         shards = np.broadcast_to(store[:, None], at.shape)
         copy_frames(self._stores, shards[inside], at[inside], np.flatnonzero(inside), frames)
-        return frames.reshape(*at.shape, *FRAME_SHAPE)
+        return frames.reshape(*at.shape, *self._format.shape)
 
     def _check_indices(self, indices: Indices) -> np.ndarray:
         given = np.asarray(indices)

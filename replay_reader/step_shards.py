@@ -1,5 +1,6 @@
 """Reads tables of steps from any row on: Parquet files, local or remote, and prepared datasets."""
 
+import contextlib
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from ..builder.errors import AtariReplayError
+from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
 from .errors import DatasetError, MissingFileError
 from .patience import patiently
@@ -23,7 +25,8 @@ Columns = dict[str, np.ndarray]
 T = TypeVar("T")
 
 PIECE_ROWS = 128
-"""The number of rows decoded at a time: 1 MB of frames stays in the processor's cache."""
+"""The most rows decoded at a time: 1 MB of frames stays in the processor's cache."""
+_PIECE_BYTES = 128 * 84 * 84
 
 STEP_COLUMNS = {
     "observation": "image", "action": "integer", "reward": "floating", "terminated": "boolean",
@@ -78,37 +81,67 @@ class StepShard(ABC):
                 )
         return names
 
+    @cached_property
+    def frame_format(self) -> FrameFormat | None:
+        """The format of the frames, by the first of them, which is read; None without rows.
+
+        Raises:
+            DatasetError: the file is damaged, or the first frame is not an image of a known format.
+        """
+        if not self.rows:
+            return None
+        with self._naming(0, 1):
+            table = next(iter(self.read_tables(0, 1, ["observation"])))
+            return FrameFormat.of_shape(decode_frames(table["observation"].slice(0, 1)).shape[1:])
+
     @abstractmethod
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield rows start to stop - 1 of some columns, one table after another."""
 
-    def read_pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Columns]:
+    def read_pieces(
+        self, start: int, stop: int, columns: Sequence[str], frame_format: FrameFormat | None = None
+    ) -> Iterator[Columns]:
         """Yield rows start to stop - 1, a few at a time, as an array for each column.
 
-        Observations have shape (n, 84, 84), uint8.
+        Observations are uint8 arrays, (n, height, width) or (n, height, width, 3), of the format given, or of
+        the shard's first frame.
 
         Raises:
-            DatasetError: the file is damaged, or a frame is not an 84×84 greyscale image.
+            DatasetError: the file is damaged, or a frame is not an image of the expected format.
         """
-        try:
+        if frame_format is None and "observation" in columns:
+            frame_format = self.frame_format
+        most = PIECE_ROWS
+        if frame_format is not None:
+            most = max(1, min(PIECE_ROWS, _PIECE_BYTES // frame_format.nbytes))
+        with self._naming(start, stop):
             for table in self.read_tables(start, stop, columns):
                 numbers = {name: _to_numpy(name, table[name]) for name in columns if name != "observation"}
-                for first in range(0, len(table), PIECE_ROWS):
-                    rows = slice(first, first + PIECE_ROWS)
+                for first in range(0, len(table), most):
+                    rows = slice(first, first + most)
                     piece = {name: column[rows] for name, column in numbers.items()}
                     if "observation" in columns:
-                        piece["observation"] = decode_frames(table["observation"].slice(first, PIECE_ROWS))
+                        images = table["observation"].slice(first, most)
+                        piece["observation"] = decode_frames(images, frame_format)
                     yield piece
+
+    @contextlib.contextmanager
+    def _naming(self, start: int, stop: int) -> Iterator[None]:
+        """Name the shard and the rows in errors."""
+        try:
+            yield
         except DatasetError:
             raise
         except AtariReplayError as error:
             raise DatasetError(f"{self.name}: rows {start:,} to {stop - 1:,}: {error}") from None
 
-    def read(self, start: int, stop: int, columns: Sequence[str]) -> Columns:
+    def read(
+        self, start: int, stop: int, columns: Sequence[str], frame_format: FrameFormat | None = None
+    ) -> Columns:
         """Returns rows start to stop - 1 at once, in the same form as `read_pieces`."""
         whole: Columns = {}
         done = 0
-        for piece in self.read_pieces(start, stop, columns):
+        for piece in self.read_pieces(start, stop, columns, frame_format):
             for name, values in piece.items():
                 if not done:
                     whole[name] = np.empty((stop - start, *values.shape[1:]), values.dtype)

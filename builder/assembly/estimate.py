@@ -131,7 +131,11 @@ def _try(run: Run, number: int, compression: Compression) -> tuple[int, float, i
             first = next(blocks, [])
             began = time.perf_counter()
             rows = write_steps(
-                path, itertools.chain(first, itertools.chain.from_iterable(blocks)), schema, compression
+                path,
+                itertools.chain(first, itertools.chain.from_iterable(blocks)),
+                schema,
+                compression,
+                frame_format=run.frame_format,
             )
             return rows, time.perf_counter() - began, path.stat().st_size
     finally:

@@ -113,7 +113,8 @@ class _Crossing:
                 digests.update(columns)
                 yield columns
 
-        rows = write_steps(path, blocks(), schema, COMPRESSIONS[self._manifest.compression])
+        compression, frame_format = COMPRESSIONS[self._manifest.compression], self._manifest.frame_format
+        rows = write_steps(path, blocks(), schema, compression, frame_format=frame_format)
         place = len(self._manifest.shards)
         name = checkpoint.shard(place, place + 1)
         record = ShardRecord(name, path.stat().st_size, sha256_of(path), rows, digests.hexdigests())
@@ -140,4 +141,5 @@ class _Crossing:
     def _frames(self) -> Iterator[np.ndarray]:
         for file in self._files:
             for group in range(file.num_row_groups):
-                yield decode_frames(file.read_row_group(group, ["observation"])["observation"])
+                column = file.read_row_group(group, ["observation"])["observation"]
+                yield decode_frames(column, self._manifest.frame_format)

@@ -139,7 +139,7 @@ class _PieceWriter:
         if head_episode is not None:
             self._next = next(self._episodes, None)
         body = self._folder / BODY
-        steps = write_steps(body, self._whole_episodes(), self._schema, COMPRESSIONS[self._compression])
+        steps = self._write_steps(body, self._whole_episodes(), self._schema)
         tail = self._write_fragment(TAIL, self._next)
         self._next = next(self._episodes, None)
         assert self._next is None, "only a checkpoint's last episode goes on"
@@ -183,11 +183,15 @@ class _PieceWriter:
             return None
         fields = [field for field in self._schema if field.name in _FRAGMENT_COLUMNS]
         schema = pa.schema(fields)
-        write_steps(self._folder / name, self._counted(episode), schema, COMPRESSIONS[self._compression])
+        self._write_steps(self._folder / name, self._counted(episode), schema)
         ended = episode.terminated or episode.truncated
         # From a dataset, an episode comes whole that went on in a later file of its log.
         goes_on = episode.joined and self._part.run.continued_in(self._part.number) is not None
         return Fragment(len(episode), ended, goes_on, episode.began_at_reset)
+
+    def _write_steps(self, path: Path, blocks: Iterator[Columns], schema: pa.Schema) -> int:
+        compression, frame_format = COMPRESSIONS[self._compression], self._part.run.frame_format
+        return write_steps(path, blocks, schema, compression, frame_format=frame_format)
 
     def _counted(self, episode: Episode) -> Iterator[Columns]:
         for columns in episode_columns(episode):
@@ -230,4 +234,5 @@ class _PieceWriter:
             add_count=part.add_count,
             episode_columns=tuple(run.episode_columns),
             compression=self._compression,
+            frames=run.frame_format.name,
         )

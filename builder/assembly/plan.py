@@ -266,7 +266,7 @@ def is_usable(
 
 def is_same_log(manifest: Manifest, run: Run) -> bool:
     """Returns whether a manifest is from this run's log, as far as the log identifies itself."""
-    return manifest.log == (run.capacity(), run.provenance)
+    return manifest.log == (run.capacity(), run.provenance, run.frame_format.name)
 
 
 def is_current(manifest: Manifest, run: Run, sizes: Mapping[str, int | None]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import AtariReplayError, OutputError
 from ..files import replacing
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.protocol import TIME_LIMIT
 from ..format.provenance import COLLECTED, FILE_NAME, Provenance
@@ -56,6 +57,7 @@ def collect(
     seed: int = 0,
     record: Path | None = None,
     time_limit: int = TIME_LIMIT,
+    frame_format: FrameFormat = GREY84,
 ) -> Collected:
     """Play a game and log it in the layout and by the rules of the DQN Replay Dataset.
 
@@ -74,13 +76,15 @@ def collect(
         out: root folder of the logs; the log goes to `<out>/<Game>/<run>/replay_logs`.
         policy: `random`, uniformly, or `player`; see `agent.Agent` and `agent.random_shares`.
         checkpoints: laps to dump before the last, partial one.
-        checkpoint_size: rows in the ring, about 7 KB of memory each; 1,000,000 in the original.
+        checkpoint_size: rows in the ring, each of a frame's size in memory, 7 KB by default; 1,000,000 in
+            the original.
         run: number of the run; each run plays differently.
         seed: seed of all random choices.
         record: an `.npz` file for what was played, in order and without padding: observation (n, 84, 84)
-            uint8, action (n,) int32, reward (n,) float32, clipped, and terminal (n,) bool. All of it is held
-            in memory, so this is for small logs.
+            uint8 by default, action (n,) int32, reward (n,) float32, clipped, and terminal (n,) bool. All of
+            it is held in memory, so this is for small logs.
         time_limit: agent steps after which an episode is cut off.
+        frame_format: the format of the observations; see `AtariEnvironment`.
 
     Raises:
         UnknownNameError: there is no such policy, or no player for this game.
@@ -88,7 +92,9 @@ def collect(
             written.
     """
     return collect_log(
-        LogSettings(game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit)
+        LogSettings(
+            game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit, frame_format
+        )
     )
 
 
@@ -112,7 +118,8 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
         with _removing_empty_parents(settings), replacing(settings.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            with contextlib.closing(new_ring(folder, settings.checkpoint_size)) as ring:
+            ring = new_ring(folder, settings.checkpoint_size, settings.frame_format)
+            with contextlib.closing(ring):
                 stream.play_into(ring, after_step)
             if settings.record is not None:
                 stream.save_record(settings.record)

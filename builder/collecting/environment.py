@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError, UnknownNameError
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
-from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
+from ..format.protocol import FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 
 
 class AtariEnvironment:
@@ -15,9 +16,9 @@ class AtariEnvironment:
 
     The protocol is that of Dopamine's `AtariPreprocessing` (`dopamine/discrete_domains/atari_lib.py`), with
     the settings that the dataset was collected with: sticky actions, a frame skip of 4 with the maximum over
-    the last two frames, greyscale, 84×84 by area interpolation; losing a life does not end an episode, and
-    none starts with no-ops. The ROM is by default the one that ale-py ships; the original agents played the
-    older ROMs of atari-py.
+    the last two frames, greyscale, 84×84 by area interpolation (OpenCV's INTER_AREA); losing a life does not
+    end an episode, and none starts with no-ops. The ROM is by default the one that ale-py ships; the original
+    agents played the older ROMs of atari-py.
 
     The same seed and actions produce the same observations and rewards.
 
@@ -27,6 +28,9 @@ class AtariEnvironment:
         time_limit: agent steps after which an episode is truncated.
         sticky_action_probability: probability that an emulated frame repeats the last action.
         rom: path of another ROM of the game.
+        frame_format: the format of observations, in place of 84×84 grey. Colour ones are the maximum of the
+            last two frames in each channel, resized by area interpolation, as DIAMOND preprocesses its 64×64
+            (`src/envs/atari_preprocessing.py`); 210×160 is the console's own size in most games.
 
     Raises:
         UnknownNameError: ale-py ships no ROM of this game.
@@ -41,6 +45,7 @@ class AtariEnvironment:
         time_limit: int = TIME_LIMIT,
         sticky_action_probability: float = STICKY_ACTION_PROBABILITY,
         rom: Path | None = None,
+        frame_format: FrameFormat = GREY84,
     ) -> None:
         import cv2
         from ale_py import ALEInterface, LoggerMode
@@ -48,6 +53,7 @@ class AtariEnvironment:
         self.actions = game.actions
         """Names of the minimal action set; `step` takes an index into it."""
         self.time_limit = time_limit
+        self.frame_format = frame_format
         cv2.setNumThreads(1)  # a frame is too small to split, and many games may play at once
         self._resize, self._area = cv2.resize, cv2.INTER_AREA
         ALEInterface.setLoggerMode(LoggerMode.Error)
@@ -58,7 +64,9 @@ class AtariEnvironment:
             raise SourceError(f"{rom}: no such file; expected a ROM of {game}")
         self._ale.loadROM(rom_of(game) if rom is None else rom)
         self._action_set = self._ale.getMinimalActionSet()
-        self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
+        is_grey = frame_format.channels == 1
+        self._get_screen = self._ale.getScreenGrayscale if is_grey else self._ale.getScreenRGB
+        self._screens = np.zeros((2, *self._ale.getScreenDims(), *frame_format.shape[2:]), np.uint8)
         self._ram = np.zeros(self._ale.getRAMSize(), np.uint8)
         self._steps = 0
 
@@ -79,7 +87,7 @@ class AtariEnvironment:
         return self._ale.getScreenRGB()
 
     def reset(self, no_ops: int = 0) -> NDArray[np.uint8]:
-        """Start an episode and return its first observation, (84, 84) uint8.
+        """Start an episode and return its first observation, (84, 84) uint8 by default.
 
         Args:
             no_ops: emulated frames of no-ops before it; none in the dataset's protocol.
@@ -88,7 +96,7 @@ class AtariEnvironment:
         for _ in range(no_ops):
             self._ale.act(0)
         self._steps = 0
-        self._ale.getScreenGrayscale(self._screens[0])
+        self._get_screen(self._screens[0])
         self._screens[1] = 0
         return self._observation()
 
@@ -99,7 +107,7 @@ class AtariEnvironment:
             action: an index into `actions`.
 
         Returns:
-            The observation after the step, (84, 84) uint8; the reward, not clipped; whether the game is over
+            The observation after the step, uint8; the reward, not clipped; whether the game is over
             (`terminated`); and whether the time limit cut it off (`truncated`, never both).
         """
         reward = 0
@@ -109,7 +117,7 @@ class AtariEnvironment:
             if self._ale.game_over():
                 break  # as in Dopamine: the frame that ends the game is not shown
             if frame >= FRAME_SKIP - 2:
-                self._ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
+                self._get_screen(self._screens[frame - (FRAME_SKIP - 2)])
         self._steps += 1
         terminated = self._ale.game_over()
         return (
@@ -138,7 +146,8 @@ class AtariEnvironment:
 
     def _observation(self) -> NDArray[np.uint8]:
         np.maximum(self._screens[0], self._screens[1], out=self._screens[0])
-        return self._resize(self._screens[0], FRAME_SHAPE[::-1], interpolation=self._area)
+        size = (self.frame_format.width, self.frame_format.height)
+        return self._resize(self._screens[0], size, interpolation=self._area)
 
 
 def rom_of(game: Game) -> Path:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.layout import MOST_CHECKPOINT
-from ..format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
+from ..format.protocol import FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 from .agent import STRETCH, random_shares
 from .environment import rom_of
 
@@ -34,6 +35,7 @@ class LogSettings:
     seed: int = 0
     record: Path | None = None
     time_limit: int = TIME_LIMIT
+    frame_format: FrameFormat = GREY84
 
     @property
     def folder(self) -> Path:
@@ -79,11 +81,11 @@ class LogSettings:
             "schedule": schedule,
             "checkpoints": self.checkpoints,
             "checkpoint_size": self.checkpoint_size,
-            **protocol_details(self.game, self.time_limit),
+            **protocol_details(self.game, self.time_limit, self.frame_format),
         }
 
 
-def protocol_details(game: Game, time_limit: int) -> dict[str, Any]:
+def protocol_details(game: Game, time_limit: int, frame_format: FrameFormat = GREY84) -> dict[str, Any]:
     """Returns what all logs' provenance says of the game, the programs and the dataset's protocol."""
     return {
         "collector": f"atari-dqn-replay {own_version()}",
@@ -95,7 +97,7 @@ def protocol_details(game: Game, time_limit: int) -> dict[str, Any]:
             "sticky_action_probability": STICKY_ACTION_PROBABILITY,
             "frame_skip": FRAME_SKIP,
             "frame_pooling": "maximum of the last two frames",
-            "observation": "{}x{} grey, area interpolation".format(*FRAME_SHAPE),
+            "observation": f"{frame_format.describe().replace('×', 'x')}, area interpolation",
             "time_limit_steps": time_limit,
             "terminal_on_life_loss": False,
             "no_op_starts": False,

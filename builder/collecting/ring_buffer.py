@@ -6,7 +6,6 @@ Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopam
 """
 
 import gzip
-import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError, ReplayLogError
 from ..files import TEMPORARY_SUFFIX
-from ..format.protocol import FRAME_SHAPE, PADDING_ROWS, STACK_SIZE
+from ..format.frame_format import GREY84, FrameFormat
+from ..format.protocol import PADDING_ROWS, STACK_SIZE
 from .dump_writer import OBSERVATION, DumpWriter
 
 UPDATE_HORIZON = 1
@@ -40,7 +40,7 @@ class RingBuffer:
 
     A dump is one gzipped `.npy` for each of:
 
-        $store$_observation   (capacity, 84, 84) uint8
+        $store$_observation   (capacity, 84, 84) uint8, or of another frame format
         $store$_action        (capacity,) int32
         $store$_reward        (capacity,) float32, clipped to [-1, 1]
         $store$_terminal      (capacity,) uint8
@@ -68,7 +68,7 @@ class RingBuffer:
         folder: Path,
         capacity: int,
         *,
-        observation_shape: tuple[int, ...] = FRAME_SHAPE,
+        observation_shape: tuple[int, ...] = GREY84.shape,
         compression: int = COMPRESSION,
         probabilities: bool = False,
     ) -> None:
@@ -202,16 +202,18 @@ class RingBuffer:
         return (self.cursor + around_cursor) % self.capacity
 
 
-def new_ring(folder: Path, size: int, *, probabilities: bool = False) -> RingBuffer:
-    """Returns a ring of `size` rows; see `RingBuffer`.
+def new_ring(
+    folder: Path, size: int, frame_format: FrameFormat = GREY84, *, probabilities: bool = False
+) -> RingBuffer:
+    """Returns a ring of `size` rows, for frames of a format; see `RingBuffer`.
 
     Raises:
         OutputError: they do not fit in memory.
     """
     try:
-        return RingBuffer(folder, size, probabilities=probabilities)
+        return RingBuffer(folder, size, observation_shape=frame_format.shape, probabilities=probabilities)
     except (MemoryError, ValueError):  # ValueError: more than NumPy can count
-        needed = size * math.prod(FRAME_SHAPE) / 1e9
+        needed = size * frame_format.nbytes / 1e9
         raise OutputError(
             f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
         ) from None

@@ -36,7 +36,9 @@ class Stream:
         self._settings = settings
         _, agent = _seeds(settings.seed, settings.run)
         seed = console_seed(settings.seed, settings.run)
-        self._environment = AtariEnvironment(settings.game, seed=seed, time_limit=settings.time_limit)
+        self._environment = AtariEnvironment(
+            settings.game, seed=seed, time_limit=settings.time_limit, frame_format=settings.frame_format
+        )
         self._agent = Agent(settings.game, settings.policy, np.random.default_rng(agent))
         self._shares = random_shares(settings.policy, settings.checkpoints)
         self._observation = self._environment.reset()

@@ -11,6 +11,10 @@ from .protocol import FRAME_SHAPE
 
 LARGEST_SIDE = 512
 """The largest height and width of a frame, in pixels."""
+MOST_GROUP_ROWS = 2048
+"""The most steps in a row group: 14 MB of 84×84 grey frames."""
+_MOST_GROUP_BYTES = 1 << 24
+"""The most bytes of frames in a row group: what the window of the compression spans."""
 _GREY, _RGB = "grey", "rgb"
 _NAME = re.compile(rf"({_GREY}|{_RGB})([1-9][0-9]{{0,3}})(?:x([1-9][0-9]{{0,3}}))?")
 
@@ -87,6 +91,12 @@ class FrameFormat:
     def nbytes(self) -> int:
         """The number of bytes in a frame's array."""
         return math.prod(self.shape)
+
+    @property
+    def rows_in_group(self) -> int:
+        """The number of steps in each row group but a shard's last: a power of two, 2,048 at most."""
+        fit = _MOST_GROUP_BYTES // self.nbytes
+        return min(1 << fit.bit_length() - 1, MOST_GROUP_ROWS)
 
     def describe(self) -> str:
         """Returns the format in words: `84×84 grey` or `210×160 RGB`, height first."""

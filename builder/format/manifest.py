@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ..errors import OutputError
+from ..errors import AtariReplayError, OutputError
 from .checkpoint_id import CheckpointId
 from .compression import COMPRESSIONS, SMALL
 from .configs import LARGEST_NUMBER
+from .frame_format import GREY84, FrameFormat
 from .games import Game, find_game
 from .layout import MOST_CHECKPOINT
 from .provenance import Provenance
@@ -47,7 +48,7 @@ class ShardRecord(ParquetRecord, frozen=True):
     """A shard of steps."""
 
     digests: Annotated[dict[str, Digest], Meta(min_length=1)]
-    """The xxh3-128 digest of each column, over its raw values in order (frames: the 7056 bytes of each)."""
+    """The xxh3-128 digest of each column, over its raw values in order (frames: the pixels of each)."""
 
 
 class RowCounts(Record, frozen=True):
@@ -121,12 +122,19 @@ class Manifest(Record, frozen=True):
     """The columns of the episodes table that a world adds; omitted from the file if there are none."""
     compression: str = SMALL
     """How the frames are compressed, one of COMPRESSIONS; omitted from the file if it is the default."""
+    frames: str = GREY84.name
+    """The name of the frames' format, such as `rgb64`; omitted from the file if it is 84×84 grey."""
     format: Annotated[int, Meta(ge=OLDEST_FORMAT, le=FORMAT)] = FORMAT
     """The format of the file, which also states where it lies; the first entry in it."""
 
     def find_game(self) -> Game:
         """Returns the manifest's game."""
         return find_game(self.game)
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the frames."""
+        return FrameFormat.parse(self.frames)
 
     @property
     def id(self) -> CheckpointId:
@@ -139,9 +147,9 @@ class Manifest(Record, frozen=True):
         return self.id.manifest if self.format > 2 else self.id.manifest_of_format_2
 
     @property
-    def log(self) -> tuple[int | None, Provenance]:
+    def log(self) -> tuple[int | None, Provenance, str]:
         """The identity of the run's log: checkpoints that differ in it come from different agents."""
-        return self.capacity, self.provenance
+        return self.capacity, self.provenance, self.frames
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -169,6 +177,8 @@ class Manifest(Record, frozen=True):
             del record["add_count"]
         if not self.episode_columns:
             del record["episode_columns"]
+        if self.frames == GREY84.name:
+            del record["frames"]
         return to_json(record, format=self.format)
 
     @classmethod
@@ -187,10 +197,14 @@ class Manifest(Record, frozen=True):
             if manifest.compression not in COMPRESSIONS:
                 expected = " or ".join(COMPRESSIONS)
                 raise ValueError(f"compression: found {manifest.compression!r}, expected {expected}")
+            if manifest.frame_format.name != manifest.frames:
+                raise ValueError(f"frames: found {manifest.frames!r}, expected {manifest.frame_format}")
             if len({tuple(shard.digests) for shard in manifest.shards}) != 1:
                 raise ValueError("shards: expected at least one, and the same columns in each")
             return manifest
-        except ValueError as error:
+        except OutputError:
+            raise
+        except (ValueError, AtariReplayError) as error:
             raise OutputError(
                 f"{where}: not a manifest ({error}); remove it and publish this checkpoint again"
             ) from None
@@ -219,13 +233,23 @@ def _check_format(value: Any, where: str) -> None:
 
 
 def check_one_log(manifests: Iterable[Manifest], where: str) -> None:
-    """Check that each run's checkpoints come from a single log.
+    """Check that each run's checkpoints come from a single log, and that a game's frames have one format.
 
     Raises:
-        OutputError: a run's checkpoints come from different logs.
+        OutputError: a run's checkpoints come from different logs, or the frames of a game's runs differ in
+            format: a split's rows could not be read as one table of arrays.
     """
     logs: dict[tuple[str, int], Manifest] = {}
+    games: dict[str, Manifest] = {}
     for manifest in manifests:
+        other = games.setdefault(manifest.game, manifest)
+        if manifest.frames != other.frames:
+            raise OutputError(
+                f"{where}: {manifest.game} would have frames of {other.frame_format.describe()} (run "
+                f"{other.run}, checkpoint {other.checkpoint}) and of {manifest.frame_format.describe()} (run "
+                f"{manifest.run}, checkpoint {manifest.checkpoint}), expected one format; name another place "
+                f"for the others"
+            )
         first = logs.setdefault((manifest.game, manifest.run), manifest)
         if manifest.log != first.log:
             raise OutputError(

@@ -13,7 +13,7 @@ from .parquet.filling import fill_first_column
 from .parquet.frames_page import FramesPage
 from .parquet.stitching import RowGroup, StitchedFile
 from .settings import Options, file_of
-from .steps import Columns, frames_of, rows_in_group, steps_tables, table_of
+from .steps import Columns, frames_of, steps_tables, table_of
 
 
 class RowGroupMaker:
@@ -59,7 +59,7 @@ def is_layout_known(schema: pa.Schema, options: Options, frame_format: FrameForm
 
 
 def _is_layout_known(schema: pa.Schema, options: Options, frame_format: FrameFormat) -> bool:
-    counts = (rows_in_group(frame_format), 1)
+    counts = (frame_format.rows_in_group, 1)
     compress = functools.partial(pa.Codec("zstd", 1).compress, asbytes=True)
     maker = RowGroupMaker(schema, frame_format, compress, options)
     file = io.BytesIO()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import xxhash
 
 from ..format.checkpoint_id import CheckpointId
-from ..format.frame_format import FrameFormat
+from ..format.frame_format import MOST_GROUP_ROWS, FrameFormat
 from ..format.frames import IMAGE_TYPE, encode_frames
 from ..sources.run import Episode
 from .arrow_columns import column_of_array, column_of_list
@@ -16,16 +16,8 @@ from .arrow_columns import column_of_array, column_of_list
 Columns = dict[str, np.ndarray]
 """Consecutive steps: for each column an array of shape (n, …)."""
 
-TABLE_ROWS = 2048
-"""The most steps in a table and in a row group: 14 MB of 84×84 grey frames."""
-_MOST_FRAME_BYTES = 1 << 24
-"""The most bytes of frames in a row group: what the window of the compression spans."""
-
-
-def rows_in_group(frame_format: FrameFormat) -> int:
-    """Returns the number of steps in each row group but a shard's last: a power of two, 2,048 at most."""
-    fit = _MOST_FRAME_BYTES // frame_format.nbytes
-    return min(1 << fit.bit_length() - 1, TABLE_ROWS)
+TABLE_ROWS = MOST_GROUP_ROWS
+"""The most steps in a table, which becomes a row group; see `FrameFormat.rows_in_group`."""
 
 
 def episode_columns(episode: Episode) -> Iterator[Columns]:
@@ -70,7 +62,7 @@ def even_blocks(blocks: Iterable[Columns]) -> Iterator[list[Columns]]:
     count = 0
     for block in blocks:
         start = 0
-        most = rows_in_group(FrameFormat.of_shape(block["observation"].shape[1:]))
+        most = FrameFormat.of_shape(block["observation"].shape[1:]).rows_in_group
         while start < len(block["step"]):
             piece = {name: column[start : start + most - count] for name, column in block.items()}
             held.append(piece)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import UnknownNameError
 from ..format.checkpoint_id import CheckpointId
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.manifest import FileRecord, RowCounts, StepCounts
 from ..format.numbers import describe_numbers
@@ -37,11 +38,11 @@ class Episode:
     joined: bool
     """Whether the episode continues in later checkpoints' files; a part leaves those transitions out."""
     frames: Iterator[np.ndarray]
-    """Blocks of shape (n, 84, 84), uint8; together they have `length` rows."""
+    """Blocks of shape (n, *frame_format.shape), uint8; together they have `length` rows."""
     unclipped_reward: np.ndarray | None = None
     """float32; None if the source does not have it."""
     final_observation: np.ndarray | None = None
-    """The observation after the last step, (84, 84) uint8; None if the source does not have it."""
+    """The observation after the last step, uint8; None if the source does not have it."""
     state: Mapping[str, np.ndarray] = field(default_factory=dict)
     """A world's state before each step, by column; empty if the source does not have it."""
     facts: Mapping[str, int | bytes] = field(default_factory=dict)
@@ -162,6 +163,11 @@ class Run(ABC):
     """The optional columns that the source has of each step."""
     episode_columns: Sequence[str] = ()
     """The columns that the source has of each episode of a world; see `features.fact_features`."""
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the run's frames."""
+        return GREY84
 
     @property
     @abstractmethod

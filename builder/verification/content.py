@@ -16,7 +16,7 @@ from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from ..shards.settings import file_of
-from ..shards.steps import TABLE_ROWS, Columns, Digests
+from ..shards.steps import Columns, Digests
 from .episodes import check_episodes
 from .manifests import redo
 from .parquet_metadata import metadata_faults
@@ -82,6 +82,7 @@ class _ContentCheck:
         progress: Callable[[int], object],
     ) -> None:
         self._repo, self._manifest, self._files, self._progress = repo, manifest, files, progress
+        self._format = manifest.frame_format
         self._features = steps_features(manifest.find_game(), manifest.columns)
         self._differences: list[Difference] = []
 
@@ -119,8 +120,11 @@ class _ContentCheck:
         blocks: list[Columns] = []
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_schema(file, self._features)
-            for batch in file.iter_batches(TABLE_ROWS):
-                columns = {name: _values(batch.column(name), name) for name in batch.schema.names}
+            for batch in file.iter_batches(self._format.rows_in_group):
+                columns = {
+                    name: self._frames(column) if name == FRAMES else _values(column, name)
+                    for name, column in zip(batch.schema.names, batch.columns, strict=True)
+                }
                 digests.update(columns)
                 del columns[FRAMES]
                 blocks.append(columns)
@@ -161,6 +165,14 @@ class _ContentCheck:
         for fault in metadata_faults(path, columns):
             self._differ(record, fault)
 
+    def _frames(self, column: pa.Array) -> np.ndarray:
+        try:
+            frames = decode_frames(column, self._format)
+        except AtariReplayError as error:
+            raise ValueError(str(error)) from None
+        check_images(column, frames)
+        return frames
+
     def _check_rows(self, record: ParquetRecord, rows: int) -> None:
         if rows != record.rows:
             self._differ(record, f"found {rows:,} rows, expected {record.rows:,}")
@@ -198,13 +210,6 @@ def _types(schema: pq.ParquetSchema) -> str:
 
 
 def _values(column: pa.Array, name: str) -> np.ndarray:
-    if name == FRAMES:
-        try:
-            frames = decode_frames(column)
-        except AtariReplayError as error:
-            raise ValueError(str(error)) from None
-        check_images(column, frames)
-        return frames
     if column.null_count:
         raise ValueError(f"{name} has rows without a value")
     return column.to_numpy(zero_copy_only=False)

@@ -117,8 +117,8 @@ def _check_ends(manifests: Sequence[Manifest]) -> Iterator[Difference]:
 
 
 def _log_facts(manifest: Manifest) -> dict[str, Any]:
-    capacity, provenance = manifest.log
-    return {"capacity": capacity, "origin": provenance.origin, **provenance.details}
+    capacity, provenance, frames = manifest.log
+    return {"capacity": capacity, "frames": frames, "origin": provenance.origin, **provenance.details}
 
 
 def _check_neighbours(earlier: Manifest, later: Manifest) -> Iterator[Difference]:

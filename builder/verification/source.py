@@ -136,6 +136,7 @@ def _check_facts(run: Run, manifest: Manifest) -> list[Difference]:
         _differs(manifest, f"found {name} {found}, but the source has {expected}")
         for name, found, expected in (
             ("capacity", manifest.capacity, run.capacity()),
+            ("frames", manifest.frames, run.frame_format.name),
             ("provenance", manifest.provenance, run.provenance),
             ("neighbours", (manifest.earlier, manifest.later), run.neighbours(number)),
             ("partial", manifest.partial, run.is_partial(number)),

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import SourceError
 from ...format.features import UNCLIPPED_REWARD, state_features
+from ...format.frame_format import FrameFormat
 from ...format.games import Game
 from ...format.manifest import Manifest
 from ...format.provenance import Provenance
@@ -54,6 +55,11 @@ class RepoRun(Run):
         optional = {UNCLIPPED_REWARD, *state_features(game)}
         self.optional_columns = [name for name in self._first.columns if name in optional]
         self.episode_columns = self._first.episode_columns
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the run's frames, which its manifests share."""
+        return self._first.frame_format
 
     def manifest(self, checkpoint: int) -> Manifest:
         """Returns a checkpoint's manifest.
@@ -169,7 +175,7 @@ class RepoCheckpoint(ManifestCheckpoint):
     def _episodes(self) -> Generator[Episode, None, None]:
         with CheckpointFiles(self._run.store, self._manifest) as files:
             recorded, numbers = files.episodes(), files.numbers()
-            frames = _Frames(read_ahead(files.frames()))
+            frames = _Frames(read_ahead(files.frames()), self._run.frame_format)
             try:
                 start = 0
                 for place, episode in enumerate(recorded):
@@ -222,9 +228,9 @@ class RepoCheckpoint(ManifestCheckpoint):
 class _Frames:
     """A checkpoint's frames, handed out by ranges of steps that ascend."""
 
-    def __init__(self, blocks: Generator[np.ndarray, None, None]) -> None:
+    def __init__(self, blocks: Generator[np.ndarray, None, None], frame_format: FrameFormat) -> None:
         self._blocks = blocks
-        self._block = np.empty((0, 84, 84), np.uint8)
+        self._block = np.empty((0, *frame_format.shape), np.uint8)
         self._position = 0
         """The step of the first frame in the block."""
 

@@ -17,9 +17,7 @@ from ...format.manifest import Manifest, ParquetRecord
 from ...stores.store import Store
 from ...stores.whole_file import open_whole
 from ..checks import check_actions, check_rewards
-
-BLOCK_ROWS = 512
-"""Frames held at a time: 3.6 MB."""
+from ..frame_blocks import frames_in_block
 
 _AGAIN = "copy it again, or compare the dataset with its manifests: atari-dqn-replay verify"
 _EPISODE_COLUMNS = ("episode", "length", "terminated", "truncated", "complete", "final_observation")
@@ -35,7 +33,7 @@ class RecordedEpisode:
     truncated: bool
     complete: bool
     final_observation: np.ndarray | None
-    """(84, 84) uint8"""
+    """uint8, of the frames' shape"""
     facts: Mapping[str, int | bytes]
     """What the table tells of a world, images as PNGs."""
 
@@ -87,7 +85,8 @@ class CheckpointFiles:
                 columns = file.read([*_EPISODE_COLUMNS, *added])
                 final = columns["final_observation"]
                 known = np.array(final.is_valid().to_pylist(), bool)
-                frames = iter(decode_frames(final.filter(pa.array(known.tolist(), pa.bool_()))))
+                images = final.filter(pa.array(known.tolist(), pa.bool_()))
+                frames = iter(decode_frames(images, self._manifest.frame_format))
                 rows = columns.drop_columns(["final_observation"]).to_pylist()
         episodes = [
             RecordedEpisode(
@@ -122,11 +121,12 @@ class CheckpointFiles:
         return numbers
 
     def frames(self) -> Generator[np.ndarray, None, None]:
-        """Yield all frames in order, in blocks of shape (n, 84, 84), uint8."""
+        """Yield all frames in order, in blocks of shape (n, *frame_format.shape), uint8."""
+        frame_format = self._manifest.frame_format
         for where, file in self._shards:
             with _reading(where):
-                for batch in file.iter_batches(BLOCK_ROWS, columns=["observation"]):
-                    yield decode_frames(batch["observation"])
+                for batch in file.iter_batches(frames_in_block(frame_format), columns=["observation"]):
+                    yield decode_frames(batch["observation"], frame_format)
 
     def _open(
         self, record: ParquetRecord, schema: pa.Schema, stack: contextlib.ExitStack | None = None

@@ -3,13 +3,14 @@
 import contextlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from ...errors import ReplayLogError, SourceError
+from ...format.frame_format import GREY84, FrameFormat
 from ...format.manifest import FileRecord
 from ...stores.hashing_reader import HashingReader
 from ..npy_header import NpyHeaderError, read_npy_header
@@ -56,7 +57,7 @@ class ArrayFile:
         files: what opens the file.
         path: the file's path in `files`.
         dtype: the dtype of the rows that are returned.
-        row_shape: the expected shape of one row; `()` for numbers.
+        row_shape: the expected shape of one row; `()` for numbers; None for frames of any format.
         member: the array's name, if the file may hold several.
         kinds: the kinds of dtypes that may be converted; None for those that suit the dtype.
 
@@ -70,15 +71,17 @@ class ArrayFile:
         files: Files,
         path: str,
         dtype: type[np.generic],
-        row_shape: tuple[int, ...],
+        row_shape: tuple[int, ...] | None,
         member: str = "",
         kinds: str | None = None,
     ) -> None:
         self.path = path
         self.where = files.describe(path)
         self._dtype = np.dtype(dtype)
+        self.row_shape: tuple[int, ...] = () if row_shape is None else row_shape
+        """The shape of one row."""
+        self._is_any_frame = row_shape is None
         self._kinds = _CONVERTIBLE[self._dtype] if kinds is None else kinds
-        self._row_shape = row_shape
         self.conversions: list[str] = []
         """What is done to the array as it is stored, in words; empty if it is as in the bucket."""
         self._position = 0
@@ -103,7 +106,7 @@ class ArrayFile:
                 f"{self.where}: ends after {found:,} of the {self.rows:,} rows that its header declares; "
                 f"copy it again"
             )
-        block = np.frombuffer(data, self._found).reshape(rows, *self._row_shape)
+        block = np.frombuffer(data, self._found).reshape(rows, *self.row_shape)
         if self._found != self._dtype:
             block = self._convert(block)
         self._position += rows
@@ -164,17 +167,19 @@ class ArrayFile:
         if found != self._dtype:
             self.conversions.append(f"{found} values read as {self._dtype}")
         rows, *row_shape = header.shape or (1,)
-        if tuple(length for length in row_shape if length != 1) != self._row_shape:
-            expected = ", ".join(["rows", *map(str, self._row_shape)])
+        if self._is_any_frame:
+            self.row_shape = _frame_shape(row_shape)
+        if tuple(length for length in row_shape if length != 1) != self.row_shape:
+            expected = ", ".join(["rows", *map(str, self.row_shape)])
             raise self._unexpected(f"an array of shape {header.shape}", f"({expected})", _ANOTHER)
-        if tuple(row_shape) != self._row_shape:
+        if tuple(row_shape) != self.row_shape:
             shape = ", ".join(["rows", *map(str, row_shape)])
             self.conversions.append(f"shape ({shape}) read without its axes of length 1")
         self._found = found
-        self._row_bytes = found.itemsize * math.prod(self._row_shape)
-        if header.is_fortran and self._row_shape:
+        self._row_bytes = found.itemsize * math.prod(self.row_shape)
+        if header.is_fortran and self.row_shape:
             self.conversions.append("Fortran order read in C order")
-            self._stream = FortranRows(stream, rows, self._row_shape, found.itemsize, self.where)
+            self._stream = FortranRows(stream, rows, self.row_shape, found.itemsize, self.where)
         return rows
 
     def _convert(self, block: np.ndarray) -> np.ndarray:
@@ -220,6 +225,14 @@ class ArrayFile:
             raise ReplayLogError(
                 f"{self.where}: cannot be read ({reason}); check that it is a file that you may read"
             ) from None
+
+
+def _frame_shape(row_shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape of frames, without axes of length 1; (84, 84) if no frame has this shape."""
+    try:
+        return FrameFormat.of_shape([length for length in row_shape if length != 1]).shape
+    except ValueError:
+        return GREY84.shape
 
 
 def read_number(files: Files, path: str) -> tuple[int, FileRecord]:

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ...format.protocol import FRAME_SHAPE
 from ...stores.download_cache import KeptFile
 from ...stores.read_ahead import read_ahead
 from .array_file import Files
@@ -97,7 +96,7 @@ class LastRow:
         return None if self._frame is None else self._file
 
     def frame(self, stop: threading.Event) -> np.ndarray:
-        """Returns the frame, shape (1, 84, 84); setting `stop` in another thread cuts a long read short."""
+        """Returns the frame, shape (1, …); setting `stop` in another thread cuts a long read short."""
         if self._frame is None:
             with contextlib.closing(self._log.open(self._dump, "observation", self._file)) as file:
                 file.skip(file.rows - 1, stop)
@@ -108,7 +107,7 @@ class LastRow:
 
 
 class FramesCursor(ABC):
-    """Reads frames ahead on a thread, as uint8 arrays of shape (n, 84, 84)."""
+    """Reads frames ahead on a thread, as uint8 arrays of shape (n, *frame_format.shape)."""
 
     def __init__(self, log: ReplayLog) -> None:
         self._log = log
@@ -116,7 +115,7 @@ class FramesCursor(ABC):
         self._start = 0
         """The number of rows skipped before the first was read."""
         self._blocks: Generator[np.ndarray, None, None] | None = None
-        self._held = np.empty((0, *FRAME_SHAPE), np.uint8)
+        self._held = np.empty((0, *log.frame_format.shape), np.uint8)
         self._open = True
         log.downloads.hold()
 

@@ -6,16 +6,15 @@ from collections.abc import Generator
 
 import numpy as np
 
-from ...errors import ReplayLogError
+from ...errors import ReplayLogError, SourceError
+from ...format.frame_format import GREY84, FrameFormat
 from ...format.manifest import FileRecord
 from ...stores.download_cache import Downloads
 from ...stores.store import Store
+from ..frame_blocks import frames_in_block
 from .array_file import FLAGS, ArrayFile, Files
 from .dumps import Rows
 from .log_files import ARRAYS, LOG_ARRAYS, SCALARS, LogFiles
-
-BLOCK_ROWS = 512
-"""Frames held at a time: 3.6 MB."""
 
 SCALARS_BLOCK_ROWS = 1 << 16
 """Numbers read at a time, so that a header's claim alone never allocates memory."""
@@ -44,7 +43,24 @@ class DumpFiles:
         self._records: dict[str, FileRecord] = {}
         self._conversions: dict[int, dict[str, str]] = {}
         """For each checkpoint opened so far, which arrays are stored in another way than in the bucket."""
+        self._frame_format: FrameFormat | None = None
         self._lock = threading.RLock()
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the first checkpoint whose observations open; the others must have the same."""
+        with self._lock:
+            for number in sorted(self.files.checkpoints):
+                if self._frame_format is None:
+                    with contextlib.suppress(SourceError):
+                        self._detect_format(number, self.downloads).close()
+            self._frame_format = self._frame_format or GREY84
+            return self._frame_format
+
+    @property
+    def block_rows(self) -> int:
+        """The number of frames held at a time."""
+        return frames_in_block(self.frame_format)
 
     def conversions(self, number: int) -> tuple[str, ...]:
         """Returns a line for each array of an opened checkpoint that is converted when it is read."""
@@ -108,7 +124,7 @@ class DumpFiles:
     def frames(
         self, rows: Rows, stop: threading.Event | None = None, files: Files | None = None
     ) -> Generator[np.ndarray, None, None]:
-        """Yield the frames of some rows, in blocks of shape (n, 84, 84).
+        """Yield the frames of some rows, in blocks of shape (n, *frame_format.shape).
 
         A file that was not read before is checked through to its end before the last block is yielded.
 
@@ -119,8 +135,8 @@ class DumpFiles:
         """
         with contextlib.closing(self.open(rows.dump, "observation", files)) as file:
             file.skip(rows.start, stop)
-            for start in range(rows.start, rows.stop, BLOCK_ROWS):
-                block = file.read(min(BLOCK_ROWS, rows.stop - start))
+            for start in range(rows.start, rows.stop, self.block_rows):
+                block = file.read(min(self.block_rows, rows.stop - start))
                 if start + len(block) == rows.stop:
                     self.finish(file)
                 yield block
@@ -143,8 +159,19 @@ class DumpFiles:
 
     def _open_array(self, number: int, array: str, files: Files) -> ArrayFile:
         dtype, shape = ARRAYS[array]
+        if array == "observation":
+            with self._lock:
+                if self._frame_format is None and number == min(self.files.checkpoints):
+                    return self._detect_format(number, files)
+            shape = self.frame_format.shape
         kinds = FLAGS if array == "terminal" else None
         return ArrayFile(files, self.files.path(number, array), dtype, shape, array, kinds)
+
+    def _detect_format(self, number: int, files: Files) -> ArrayFile:
+        """Open a checkpoint's observations, whatever their format, which is that of the log."""
+        file = ArrayFile(files, self.files.path(number, "observation"), np.uint8, None, "observation")
+        self._frame_format = FrameFormat.of_shape(file.row_shape)
+        return file
 
     def _read_scalars(self, number: int, most: int | None = None) -> np.ndarray:
         assert SCALARS.names is not None
@@ -168,5 +195,5 @@ class DumpFiles:
         """Yield frames without checking the file to its end: that happens when it is read as play."""
         with contextlib.closing(self.open(rows.dump, "observation")) as file:
             file.skip(rows.start)
-            for start in range(rows.start, rows.stop, BLOCK_ROWS):
-                yield file.read(min(BLOCK_ROWS, rows.stop - start))
+            for start in range(rows.start, rows.stop, self.block_rows):
+                yield file.read(min(self.block_rows, rows.stop - start))

@@ -223,7 +223,7 @@ def _is_blank(numbers: np.ndarray) -> np.ndarray:
 
 
 def _is_lit(frames: np.ndarray) -> np.ndarray:
-    return np.asarray(frames.any(axis=(1, 2)))
+    return np.asarray(frames.reshape(len(frames), -1).any(axis=1))
 
 
 def _leading(flags: np.ndarray) -> int:

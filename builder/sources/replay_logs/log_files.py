@@ -13,7 +13,7 @@ ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "reward": (np.float32, ()),
     "terminal": (np.uint8, ()),
 }
-"""The dtype and row shape of each array."""
+"""The dtype and row shape of each array in the original; observations may have another `FrameFormat`."""
 
 SCALARS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "u1")])
 """The dtype of a row without its frame."""

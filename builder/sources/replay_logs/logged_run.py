@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...errors import ReplayLogError, SourceError
+from ...format.frame_format import FrameFormat
 from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...format.numbers import describe_numbers
@@ -32,6 +33,11 @@ class LoggedRun(Run):
         self._provenance = _with_assumption(provenance, log)
         self.time_limit = provenance.time_limit or TIME_LIMIT
         """The number of steps after which an episode was truncated."""
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the frames, according to the header of the first readable dump."""
+        return self.log.frame_format
 
     @property
     def provenance(self) -> Provenance:

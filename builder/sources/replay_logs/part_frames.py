@@ -7,11 +7,10 @@ from collections.abc import Generator, Iterator
 import numpy as np
 import zstandard
 
-from ...format.protocol import FRAME_SHAPE
+from ...format.frame_format import FrameFormat
 from ...stores.download_cache import no_room
 from ...stores.read_ahead import read_ahead
 from .cursors import FramesCursor
-from .dump_files import BLOCK_ROWS
 from .dumps import Rows
 from .replay_log import ReplayLog
 
@@ -42,7 +41,7 @@ class PartFrames(FramesCursor):
         """The number of head rows without the last row."""
         self._stop_row = described.played[-1].stop if len(described.played) > 1 else 0
         self._last = described.capacity - 1
-        self._waiting = WaitingFrames(log.where(dump, "observation"))
+        self._waiting = WaitingFrames(log.where(dump, "observation"), log.frame_format)
         self._last_frame: np.ndarray | None = None
         self._fetched = 0
 
@@ -90,11 +89,12 @@ class PartFrames(FramesCursor):
                 yield from self._log.frames(Rows(self._dump, first, self._stop_row), self._stop)
             return
         with contextlib.closing(self._log.open(self._dump, "observation")) as file:
-            for block_start in range(0, self._head_rows, BLOCK_ROWS):
-                self._waiting.append(file.read(min(BLOCK_ROWS, self._head_rows - block_start)))
+            most = self._log.block_rows
+            for block_start in range(0, self._head_rows, most):
+                self._waiting.append(file.read(min(most, self._head_rows - block_start)))
             file.skip(start, self._stop)
-            for block_start in range(first, self._stop_row, BLOCK_ROWS):
-                yield file.read(min(BLOCK_ROWS, self._stop_row - block_start))
+            for block_start in range(first, self._stop_row, most):
+                yield file.read(min(most, self._stop_row - block_start))
             file.skip(self._last - max(first, self._stop_row), self._stop)
             last_frame = file.read(1)
             self._log.finish(file)
@@ -106,16 +106,17 @@ class WaitingFrames:
 
     Args:
         where: the name in messages of the file that they come from.
+        frame_format: their format.
     """
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, where: str, frame_format: FrameFormat) -> None:
+        self._where, self._shape = where, frame_format.shape
         self._file = tempfile.SpooledTemporaryFile(WAITING_BYTES)  # noqa: SIM115
         self._sizes: list[int] = []
         self._compressor = zstandard.ZstdCompressor(level=1)
 
     def append(self, frames: np.ndarray) -> None:
-        """Add frames, shape (n, 84, 84), uint8.
+        """Add frames, shape (n, *frame_format.shape), uint8.
 
         Raises:
             SourceError: the disk is full.
@@ -134,7 +135,7 @@ class WaitingFrames:
             self._file.seek(offset)
             data = zstandard.ZstdDecompressor().decompress(self._file.read(size))
             offset += size
-            yield np.frombuffer(data, np.uint8).reshape(-1, *FRAME_SHAPE)
+            yield np.frombuffer(data, np.uint8).reshape(-1, *self._shape)
 
     def close(self) -> None:
         """Free the memory and the disk space."""

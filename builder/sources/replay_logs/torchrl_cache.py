@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ReplayLogError, SourceError, UnknownNameError
+from ...format.frame_format import GREY84, FrameFormat
 from ...format.games import Game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
@@ -177,12 +178,17 @@ class MemmapFile(ArrayFile):
 
     def _read_header(self, stream: Stream) -> int:
         self._found = self._dtype
-        self._row_bytes = self._dtype.itemsize * math.prod(self._row_shape)
+        self._row_bytes = self._dtype.itemsize * math.prod(self.row_shape)
         return self._meant
 
 
 class MemmapLog(ReplayLog):
-    """A replay log in TorchRL's cache."""
+    """A replay log in TorchRL's cache, whose frames are 84×84 grey."""
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the frames."""
+        return GREY84
 
     def _open_array(self, number: int, array: str, files: Files) -> MemmapFile:
         dtype, shape = ARRAYS[array]
