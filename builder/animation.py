@@ -46,11 +46,11 @@ def write_animation(
 ) -> None:
     """Write frames as a video or an animated image; which of them, the name's ending says.
 
-    A GIF and a WebP keep every pixel as it is. An MP4 is H.264, which does not.
+    A WebP keeps every pixel as it is, and a GIF those of grey frames; an MP4 is H.264, which does not.
 
     Args:
         out: a name that ends in `.mp4`, `.gif` or `.webp`; appears whole or not at all.
-        frames: at least one frame of (height, width) uint8.
+        frames: at least one frame of (height, width) or (height, width, 3) uint8.
         frames_per_second: of the video; a GIF shows no more than 50.
         scale: how much each pixel is enlarged; 1 of images and 4 of videos if None.
 
@@ -93,12 +93,12 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], frames_per_second: floa
             "images (.gif, .webp) need nothing more"
         ) from None
     first = next(frames)
-    height, width = first.shape
+    height, width = first.shape[:2]
     write_frames: Any = imageio_ffmpeg.write_frames
     writer = write_frames(
         str(path),
         (width, height),
-        pix_fmt_in="gray",
+        pix_fmt_in="gray" if first.ndim == 2 else "rgb24",
         fps=frames_per_second,
         quality=None,
         macro_block_size=2,

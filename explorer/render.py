@@ -107,7 +107,7 @@ def _find(catalog: Catalog, wanted: WantedEpisode) -> np.void:
 
 
 def _read(catalog: Catalog, entry: np.void) -> Iterator[np.ndarray]:
-    """The episode's frames, each of shape (84, 84), uint8."""
+    """The episode's frames, each of uint8."""
     first = int(entry["first_row"])
     shard = catalog.shards[int(entry["shard"])]
     for piece in shard.read_pieces(first, first + int(entry["length"]), ("observation",)):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from ..builder.errors import OutputError, SourceError, UnknownNameError
 from ..builder.format.configs import ConfigName
+from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import Game
 from ..builder.format.layout import split_name
@@ -109,6 +110,11 @@ class PublishedRun(Run):
         self.manifests = {manifest.checkpoint: manifest for manifest in manifests}
         self.checkpoints = list(self.manifests)
         self.where = f"{dataset.describe()}/data/{game.slug}/{split_name(number)}"
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the frames, which the manifests share."""
+        return next(iter(self.manifests.values())).frame_format
 
     @property
     def provenance(self) -> Provenance:
@@ -228,5 +234,5 @@ class PublishedCheckpoint(ManifestCheckpoint):
         known = table.filter(table["final_observation"].is_valid())
         if not len(known):
             return {}
-        frames = decode_frames(known["final_observation"])
+        frames = decode_frames(known["final_observation"], self._manifest.frame_format)
         return dict(zip(known["episode"].to_pylist(), frames, strict=True))

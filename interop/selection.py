@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from ..builder.format.frame_format import GREY84, FrameFormat
 from ..builder.format.games import Game
 from ..builder.format.layout import split_name
 from ..builder.repos.folder_reader import FolderReader
@@ -75,9 +76,25 @@ def open_steps(
         options: of `ReplayDataset`.
 
     Raises:
-        AtariReplayError: there is no such dataset, or nothing of this selection in it.
+        AtariReplayError: there is no such dataset, nothing of this selection in it, or its frames are not
+            84×84 grey, which is all that the other libraries know.
     """
     episodes = None if checkpoints is None else EpisodeFilter(checkpoints=list(checkpoints))
-    return ReplayDataset(
+    steps = ReplayDataset(
         find_dataset(dataset), f"{game.slug}-{view}", split_name(run), episodes=episodes, **options
     )
+    check_grey84(steps.frame_format, f"{game.slug}-{view}")
+    return steps
+
+
+def check_grey84(frame_format: FrameFormat, where: str) -> None:
+    """Check that frames are 84×84 grey, where another library knows no others.
+
+    Raises:
+        DatasetError: they are not.
+    """
+    if frame_format != GREY84:
+        raise DatasetError(
+            f"{where}: its frames are {frame_format.describe()}, expected {GREY84.describe()}, which "
+            f"is all that the library knows; read it with Transitions, Sequences, Episodes or ReplayDataset"
+        )

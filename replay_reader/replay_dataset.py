@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..builder.format.frame_format import FrameFormat
 from .block_pool import LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
@@ -116,6 +117,11 @@ class ReplayDataset:
         check_formats(self._stores, self._format)
         for number, (shard, store) in enumerate(zip(shards, self._stores, strict=True)):
             check_places(shard.name, store, self.episodes[self._store_of_episode == number])
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the stored frames."""
+        return self._format
 
     def __len__(self) -> int:
         """Returns the number of steps in the selected episodes, each the beginning of a transition."""

@@ -14,9 +14,9 @@ COLUMNS = 10
 ROWS = 3
 """Moments of each."""
 
-_FRAME = 84
 _GAP = 4
 _CAPTION = 18
+_CAPTION_WIDTH = 84
 _BACKGROUND, _INK = 255, 90
 
 
@@ -26,7 +26,7 @@ class Moments:
 
     checkpoint: int
     frames: Sequence[NDArray[np.uint8]]
-    """Up to ROWS frames (84, 84), in order of play."""
+    """Up to ROWS frames, all of one shape, in order of play."""
 
 
 def contact_sheet(moments: Sequence[Moments], *, columns: int = COLUMNS, rows: int = ROWS) -> bytes:
@@ -39,16 +39,24 @@ def contact_sheet(moments: Sequence[Moments], *, columns: int = COLUMNS, rows: i
     """
     shown = [moments[place] for place in spread(len(moments), columns)]
     count = max(min(rows, len(each.frames)) for each in shown)
-    step = _FRAME + _GAP
-    size = len(shown) * step + _GAP, _CAPTION + count * step
+    example = shown[0].frames[0]
+    height, width = example.shape[:2]
+    cell = max(width, _CAPTION_WIDTH)
+    size = len(shown) * (cell + _GAP) + _GAP, _CAPTION + count * (height + _GAP)
     sheet = Image.new("L", size, _BACKGROUND)
+    if example.ndim == 3:
+        sheet = sheet.convert("RGB")
+    ink = _INK if example.ndim == 2 else (_INK,) * 3
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for column, each in enumerate(shown):
-        left = _GAP + column * step
+        left = _GAP + column * (cell + _GAP)
         caption = f"checkpoint {each.checkpoint}"
-        draw.text((left + _FRAME / 2, _CAPTION / 2), caption, fill=_INK, font=font, anchor="mm")
+        draw.text((left + cell / 2, _CAPTION / 2), caption, fill=ink, font=font, anchor="mm")
         for row, place in enumerate(spread(len(each.frames), rows)):
-            sheet.paste(Image.fromarray(each.frames[place]), (left, _CAPTION + row * step))
+            sheet.paste(
+                Image.fromarray(each.frames[place]),
+                (left + (cell - width) // 2, _CAPTION + row * (height + _GAP)),
+            )
     return still(sheet)
 
 

@@ -27,7 +27,7 @@ SMALLEST_CAPACITY = 5
 _GROWTH = {"fast": 3.0, "small": 1.7}
 """About how many bytes the dumps take for each of the dataset's shards."""
 
-_RAW_ROW = 84 * 84 + 9
+_NUMBERS_OF_ROW = 9
 """Bytes of a row before compression."""
 
 
@@ -60,7 +60,9 @@ class BucketFormat(ExportFormat):
         """Returns what would be written of a run."""
         export = _RunExport(self, selection, out)
         growth, rows = _GROWTH[self.compression], export.log.capacity * len(export.files)
-        size = growth * _dataset_size(selection) or float(rows * _RAW_ROW)
+        size = growth * _dataset_size(selection) or float(
+            rows * (selection.run.frame_format.nbytes + _NUMBERS_OF_ROW)
+        )
         return export.part(size=size)
 
     def write(self, selection: Selection, out: Path) -> ExportedPart:
@@ -160,7 +162,8 @@ class _RunExport:
     ) -> None:
         record.parts.pop(str(file.number), None)
         blocks = (block for block, _ in self.log.blocks(file))
-        write_file(self.folder, file, blocks, self._options.compression, progress)
+        frame_format = self.log.run.frame_format
+        write_file(self.folder, file, blocks, frame_format, self._options.compression, progress)
         sizes = {name: (self.folder / name).stat().st_size for name in file_names(file.number)}
         written = WrittenDump(self.log.digest(file), file.add_count, sizes, file.remarks)
         record.add(str(file.number), written)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from ....builder.format.protocol import FRAME_SHAPE
+from ....builder.format.frame_format import FrameFormat
 from ....builder.sources.run import Run
 from ....builder.terminal.progress import progress_bar
 from ...published_dataset import PublishedRun
@@ -70,7 +70,7 @@ class RebuiltLog:
 
     def _read(self, piece: Piece) -> Iterator[Columns]:
         if isinstance(piece, Blank):
-            return _blank_blocks(len(piece))
+            return _blank_blocks(len(piece), self.run.frame_format)
         return self._steps.read(piece.checkpoint, piece.episode, piece.start, piece.stop)
 
 
@@ -121,11 +121,11 @@ def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
     )
 
 
-def _blank_blocks(rows: int) -> Iterator[Columns]:
+def _blank_blocks(rows: int, frame_format: FrameFormat) -> Iterator[Columns]:
     for start in range(0, rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, rows - start)
         yield {
-            "observation": np.zeros((count, *FRAME_SHAPE), np.uint8),
+            "observation": np.zeros((count, *frame_format.shape), np.uint8),
             "action": np.zeros(count, np.int32),
             "reward": np.zeros(count, np.float32),
             "terminal": np.zeros(count, np.uint8),

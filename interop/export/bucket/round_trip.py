@@ -142,7 +142,7 @@ class _Comparison:
             for block, piece in self._log.blocks(file):
                 count = len(block["action"])
                 known = not (isinstance(piece, Blank) and piece.unknown)
-                for array, (dtype, _) in STORED.items():
+                for array, dtype in STORED.items():
                     expected, ours = theirs[array].read(count), np.ascontiguousarray(block[array], dtype)
                     # Bytes, since a reward may be NaN.
                     if known and wrong[array] < 0 and ours.tobytes() != expected.tobytes():

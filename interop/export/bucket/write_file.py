@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from ....builder.files import replacing
-from ....builder.format.protocol import FRAME_SHAPE
+from ....builder.format.frame_format import FrameFormat
 from ....builder.sources.replay_logs.log_files import log_file_name
 from ..steps_in_order import Columns
 from .array_writer import ArrayWriter
 from .log_layout import FileLayout
 
-STORED: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-    "observation": (np.dtype("u1"), FRAME_SHAPE),
-    "action": (np.dtype("<i4"), ()),
-    "reward": (np.dtype("<f4"), ()),
-    "terminal": (np.dtype("u1"), ()),
+STORED = {
+    "observation": np.dtype("u1"),
+    "action": np.dtype("<i4"),
+    "reward": np.dtype("<f4"),
+    "terminal": np.dtype("u1"),
 }
 """Arrays with a row for each of the ring."""
 
@@ -37,6 +37,7 @@ def write_file(
     folder: Path,
     file: FileLayout,
     blocks: Iterable[Columns],
+    frame_format: FrameFormat,
     compression: str,
     progress: Callable[[int], Any],
 ) -> None:
@@ -46,6 +47,7 @@ def write_file(
         folder: where they go.
         file: which dump.
         blocks: its rows, from row 0 on.
+        frame_format: the format of the frames.
         compression: see `ArrayWriter`.
         progress: called with the rows written since the last call.
 
@@ -63,11 +65,15 @@ def write_file(
             return stack.enter_context(closing(ArrayWriter(temporary, dtype, shape, compression)))
 
         writers = {
-            array: begin(log_file_name(array, file.number), dtype, (file.capacity, *row))
-            for array, (dtype, row) in STORED.items()
+            array: begin(
+                log_file_name(array, file.number),
+                dtype,
+                (file.capacity, *(frame_format.shape if array == "observation" else ())),
+            )
+            for array, dtype in STORED.items()
         }
         for block in blocks:
-            for array, (dtype, _) in STORED.items():
+            for array, dtype in STORED.items():
                 writers[array].write(np.ascontiguousarray(block[array], dtype))
             progress(len(block["action"]))
         for writer in writers.values():

@@ -2,19 +2,25 @@
 
 from typing import TYPE_CHECKING
 
+from ....builder.format.frame_format import FrameFormat
 from ....builder.format.games import Game
-from ....builder.format.protocol import FRAME_SHAPE, FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
+from ....builder.format.protocol import FRAME_SKIP, STICKY_ACTION_PROBABILITY, TIME_LIMIT
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
 
 
-def environment_spec(game: Game) -> "EnvSpec":
+def environment_spec(game: Game, frame_format: FrameFormat) -> "EnvSpec | None":
     """Returns what ale-py and Gymnasium's own wrapper need to play a game as the dataset's agents met it.
 
-    Sticky actions of 0.25, a frame skip of 4 with the maximum over the last two frames, 84×84 grey, no no-op
-    starts, and a time limit of 27,000 agent steps. Rewards are not clipped.
+    Sticky actions of 0.25, a frame skip of 4 with the maximum over the last two frames, frames of the
+    format, no no-op starts, and a time limit of 27,000 agent steps. Rewards are not clipped.
+
+    None for frames that are not square, whose size does not survive the specification's JSON, and for worlds
+    beyond Atari.
     """
+    if frame_format.height != frame_format.width or game.world is not None:
+        return None
     from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
     return EnvSpec(
@@ -34,9 +40,9 @@ def environment_spec(game: Game) -> "EnvSpec":
                 {
                     "noop_max": 0,
                     "frame_skip": FRAME_SKIP,
-                    "screen_size": FRAME_SHAPE[0],
+                    "screen_size": frame_format.height,
                     "terminal_on_life_loss": False,
-                    "grayscale_obs": True,
+                    "grayscale_obs": frame_format.channels == 1,
                     "grayscale_newaxis": False,
                     "scale_obs": False,
                 },

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....builder.format.protocol import FRAME_SHAPE
 from ....builder.sources.run import Episode
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def steps_kept(length: int, terminated: bool, has_final: bool) -> int:
 def episode_buffer(episode: Episode, number: int) -> "EpisodeBuffer":
     """Returns an episode for Minari's storage, under this number.
 
-    Observations are (T + 1, 84, 84) uint8, actions (T,) int64, rewards (T,) float32.
+    Observations are (T + 1, *shape of a frame) uint8, actions (T,) int64, rewards (T,) float32.
     """
     from minari.data_collector import EpisodeBuffer
 
@@ -35,7 +34,7 @@ def episode_buffer(episode: Episode, number: int) -> "EpisodeBuffer":
     frames = list(episode.frames)
     if steps == len(episode):
         last = episode.final_observation
-        frames.append((np.zeros(FRAME_SHAPE, np.uint8) if last is None else last)[None])
+        frames.append((np.zeros_like(frames[0][0]) if last is None else last)[None])
     ends = np.arange(steps) == steps - 1
     return EpisodeBuffer(
         id=number,

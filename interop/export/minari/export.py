@@ -14,7 +14,6 @@ from ....builder.errors import OutputError
 from ....builder.files import TEMPORARY_SUFFIX, replacing, writing_alone
 from ....builder.format.features import UNCLIPPED_REWARD
 from ....builder.format.games import Game
-from ....builder.format.protocol import FRAME_SHAPE
 from ....builder.format.provenance import COLLECTED
 from ....builder.terminal.progress import progress_bar
 from ....replay_reader.episode_filter import EpisodeFilter
@@ -191,10 +190,10 @@ class _RunExport:
         from minari import __version__
         from minari.dataset.minari_storage import MinariStorage
 
-        spec = environment_spec(self._run.game)
+        spec = environment_spec(self._run.game, self._run.frame_format)
         storage = MinariStorage.new(
             data,
-            observation_space=gymnasium.spaces.Box(0, 255, FRAME_SHAPE, np.uint8),
+            observation_space=gymnasium.spaces.Box(0, 255, self._run.frame_format.shape, np.uint8),
             action_space=gymnasium.spaces.Discrete(len(self._run.game.actions)),
             env_spec=spec,
             data_format="parquet",
@@ -203,7 +202,7 @@ class _RunExport:
         details = {
             "dataset_id": self.dataset_id,
             "minari_version": __version__,
-            "eval_env_spec": spec.to_json(),
+            "eval_env_spec": None if spec is None else spec.to_json(),
             "description": self._description(),
             "requirements": ["ale-py>=0.11", "gymnasium>=1.1", "opencv-python-headless"],
             "algorithm_name": self._options.algorithm_name or self._policy(),
