@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import AtariReplayError
+from .crafter_views import quicken
 from .world import Environment, Policy, RandomPolicy, State, World
 
 ACTIONS = (
@@ -144,6 +145,7 @@ class CrafterEnvironment(Environment):
         self.seed = seed
         self._env = _package().Env(area=AREA, size=(64, 64), length=time_limit, seed=seed)
         self._env._world.__class__ = _ordered_world()
+        quicken(self._env)
 
     def reset(self, episode: int) -> tuple[np.ndarray, State]:
         """Start an episode; return its first observation, (64, 64, 3) uint8, and the state."""
