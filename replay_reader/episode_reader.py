@@ -41,6 +41,7 @@ class Episodes(Reader):
     | checkpoint, episode, length | int | `episode` counts within the checkpoint |
     | return | float | the sum of the rewards as stored |
     | complete | bool | began at a reset and ended, as its episodes table says; False without a table |
+    | any other column of numbers | (L,) | as stored: `unclipped_reward`, the state of a world |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
     `state_dict` and `load_state_dict` resume exactly at an episode; see `Reader`.
@@ -152,13 +153,15 @@ class Episodes(Reader):
         shard = self.catalog.shards[stretch["shard"][0]]
         first = int(stretch["first_row"][0])
         last = int(stretch["first_row"][-1] + stretch["length"][-1])
-        columns = shard.read(first, last, _READ, self.catalog.frame_format)
+        wanted = [*_READ, *shard.other_columns]
+        columns = shard.read(first, last, wanted, self.catalog.frame_format)
         check_steps(shard, columns, place_rows(stretch, first, last), first)
         items = []
         for episode in stretch:
             start = int(episode["first_row"]) - first
             steps = {name: column[start : start + episode["length"]] for name, column in columns.items()}
-            items.append(self.preprocessing(self._item(episode, steps)))
+            others = {name: steps[name].copy() for name in shard.other_columns}
+            items.append(self.preprocessing({**self._item(episode, steps), **others}))
         return items
 
     def _item(self, episode: np.void, steps: dict[str, np.ndarray]) -> Item:

@@ -94,6 +94,16 @@ class StepShard(ABC):
             table = next(iter(self.read_tables(0, 1, ["observation"])))
             return FrameFormat.of_shape(decode_frames(table["observation"].slice(0, 1)).shape[1:])
 
+    @property
+    def other_columns(self) -> list[str]:
+        """The columns of numbers that not every dataset has: a world's state, `unclipped_reward`."""
+        return [
+            field.name
+            for field in self.schema
+            if field.name not in STEP_COLUMNS
+            and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
+        ]
+
     @abstractmethod
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield rows start to stop - 1 of some columns, one table after another."""

@@ -13,8 +13,10 @@ from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
+from .episode_files.episodes_pt import EpisodesPt
 from .episode_files.jowa import JOWAEpisodes, is_episodes_file
 from .episode_files.lram import LRAMEpisodes
+from .episode_files.played import PlayedEpisodes
 from .renumbered import RenumberedSource, parse_run_numbers
 from .replay_logs.layouts import LAYOUTS
 from .replay_logs.mirror import Mirror
@@ -86,6 +88,8 @@ FORMS = (
     Form("torchrl", TorchRLCache.recognises, TorchRLCache, is_log=True),
     Form("lram", LRAMEpisodes.recognises, LRAMEpisodes),
     Form("jowa", JOWAEpisodes.recognises, JOWAEpisodes),
+    Form("played", PlayedEpisodes.recognises, PlayedEpisodes),
+    Form("episodes-pt", EpisodesPt.recognises, EpisodesPt),
 )
 """Forms other than replay logs, whose layouts are in `replay_logs/layouts.py`."""
 

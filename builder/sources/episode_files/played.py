@@ -3,15 +3,17 @@
 They are a source like any other: one checkpoint for each run, since no agent learned while they were played.
 """
 
+import contextlib
 import zipfile
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ...errors import SourceError, UnknownNameError
 from ...format.features import fact_features
+from ...format.frame_format import FrameFormat
 from ...format.games import Game
-from ...format.manifest import FileRecord, RowCounts, StepCounts
+from ...format.manifest import FileRecord
 from ...format.played_episodes import FOLDER, ORIGIN, STATE_COLUMNS, EpisodeName
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
@@ -20,13 +22,12 @@ from ...stores.whole_file import open_whole
 from ..checks import check_actions, check_rewards
 from ..game_names import game_folders
 from ..not_taken import describe_left
-from ..run import Checkpoint, Episode, Run, RunReader
+from ..run import Episode
 from ..store_source import StoreSource
 from .npz import NpzArray, open_npz
 from .stored import BLOCK_ROWS, MOST_ROWS, exactly
+from .whole_episodes import CHECKPOINT, WholeEpisodesRun
 
-CHECKPOINT = 0
-"""The number of a run's only checkpoint."""
 _EXPECTED = "Crafter/1/episodes/000000-0000.npz, as collect writes it"
 _AGAIN = "copy it again, or collect it again"
 
@@ -96,7 +97,7 @@ class PlayedEpisodes(StoreSource):
         return sorted(int(name) for name in names if FOLDER in store.list(f"{folder}/{name}"))
 
 
-class PlayedRun(Run):
+class PlayedRun(WholeEpisodesRun):
     """A run of a world's played episodes.
 
     Args:
@@ -114,11 +115,9 @@ class PlayedRun(Run):
         self, game: Game, number: int, store: Store, folder: str, names: Sequence[EpisodeName]
     ) -> None:
         assert game.world is not None
-        self.game, self.number, self.store, self.folder, self.names = game, number, store, folder, names
-        self.where = store.describe(folder)
-        self.checkpoints = [CHECKPOINT]
-        self.frame_shape = game.world.frame_shape
-        self._provenance = self._read_provenance()
+        super().__init__(game, number, store, store.describe(folder), [f"{folder}/{name}" for name in names])
+        self.world, self.names = game.world, names
+        self._provenance = self._read_provenance(f"{folder}/{PROVENANCE_FILE}")
         self.optional_columns = [*game.world.state_columns]
         self.episode_columns = [*fact_features(game)]
         if (found := self._provenance.details.get(STATE_COLUMNS)) != self.optional_columns:
@@ -128,54 +127,39 @@ class PlayedRun(Run):
             )
 
     @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the world's frames."""
+        return FrameFormat.of_shape(self.world.frame_shape)
+
+    @property
     def provenance(self) -> Provenance:
         """How the episodes were played."""
         return self._provenance
-
-    def partial_checkpoints(self) -> list[int]:
-        """Returns an empty list, since there is no replay buffer."""
-        return []
-
-    def is_last_complete(self, checkpoint: int) -> bool:
-        """Returns False: nobody learned, so that no episodes are an expert's."""
-        return False
 
     def rows(self, checkpoint: int) -> int:
         """Returns the number of steps that were to be played."""
         steps = self._provenance.details.get("steps")
         return steps if isinstance(steps, int) else len(self.names)
 
-    def capacity(self) -> None:
-        """Returns None, since there is no replay buffer."""
-        return
-
-    def file_sizes(self) -> dict[str, int | None]:
-        """Returns the size in bytes of each file."""
-        versions = self.store.versions([self.path_of(name) for name in self.names])
-        return {path: None if version is None else version.size for path, version in versions.items()}
-
     def remarks(self) -> list[str]:
         """Returns which episodes are missing, as far as the names show."""
         last = {name.environment: name.world_episode for name in self.names}
-        there = {*self.names}
-        missing = [
-            str(name)
-            for environment, most in last.items()
-            for name in (EpisodeName(episode, environment) for episode in range(most))
-            if name not in there
-        ]
-        return [f"no episode {', '.join(missing)}"] if missing else []
+        wanted = {EpisodeName(number, each) for each, most in last.items() for number in range(most)}
+        missing = sorted(wanted - {*self.names})
+        return [f"no episode {', '.join(map(str, missing))}"] if missing else []
 
-    def reader(self) -> "PlayedReader":
-        """Returns a new reader."""
-        return PlayedReader(self)
+    @contextlib.contextmanager
+    def open_episode(self, number: int) -> Iterator[tuple[Episode, FileRecord]]:
+        """Open an episode's file, while the block lasts."""
+        with (
+            open_whole(self.store, self.paths[number]) as whole,
+            open_npz(whole.content, whole.where) as file,
+        ):
+            stored = _Stored(self, file, whole.where, self.names[number])
+            yield stored.episode(number), whole.record
+            stored.close()
 
-    def path_of(self, name: EpisodeName) -> str:
-        """Returns the path of an episode's file in the store."""
-        return f"{self.folder}/{name}"
-
-    def _read_provenance(self) -> Provenance:
-        path = f"{self.folder}/{PROVENANCE_FILE}"
+    def _read_provenance(self, path: str) -> Provenance:
         try:
             with self.store.open(path) as file:
                 return Provenance.from_json(file.read(), self.store.describe(path))
@@ -183,109 +167,33 @@ class PlayedRun(Run):
             raise SourceError(f"{self.store.describe(path)}: cannot be read ({error}); {_AGAIN}") from None
 
 
-class PlayedReader(RunReader):
-    """Reads the only checkpoint of a run of played episodes."""
-
-    def __init__(self, run: PlayedRun) -> None:
-        self.run = run
-        self._run = run
-        self._checkpoint: PlayedCheckpoint | None = None
-
-    def checkpoint(self, number: int) -> "PlayedCheckpoint":
-        """Returns the checkpoint."""
-        self._run.require(number)
-        self.close()
-        self._checkpoint = PlayedCheckpoint(self._run, number)
-        return self._checkpoint
-
-    def close(self) -> None:
-        """Close the file that is open."""
-        if self._checkpoint is not None:
-            self._checkpoint.close()
-            self._checkpoint = None
-
-
-class PlayedCheckpoint(Checkpoint):
-    """All episodes of a run, in the order of their files' names."""
-
-    def __init__(self, run: PlayedRun, number: int) -> None:
-        self.run, self.number = run, number
-        self._run = run
-        self._steps = self._episodes = self._complete = 0
-        self._sources: list[FileRecord] = []
-        self._reading: Generator[Episode, None, None] | None = None
-
-    def episodes(self) -> Iterator[Episode]:
-        """Yield the episodes in order; read each one's frames before asking for the next.
-
-        Raises:
-            SourceError: a file is damaged, or holds something else.
-        """
-        self._reading = self._in_order()
-        return self._reading
-
-    @property
-    def row_counts(self) -> RowCounts:
-        """The counts of the rows: each is a transition, or what was observed after an episode's last one."""
-        return RowCounts(
-            self._steps + self._episodes, self._steps, 0, 0, 0, final_observations=self._episodes
-        )
-
-    @property
-    def step_counts(self) -> StepCounts:
-        """The step counts, where every transition is a step."""
-        return StepCounts(self._steps, 0, 0, self._episodes, self._complete)
-
-    def sources(self) -> tuple[FileRecord, ...]:
-        """Returns the episodes' files."""
-        return tuple(self._sources)
-
-    def close(self) -> None:
-        """Close the file that is open."""
-        if self._reading is not None:
-            self._reading.close()
-
-    def _in_order(self) -> Generator[Episode, None, None]:
-        for name in self._run.names:
-            path = self._run.path_of(name)
-            with open_whole(self._run.store, path) as whole, open_npz(whole.content, whole.where) as file:
-                stored = _Stored(self._run, file, whole.where, name)
-                yield self._episode(stored)
-                stored.close()
-            self._sources.append(whole.record)
-
-    def _episode(self, stored: "_Stored") -> Episode:
-        terminated, truncated = stored.end()
-        action = stored.read("action", np.int32)
-        state = stored.state(len(action))
-        number = self._episodes
-        self._steps += len(action)
-        self._episodes += 1
-        self._complete += terminated or truncated
-        return Episode(
-            checkpoint=self.number,
-            number=number,
-            action=check_actions(action, self._run.game, stored.where),
-            reward=check_rewards(stored.read("reward", np.float32, len(action)), stored.where),
-            terminated=terminated,
-            truncated=truncated,
-            complete=terminated or truncated,
-            joined=False,
-            frames=stored.frames(len(action)),
-            final_observation=stored.final_observation(),
-            state={name: column[:-1] for name, column in state.items()},
-            facts=stored.facts({name: int(column[-1]) for name, column in state.items()}),
-        )
-
-
 class _Stored:
     """An episode's file that is open."""
 
     def __init__(self, run: PlayedRun, file: zipfile.ZipFile, where: str, name: EpisodeName) -> None:
-        assert run.game.world is not None
-        self._run, self._world, self._file, self._name = run, run.game.world, file, name
+        self._run, self._world, self._file, self._name = run, run.world, file, name
         self.where = where
         self._frames: NpzArray | None = None
+
+    def episode(self, number: int) -> Episode:
+        """Returns the episode, whose frames are read later."""
+        terminated, truncated = self.end()
+        action = self.read("action", np.int32)
+        state = self.state(len(action))
+        return Episode(
+            checkpoint=CHECKPOINT,
+            number=number,
+            action=check_actions(action, self._run.game, self.where),
+            reward=check_rewards(self.read("reward", np.float32, len(action)), self.where),
+            terminated=terminated,
+            truncated=truncated,
+            complete=terminated or truncated,
+            joined=False,
+            frames=self.frames(len(action)),
+            final_observation=self.final_observation(),
+            state={name: column[:-1] for name, column in state.items()},
+            facts=self.facts({name: int(column[-1]) for name, column in state.items()}),
+        )
 
     def read(self, name: str, dtype: type[np.generic], rows: int | None = None, *shape: int) -> np.ndarray:
         """Returns an array, of a number of rows if that is known."""
@@ -316,7 +224,7 @@ class _Stored:
 
     def frames(self, steps: int) -> Iterator[np.ndarray]:
         """Yield the frames in blocks, once."""
-        shape = self._run.frame_shape
+        shape = self._world.frame_shape
         self._frames = array = NpzArray(self._file, "observation", self.where)
         if array.dtype != np.uint8 or array.shape != (steps, *shape):
             raise self._found(array, f"uint8 of shape {(steps, *shape)}")
@@ -325,7 +233,7 @@ class _Stored:
 
     def final_observation(self) -> np.ndarray:
         """Returns the observation after the last step."""
-        height, *rest = self._run.frame_shape
+        height, *rest = self._world.frame_shape
         return self.read("final_observation", np.uint8, height, *rest)
 
     def facts(self, state: Mapping[str, int]) -> dict[str, int | bytes]:

@@ -1,0 +1,273 @@
+"""Reads folders with a `.pt` file for each episode; see `format.episodes_pt`.
+
+Nothing is unpickled: PyTorch reads tensors alone (`weights_only`). `info.pt` only sums the episodes up, and
+is not read.
+"""
+
+import contextlib
+import functools
+import pickle
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import SourceError, UnknownNameError
+from ...format.episodes_pt import FOLDER_NAME, KEYS, path_of
+from ...format.frame_format import FrameFormat
+from ...format.games import Game, match_game
+from ...format.manifest import FileRecord
+from ...format.numbers import describe_numbers
+from ...format.provenance import UNRECORDED, Provenance
+from ...stores.store import Store
+from ...stores.whole_file import WholeFile, open_whole
+from ..checks import check_actions, check_rewards
+from ..run import Episode
+from ..source import Source
+from .stored import BLOCK_ROWS, MOST_ROWS
+from .whole_episodes import CHECKPOINT, WholeEpisodesRun
+
+_AGAIN = "copy it again, or leave it out"
+_DTYPES = {"obs": "uint8", "act": "int64", "rew": "float32", "end": "uint8", "trunc": "uint8"}
+_RUN = re.compile(r"run_([1-9][0-9]?)")
+_FRAME_BYTES = 64 * 64 * 3
+"""The usual size of a frame, by which the number of steps is estimated."""
+_Place = tuple[Game | None, int]
+"""A game, if its name is known, and a run."""
+
+
+class EpisodesPt(Source):
+    """A source of such folders: one alone, or `crafter/run_1` and so on, as an export has them.
+
+    The game of a folder alone is taken from its path, or else the caller names it; its run is number 1.
+
+    Args:
+        store: the folder.
+
+    Raises:
+        SourceError: it holds no episodes, or cannot be listed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._folders: dict[_Place, str] = _find_folders(store)
+        if not self._folders:
+            raise SourceError(f"{store.describe()}: holds no episodes; expected files such as {path_of(0)}")
+
+    @classmethod
+    def recognises(cls, store: Store) -> bool:
+        """Returns whether a store holds such episodes."""
+        try:
+            return bool(_find_folders(store))
+        except SourceError:
+            return False
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether nothing in the path says which game the episodes are of."""
+        return (None, 1) in self._folders
+
+    def describe(self) -> str:
+        """Returns the full name of the source's root."""
+        return self._store.describe()
+
+    def games(self) -> list[Game]:
+        """Returns the games in the source.
+
+        Raises:
+            SourceError: nothing names the game of the episodes.
+        """
+        if self.is_nameless:
+            raise SourceError(
+                f"{self.describe()}: nothing in its path names the game of these episodes; name it "
+                f"(build GAME …, inspect --games GAME)"
+            )
+        return sorted({game for game, _ in self._folders if game is not None})
+
+    def runs(self, game: Game) -> list[int]:
+        """Returns the runs of a game in the source."""
+        found = sorted(run for each, run in self._folders if each in (game, None))
+        if not found:
+            raise self.no_such_game(game)
+        return found
+
+    def open_run(self, game: Game, run: int) -> "EpisodesPtRun":
+        """Open one run."""
+        if run not in self.runs(game):
+            raise UnknownNameError(f"{self.describe()}: no run {run} of {game}; it has {self.runs(game)}")
+        _require_torch()
+        folder = self._folder(game, run)
+        numbers = sorted(_numbers_in(self._store, folder))
+        if not numbers:
+            raise SourceError(
+                f"{self._store.describe(folder)}: holds no episodes; expected files such as {path_of(0)}"
+            )
+        return EpisodesPtRun(game, run, self._store, folder, numbers)
+
+    def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
+        """Returns a digest of the names, sizes, and times or checksums of the runs' files."""
+        paths = [path for run in runs for path in self.open_run(game, run).paths]
+        return self._store.fingerprint_of(paths)
+
+    def _folder(self, game: Game, run: int) -> str:
+        return self._folders[(None if self.is_nameless else game, run)]
+
+
+class EpisodesPtRun(WholeEpisodesRun):
+    """A folder of episodes for PyTorch.
+
+    Args:
+        game: the game that was played.
+        number: the run's number.
+        store: what holds the folder.
+        folder: the folder.
+        numbers: the numbers of its episodes, in order.
+    """
+
+    def __init__(self, game: Game, number: int, store: Store, folder: str, numbers: Sequence[int]) -> None:
+        paths = [_below(folder, path_of(each)) for each in numbers]
+        super().__init__(game, number, store, store.describe(folder), paths)
+        self._numbers = numbers
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """The format of the first episode's frames."""
+        return self._first_format
+
+    @functools.cached_property
+    def _first_format(self) -> FrameFormat:
+        with open_whole(self.store, self.paths[0]) as whole:
+            return _format_of(_load(whole)["obs"], whole.where)
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is known of the episodes' origin: the form of their files."""
+        return Provenance(UNRECORDED, {"layout": "a .pt file for each episode"})
+
+    def rows(self, checkpoint: int) -> int:
+        """Returns about how many steps the files hold."""
+        return sum(size or 0 for size in self.file_sizes().values()) // _FRAME_BYTES
+
+    def remarks(self) -> list[str]:
+        """Returns which episodes are missing."""
+        missing = sorted({*range(self._numbers[-1])} - {*self._numbers})
+        return [f"no episode {describe_numbers(missing)}"] if missing else []
+
+    @contextlib.contextmanager
+    def open_episode(self, number: int) -> Iterator[tuple[Episode, FileRecord]]:
+        """Open an episode's file, while the block lasts."""
+        with open_whole(self.store, self.paths[number]) as whole:
+            yield self._episode(number, _load(whole), whole.where), whole.record
+
+    def _episode(self, number: int, arrays: dict[str, np.ndarray], where: str) -> Episode:
+        frames = arrays["obs"]
+        if (found := _format_of(frames, where)) != self.frame_format:
+            raise SourceError(
+                f"{where}: holds frames of {found.describe()}, expected {self.frame_format.describe()} as in "
+                f"the first episode; {_AGAIN}"
+            )
+        ended = arrays["end"].astype(bool) | arrays["trunc"].astype(bool)
+        if ended[:-1].any():
+            raise SourceError(f"{where}: ends before its last step, in step {ended.argmax():,}; {_AGAIN}")
+        terminated = bool(arrays["end"][-1])
+        return Episode(
+            checkpoint=CHECKPOINT,
+            number=number,
+            action=check_actions(arrays["act"], self.game, where),
+            reward=check_rewards(arrays["rew"], where),
+            terminated=terminated,
+            truncated=bool(arrays["trunc"][-1]) and not terminated,
+            complete=bool(ended[-1]),
+            joined=False,
+            frames=_blocks(frames),
+        )
+
+
+def _find_folders(store: Store) -> dict[_Place, str]:
+    names = store.list("")
+    if any(map(FOLDER_NAME.fullmatch, names)):
+        parts = store.root.rstrip("/").split("/")
+        game = next(filter(None, map(match_game, reversed(parts))), None)
+        run = next((int(found[1]) for part in parts[-1:] if (found := _RUN.fullmatch(part))), 1)
+        return {(game, run if game is not None else 1): ""}
+    return {
+        (game, int(found[1])): f"{name}/{run}"
+        for name in names
+        if (game := match_game(name)) is not None
+        for run in store.list(name)
+        if (found := _RUN.fullmatch(run)) and any(map(FOLDER_NAME.fullmatch, store.list(f"{name}/{run}")))
+    }
+
+
+def _numbers_in(store: Store, folder: str) -> Iterator[int]:
+    """Yield the numbers of the episodes in a folder."""
+    places = [folder]
+    for _ in range(3):
+        places = [_below(place, name) for place in places for name in store.list(place) if name.isdecimal()]
+    for place in places:
+        for name in store.list(place):
+            number = name.removesuffix(".pt")
+            if number.isdecimal() and _below(folder, path_of(int(number))) == _below(place, name):
+                yield int(number)
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _require_torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise SourceError("episodes in .pt files need torch: pip install 'atari-dqn-replay[torch]'") from None
+    return torch
+
+
+def _load(whole: WholeFile) -> dict[str, np.ndarray]:
+    """Returns the arrays of an episode's file.
+
+    Raises:
+        SourceError: the file is damaged, or holds something else than tensors.
+    """
+    torch = _require_torch()
+    whole.content.seek(0)
+    try:
+        content = torch.load(whole.content, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise SourceError(
+            f"{whole.where}: holds objects that would have to be unpickled, which could run any program; "
+            f"expected a dict of the tensors {', '.join(KEYS)}"
+        ) from None
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SourceError(f"{whole.where}: cannot be read by torch ({reason}); {_AGAIN}") from None
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), torch.Tensor) for key in KEYS):
+        raise SourceError(f"{whole.where}: expected a dict of the tensors {', '.join(KEYS)}; {_AGAIN}")
+    arrays = {key: content[key].numpy() for key in KEYS}
+    rows = len(arrays["obs"]) if arrays["obs"].ndim else 0
+    for key, array in arrays.items():
+        if array.dtype != _DTYPES[key] or (key != "obs" and array.shape != (rows,)):
+            raise SourceError(
+                f"{whole.where}: {key} is {array.dtype} of shape {array.shape}, expected {_DTYPES[key]} for "
+                f"each of {rows:,} steps; {_AGAIN}"
+            )
+    if not 1 <= rows <= MOST_ROWS:
+        raise SourceError(f"{whole.where}: holds {rows:,} steps, expected 1 to {MOST_ROWS:,}; {_AGAIN}")
+    return arrays
+
+
+def _format_of(frames: np.ndarray, where: str) -> FrameFormat:
+    try:
+        _, channels, height, width = frames.shape
+        return FrameFormat(height, width, channels)
+    except ValueError as error:
+        raise SourceError(
+            f"{where}: obs is of shape {frames.shape}, expected (n, 3, height, width) ({error})"
+        ) from None
+
+
+def _blocks(frames: np.ndarray) -> Generator[np.ndarray, None, None]:
+    for start in range(0, len(frames), BLOCK_ROWS):
+        block = frames[start : start + BLOCK_ROWS]
+        yield block[:, 0] if block.shape[1] == 1 else np.ascontiguousarray(block.transpose(0, 2, 3, 1))

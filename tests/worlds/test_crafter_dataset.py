@@ -1,0 +1,144 @@
+"""From played episodes to a dataset that stock `datasets` streams, from a folder and from the Hub."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from atari_dqn_replay.builder.assembly.build import build, plan_build
+from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
+from atari_dqn_replay.builder.publishing.publish import publish
+from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.repos.repo_folder import read_manifests
+from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.verification.content import check_content
+from atari_dqn_replay.builder.worlds.crafter import ACTIONS, CRAFTER
+from crafter_datasets import CRAFTER as GAME
+from crafter_datasets import crafter_dataset, crafter_episodes
+from dataset_folders import contents
+from datasets import load_dataset
+from hub_server import HubServer
+from PIL import Image
+from publishing import REPO, to_hub
+
+from atari_dqn_replay import AtariDQNReplay, Episodes, Sequences, Transitions
+
+
+def played() -> list[dict[str, np.ndarray]]:
+    """Returns the files of the played episodes, in order."""
+    paths = sorted((crafter_episodes() / "Crafter/1/episodes").glob("*.npz"))
+    return [dict(np.load(path, allow_pickle=False)) for path in paths]
+
+
+def test_load_dataset_streams_every_step_as_it_was_played() -> None:
+    rows = list(load_dataset(str(crafter_dataset()), "crafter-full", split="run_1", streaming=True))
+    files = played()
+    frames = np.concatenate([file["observation"] for file in files])
+    np.testing.assert_array_equal(np.stack([np.asarray(row["observation"]) for row in rows]), frames)
+    states = np.concatenate([file["state"][:-1] for file in files])
+    for place, name in enumerate(CRAFTER.state_columns):
+        assert [row[name] for row in rows] == states[:, place].tolist()
+    assert [row["action"] for row in rows] == np.concatenate([file["action"] for file in files]).tolist()
+
+
+def test_the_episodes_have_their_maps_and_last_states() -> None:
+    episodes = load_dataset(str(crafter_dataset()), "crafter-episodes", split="run_1", streaming=True)
+    files = played()
+    for row, file in zip(episodes, files, strict=True):
+        np.testing.assert_array_equal(np.asarray(row["final_observation"]), file["final_observation"])
+        assert [row[name] for name in CRAFTER.state_columns] == file["state"][-1].tolist()
+        assert [row["environment"], row["world_seed"], row["world_episode"]] == file["origin"].tolist()
+        assert np.asarray(row["terrain"]).shape == (64, 64)
+        picture = np.asarray(Image.open(io.BytesIO(file["map"].tobytes())))
+        np.testing.assert_array_equal(np.asarray(row["map"]), picture)
+        assert row["map"].size == (1024, 1024)
+
+
+def test_actions_have_names_and_there_are_two_configs() -> None:
+    features = load_dataset(str(crafter_dataset()), "crafter-full", split="run_1", streaming=True).features
+    assert features is not None
+    assert features["action"].names == list(ACTIONS)
+    with pytest.raises(UnknownNameError, match="Crafter has crafter-full and crafter-episodes"):
+        AtariDQNReplay("crafter-expert", source=str(crafter_episodes()))
+
+
+def test_the_readers_have_frames_in_colour_and_the_state() -> None:
+    first = next(iter(Episodes(str(crafter_dataset()), "crafter-full", split="run_1")))
+    file = played()[0]
+    np.testing.assert_array_equal(first["observation"], file["observation"])
+    np.testing.assert_array_equal(first["inventory_health"], file["state"][:-1, 2])
+    segments = next(iter(Sequences(str(crafter_dataset()), "crafter-full", split="run_1", length=16)))
+    assert segments["observation"].shape == (32, 16, 64, 64, 3)
+    batch = next(iter(Transitions(str(crafter_dataset()), "crafter-full", split="run_1", frame_stack=1)))
+    assert batch["observation"].shape[-3:] == (64, 64, 3)
+
+
+def test_a_dataset_built_from_the_dataset_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    source = open_source(str(crafter_dataset()))
+    build(plan_build(source, [GAME], tmp_path), tmp_path)
+    assert contents(tmp_path) == contents(crafter_dataset())
+
+
+def test_verify_finds_a_map_that_has_changed(tmp_path: Path) -> None:
+    source = open_source(str(crafter_episodes()))
+    build(plan_build(source, [GAME], tmp_path), tmp_path)
+    (manifest,) = read_manifests(tmp_path, GAME)
+    path = tmp_path / manifest.episodes_table.path
+    table = pq.read_table(path)
+    maps = table["map"].to_pylist()
+    maps[0]["bytes"] = maps[0]["bytes"][:-30]
+    field = table.schema.field("map")
+    place = table.schema.get_field_index("map")
+    pq.write_table(table.set_column(place, field, pa.array(maps, field.type)), path)
+    repo = FolderReader(tmp_path)
+    found = [str(each) for each in check_content(repo, manifest, repo.files())]
+    assert any("map: an image ends within a chunk" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "not an .npz file that can be read"),
+        (lambda path: path.rename(path.with_name("000007-0003.npz")), "holds episode 0 of environment 0"),
+        (lambda path: (path.parent / "provenance.json").unlink(), "provenance.json: cannot be read"),
+    ],
+)
+def test_damaged_episodes_are_named(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+    folder = tmp_path / "Crafter/1/episodes"
+    folder.mkdir(parents=True)
+    for name in ("provenance.json", "000000-0000.npz"):
+        (folder / name).write_bytes((crafter_episodes() / "Crafter/1/episodes" / name).read_bytes())
+    damage(folder / "000000-0000.npz")
+    with pytest.raises(SourceError, match=message) as caught:
+        list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(0).episodes())
+    assert str(folder) in str(caught.value)
+
+
+LOAD = """
+import gc, json, sys
+from datasets import load_dataset
+rows = load_dataset(sys.argv[1], "crafter-full", split="run_1", streaming=True)
+print(json.dumps([[row["player_x"], row["step"], row["observation"].mode] for row in rows]))
+del rows
+gc.collect()
+"""
+
+
+@pytest.mark.slow
+def test_it_streams_from_the_hub(hub: HubServer, tmp_path: Path) -> None:
+    publish(crafter_dataset(), to_hub(hub))
+    environment = {**os.environ, **hub.environment(), "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, REPO], env=environment, capture_output=True, text=True, check=True
+    )
+    rows = json.loads(done.stdout)
+    states = np.concatenate([file["state"][:-1, 0] for file in played()])
+    assert [row[0] for row in rows] == states.tolist()
+    assert {row[2] for row in rows} == {"RGB"}
