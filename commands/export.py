@@ -4,16 +4,17 @@ import argparse
 
 from .arguments import add_dry_run, add_storage_option, to_numbers, to_path, to_positive, to_source
 
-SUMMARY = "write a dataset in a form that another library reads: the original dumps, LRAM's files, Minari"
+SUMMARY = "write a dataset in a form that another library reads: the original dumps, LRAM's, Minari, .pt"
 EXAMPLES = (
     "atari-dqn-replay export dataset pong-full --format bucket --out mirror/dqn",
     "atari-dqn-replay export me/atari-dqn-replay breakout-expert --format bucket --out mirror --dry-run",
     "atari-dqn-replay export dataset --envs breakout pong --format lram --out lram --add-rtgs",
+    "atari-dqn-replay export dataset crafter-full --format episodes-pt --out episodes",
     "atari-dqn-replay export dataset pong-full --format minari --out minari --runs 1 --top 0.01",
 )
 WHEN_STOPPED = "what was finished is kept, and the same command goes on with the rest"
 
-FORMATS = ("bucket", "lram", "minari")
+FORMATS = ("bucket", "episodes-pt", "lram", "minari")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,13 +10,19 @@ from ...builder.dataset import AtariDQNReplay
 from ...builder.errors import AtariReplayError, OutputError, UnknownNameError
 from ...builder.sources.source import Source
 from .bucket.export import BucketFormat
+from .episodes_pt.export import EpisodesPtFormat
 from .format import ExportFormat
 from .lram.export import LRAMFormat
 from .minari.export import MinariFormat
 from .report import ExportReport
 from .selection import open_dataset, select
 
-FORMATS: dict[str, type[ExportFormat]] = {"bucket": BucketFormat, "lram": LRAMFormat, "minari": MinariFormat}
+FORMATS: dict[str, type[ExportFormat]] = {
+    "bucket": BucketFormat,
+    "episodes-pt": EpisodesPtFormat,
+    "lram": LRAMFormat,
+    "minari": MinariFormat,
+}
 """By their names on the command line."""
 
 
@@ -42,7 +48,7 @@ def export(
         dataset: a folder with a built dataset, a repo on the Hub (`user/name`), or a source of replay logs,
             also that of an `AtariDQNReplay`.
         config_names: one or more of `<game>-<quality>`, e.g. `pong-expert`, or `all-expert`.
-        format: `bucket`, `lram` or `minari`; see docs/exporting.md.
+        format: `bucket`, `episodes-pt`, `lram` or `minari`; see docs/exporting.md.
         out: the folder to write to.
         runs: which runs; all that there are if None.
         checkpoints: which checkpoints, instead of those of the config's quality.

@@ -1,0 +1,1 @@
+"""Exports a `.pt` file for each episode, as world models read them."""
