@@ -116,7 +116,7 @@ def test_what_is_no_episode_is_refused(
     torch.save(content, path)
     run = open_source(str(tmp_path / "played")).open_run(CRAFTER, 1)
     with pytest.raises(SourceError, match=message) as caught:
-        list(run.reader().checkpoint(0).episodes())
+        list(run.reader().checkpoint(1).episodes())
     assert str(path) in str(caught.value)
     assert not Path("was-run").exists()
 
@@ -126,4 +126,4 @@ def test_a_plain_pickle_is_refused_as_well(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(pickle.dumps({"obs": _Program()}))
     with pytest.raises(SourceError, match=r"unpickled|cannot be read by torch"):
-        list(open_source(str(tmp_path)).open_run(CRAFTER, 1).reader().checkpoint(0).episodes())
+        list(open_source(str(tmp_path)).open_run(CRAFTER, 1).reader().checkpoint(1).episodes())

@@ -117,7 +117,7 @@ def test_damaged_episodes_are_named(tmp_path: Path, damage: Callable[[Path], obj
         (folder / name).write_bytes((crafter_episodes() / "Crafter/1/episodes" / name).read_bytes())
     damage(folder / "000000-0000.npz")
     with pytest.raises(SourceError, match=message) as caught:
-        list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(0).episodes())
+        list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(1).episodes())
     assert str(folder) in str(caught.value)
 
 

@@ -25,8 +25,9 @@ from ...stores.whole_file import WholeFile, open_whole
 from ..checks import check_actions, check_rewards
 from ..run import Episode
 from ..source import Source
+from .run import CHECKPOINT
 from .stored import BLOCK_ROWS, MOST_ROWS
-from .whole_episodes import CHECKPOINT, WholeEpisodesRun
+from .whole_episodes import WholeEpisodesRun
 
 _AGAIN = "copy it again, or leave it out"
 _DTYPES = {"obs": "uint8", "act": "int64", "rew": "float32", "end": "uint8", "trunc": "uint8"}

@@ -25,8 +25,9 @@ from ..not_taken import describe_left
 from ..run import Episode
 from ..store_source import StoreSource
 from .npz import NpzArray, open_npz
+from .run import CHECKPOINT
 from .stored import BLOCK_ROWS, MOST_ROWS, exactly
-from .whole_episodes import CHECKPOINT, WholeEpisodesRun
+from .whole_episodes import WholeEpisodesRun
 
 _EXPECTED = "Crafter/1/episodes/000000-0000.npz, as collect writes it"
 _AGAIN = "copy it again, or collect it again"

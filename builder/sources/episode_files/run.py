@@ -18,7 +18,8 @@ from .stored import BLOCK_ROWS, EpisodeStore, StoredEpisode
 
 CHECKPOINT = 1
 """The number of the only checkpoint. From which dump an episode was cut is not recorded; those scripts begin
-with file 1, and neither `mixed` (checkpoint 0) nor `medium` would be true."""
+with file 1, and neither `mixed` (checkpoint 0) nor `medium` would be true. The same goes for worlds, whose
+episodes nobody learned from while they were played."""
 
 _SAMPLED = 16
 """Episodes looked at to see whether the store keeps padding."""

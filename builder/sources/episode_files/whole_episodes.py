@@ -9,9 +9,7 @@ from ...format.games import Game
 from ...format.manifest import FileRecord, RowCounts, StepCounts
 from ...stores.store import Store
 from ..run import Checkpoint, Episode, Run, RunReader
-
-CHECKPOINT = 0
-"""The number of a run's only checkpoint."""
+from .run import CHECKPOINT
 
 
 class WholeEpisodesRun(Run):
