@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..format.frame_format import FrameFormat
 from ..format.games import Game
 from ..format.layout import page_path
 from ..format.manifest import Manifest
@@ -56,7 +57,7 @@ def merge_card(
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
     """
-    card = _Card(existing or "")
+    card = _Card(existing or "", {manifest.frame_format for manifest in manifests})
     card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures, drawn_from)
     card.refresh(repo_id)
     if license is not None:
@@ -130,9 +131,14 @@ def card_sections(existing: str) -> dict[Game, Section]:
 
 
 class _Card:
-    """A README split into its YAML and its text, while it is edited."""
+    """A README split into its YAML and its text, while it is edited.
 
-    def __init__(self, readme: str) -> None:
+    Args:
+        readme: the README, which may be empty.
+        formats: the formats of the frames, for the text of a new card.
+    """
+
+    def __init__(self, readme: str, formats: Collection[FrameFormat] = ()) -> None:
         self._newline = "\r\n" if "\r\n" in readme else "\n"
         self.front, text = FrontMatter.split(readme.removeprefix("\ufeff").replace("\r\n", "\n"))
         self.text = CardText(text)
@@ -141,7 +147,7 @@ class _Card:
             self._generated = self._describe()
         else:
             own = text.strip("\n")
-            body = card_body()
+            body = card_body(formats)
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
     def describe_games(
@@ -160,11 +166,18 @@ class _Card:
                 source = drawn_from.get(game, "")
                 if not source and game in known and known[game].pictures == shown:
                     source = known[game].drawn_from
-                section = Section.of_game(game, origin_kinds(of_game), shown, curve_in_text(of_game), source)
+                section = Section.of_game(
+                    game,
+                    origin_kinds(of_game),
+                    shown,
+                    curve_in_text(of_game),
+                    source,
+                    of_game[0].frames,
+                )
                 if not self.text.replace(section):
                     self.text.insert_game(section)
             elif game in known:
-                self.text.replace(Section.of_game(game, known[game].origins))
+                self.text.replace(Section.of_game(game, known[game].origins, frames=known[game].frames))
 
     def refresh(self, repo_id: str | None) -> None:
         """Rewrite the parts that concern all games together."""

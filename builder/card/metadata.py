@@ -14,7 +14,7 @@ from ..format.configs import (
     select_checkpoints,
 )
 from ..format.features import episodes_features, steps_features
-from ..format.frame_format import GREY84
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.layout import split_name
 from ..format.manifest import Manifest, ParquetRecord
@@ -25,8 +25,8 @@ from .front_matter import FrontMatter
 from .repetition import compact, expand
 from .sections import Section
 
-ARROW_BYTES_PER_STEP = len(stored_png(GREY84)) + 34
-"""Bytes of a step, a frame and the other columns, in the Arrow cache of `datasets`."""
+NUMBERS_BYTES_PER_STEP = 34
+"""Bytes of the columns of a step besides its frame."""
 
 ARROW_BYTES_PER_EPISODE = 128
 """Bytes of an episode in that cache: an estimate, since two of the columns are strings."""
@@ -118,7 +118,7 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
     else:
         columns = {name for run in view.runs.values() for each in run for name in each.columns}
         features = steps_features(view.config.game, columns)
-        row_bytes = ARROW_BYTES_PER_STEP
+        row_bytes = arrow_bytes_per_step(next(iter(view.runs.values()))[0].frame_format)
     rows = {run: view.rows(run) for run in view.runs}
     return {
         "config_name": str(view.config),
@@ -129,6 +129,11 @@ def dataset_info_entry(view: View) -> dict[str, Any]:
         ],
         "download_size": sum(file.size for run in view.runs for file in view.files(run)),
     }
+
+
+def arrow_bytes_per_step(frame_format: FrameFormat) -> int:
+    """Returns the bytes of a step, a frame and the other columns, in the Arrow cache of `datasets`."""
+    return len(stored_png(frame_format)) + NUMBERS_BYTES_PER_STEP
 
 
 def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[View]) -> None:
@@ -176,6 +181,7 @@ class GameSummary:
     steps: int
     size: int
     """Bytes of the step shards."""
+    frame_format: FrameFormat = GREY84
 
 
 def summarize(front: FrontMatter, sections: Iterable[Section]) -> list[GameSummary]:
@@ -197,6 +203,7 @@ def summarize(front: FrontMatter, sections: Iterable[Section]) -> list[GameSumma
                     runs=len(splits),
                     steps=steps,
                     size=_count_in(info, "download_size"),
+                    frame_format=FrameFormat.parse(section.frames),
                 )
             )
     return sorted(summaries, key=lambda summary: summary.game.slug)

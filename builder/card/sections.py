@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from ..errors import OutputError
+from ..format.frame_format import GREY84
 from ..format.games import ALL_GAMES, Game
 
 HEAD = "head"
@@ -15,6 +16,7 @@ _GAMES = {f"game:{game.slug}": game for game in ALL_GAMES}
 _NAMES = "|".join([HEAD, USAGE, *_GAMES])
 _MARK = re.compile(
     rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*)"
+    r"(?: (?P<frames>(?:grey|rgb)[0-9x]+))?"
     r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*) \| (?P<drawn_from>[0-9a-f]*))? -->$",
     re.MULTILINE,
 )
@@ -38,6 +40,8 @@ class Section:
     """The mean returns of the game's checkpoints as a row of blocks, with the first and the last."""
     drawn_from: str = ""
     """Names the data that the pictures show; empty if it is not known."""
+    frames: str = GREY84.name
+    """The name of the format of the game's frames; not written if it is 84×84 grey."""
 
     @classmethod
     def of_game(
@@ -47,9 +51,10 @@ class Section:
         pictures: tuple[str, ...] = (),
         returns: str = "",
         drawn_from: str = "",
+        frames: str = GREY84.name,
     ) -> "Section":
         """Returns a game's section, its body not yet written."""
-        return cls(f"game:{game.slug}", "", origins, pictures, returns, drawn_from)
+        return cls(f"game:{game.slug}", "", origins, pictures, returns, drawn_from, frames)
 
     @property
     def game(self) -> Game | None:
@@ -58,6 +63,8 @@ class Section:
 
     def __str__(self) -> str:
         facts = "".join(f" {origin}" for origin in self.origins)
+        if self.frames != GREY84.name:
+            facts += f" {self.frames}"
         if self.pictures or self.returns or self.drawn_from:
             facts += f" | {' '.join(self.pictures)} | {self.returns} | {self.drawn_from}"
         body = f"{self.body}\n" if self.body else ""
@@ -147,6 +154,7 @@ def _parse(text: str) -> Iterator[str | Section]:
             tuple((begin["pictures"] or "").split()),
             begin["returns"] or "",
             begin["drawn_from"] or "",
+            begin["frames"] or GREY84.name,
         )
         position = end.end()
     yield text[position:]

@@ -1,17 +1,18 @@
 """The text of a card: its templates, and the figures and names that go into them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..format.configs import EPISODES, ConfigName
+from ..format.configs import EPISODES, ConfigName, parse_config_name
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.layout import page_path
 from ..format.provenance import COLLECTED, UNRECORDED
 from .front_matter import FrontMatter
-from .metadata import GameSummary, entries
+from .metadata import GameSummary, arrow_bytes_per_step, entries
 from .pictures.names import BEST_EPISODE, alt_text, picture_path
 
 EXPORTED = "exported"
@@ -35,9 +36,14 @@ GAMES_SHOWN = 12
 """Games beyond which the card only lists them, with links to their pages."""
 
 
-def card_body() -> str:
-    """Returns the card without the parts that are generated for the games."""
-    return render("dataset_card.md.jinja")
+def card_body(formats: Collection[FrameFormat] = ()) -> str:
+    """Returns the card without the parts that are generated for games with frames of these formats."""
+    return render("dataset_card.md.jinja", frames=describe_formats(formats).replace(" ", ", "))
+
+
+def describe_formats(formats: Collection[FrameFormat]) -> str:
+    """Returns the formats in words: `84×84 grey`, the default, or `64×64 RGB or 84×84 grey`."""
+    return " or ".join(sorted(each.describe() for each in formats or {GREY84}))
 
 
 def title(games: Sequence[GameSummary]) -> str:
@@ -60,6 +66,7 @@ def head_body(games: Sequence[GameSummary]) -> str:
 
     return render(
         "head.md.jinja",
+        frames=_frames_of(games),
         title=title(games),
         games=games,
         gallery=[game.game for game in games if BEST_EPISODE in game.pictures][:GALLERY],
@@ -70,11 +77,21 @@ def head_body(games: Sequence[GameSummary]) -> str:
     )
 
 
+def _frames_of(games: Sequence[GameSummary]) -> str:
+    """Returns what the head calls a frame: `84×84 frame`, or `frame of 64×64 RGB`."""
+    formats = {game.frame_format for game in games} or {GREY84}
+    return "84×84 frame" if formats == {GREY84} else f"frame of {describe_formats(formats)}"
+
+
 def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | None) -> str:
     """Returns how to load the dataset, in examples that run."""
     config, split, folder = _example(front, games)
+    game = parse_config_name(config).game
+    frame_format = next((each.frame_format for each in games if each.game == game), GREY84)
     return render(
         "usage.md.jinja",
+        shape=", ".join(map(str, frame_format.shape)),
+        gigabytes=f"{arrow_bytes_per_step(frame_format) / 1000:.1f}",
         repo=repo_id or LOCAL_REPO,
         config=config,
         episodes_config=f"{config.rpartition('-')[0]}-{EPISODES}",

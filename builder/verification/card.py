@@ -149,7 +149,13 @@ class CardCheck:
             manifests = self._of_games.get(game) if game else None
             if game and manifests and game not in self._half_known:
                 pictures = self._pictures(game)
-                expected = Section.of_game(game, origin_kinds(manifests), pictures, curve_in_text(manifests))
+                expected = Section.of_game(
+                    game,
+                    origin_kinds(manifests),
+                    pictures,
+                    curve_in_text(manifests),
+                    frames=manifests[0].frames,
+                )
                 body = section_body(summaries[game], games=len(summaries))
                 found = replace(section, drawn_from="")
                 if found != replace(expected, body=body) or self._is_page_stale(game, pictures):

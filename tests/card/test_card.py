@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.card.card import game_pages, merge_card, remove_game
-from atari_dqn_replay.builder.card.metadata import ARROW_BYTES_PER_STEP, size_category
+from atari_dqn_replay.builder.card.metadata import arrow_bytes_per_step, size_category
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
+from atari_dqn_replay.builder.format.frame_format import GREY84
 from atari_dqn_replay.builder.format.frames import encode_frames
 from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.format.manifest import (
@@ -219,7 +220,7 @@ def test_sizes_are_those_of_the_files() -> None:
     info = info_of(merge_card(None, PONG), "pong-full")
     assert [(split["name"], split["num_examples"]) for split in info["splits"]] == [("run_1", 80)]
     assert info["download_size"] == 4000
-    assert info["splits"][0]["num_bytes"] == 80 * ARROW_BYTES_PER_STEP
+    assert info["splits"][0]["num_bytes"] == 80 * arrow_bytes_per_step(GREY84)
 
 
 def test_the_hub_finds_it_by_its_tags() -> None:
