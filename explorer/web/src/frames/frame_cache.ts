@@ -1,9 +1,9 @@
 /** Frames that are at hand: whole row groups of one or two episodes, the least used of which go first. */
 
-import { PIXELS, type Frames, type RowGroup, type TableFile } from "./protocol";
+import { frameOf, type Frames, type Picture, type RowGroup, type TableFile } from "./protocol";
 import type { Shards } from "./shards";
 
-/** Row groups that are kept, 14 MB each. */
+/** Row groups that are kept, up to 16 MB each. */
 const KEPT = 6;
 
 export class FrameCache {
@@ -13,14 +13,13 @@ export class FrameCache {
   constructor(private readonly shards: Shards) {}
 
   /** The frame of a row, if it is at hand. */
-  peek(file: TableFile, group: RowGroup, row: number): Uint8Array | undefined {
+  peek(file: TableFile, group: RowGroup, row: number): Picture | undefined {
     const key = keyOf(file, group);
     const frames = this.kept.get(key);
     if (!frames) return undefined;
     this.kept.delete(key);
     this.kept.set(key, frames);
-    const offset = (row - group.first) * PIXELS;
-    return frames.pixels.subarray(offset, offset + PIXELS);
+    return frameOf(frames, row);
   }
 
   has(file: TableFile, group: RowGroup): boolean {

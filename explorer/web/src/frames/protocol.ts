@@ -33,9 +33,27 @@ export interface Steps {
   groups: RowGroup[];
 }
 
-/** Frames of consecutive rows: 84×84 bytes each, row by row. */
-export interface Frames extends RowGroup {
+/** The size of frames, in pixels, and their colour: grey has one channel, RGB three. */
+export interface Shape {
+  width: number;
+  height: number;
+  channels: 1 | 3;
+}
+
+/** One frame, row by row; the channels of a pixel lie together. */
+export interface Picture extends Shape {
   pixels: Uint8Array;
+}
+
+/** Frames of consecutive rows, one after another. */
+export interface Frames extends RowGroup, Picture {}
+
+/** The frame of a row, which is among these. */
+export function frameOf(frames: Frames, row: number): Picture {
+  const { width, height, channels, pixels } = frames;
+  const size = width * height * channels;
+  const offset = (row - frames.first) * size;
+  return { width, height, channels, pixels: pixels.subarray(offset, offset + size) };
 }
 
 export type Question =
@@ -51,7 +69,3 @@ export interface Answers {
   /** How often each action occurs in the file. */
   actions: number[];
 }
-
-export const WIDTH = 84;
-export const HEIGHT = 84;
-export const PIXELS = WIDTH * HEIGHT;

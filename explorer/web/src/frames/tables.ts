@@ -5,8 +5,8 @@ import { ZSTDDecoder } from "zstddec";
 import type { Episode } from "../data/episodes";
 import { ExplorerError, messageOf } from "../data/errors";
 import { readRange } from "../data/http";
-import { decodePng } from "./png";
-import { PIXELS, type Frames, type RowGroup, type Steps, type TableFile } from "./protocol";
+import { decodePng, shapeOf } from "./png";
+import { type Frames, type RowGroup, type Steps, type TableFile } from "./protocol";
 
 const decoder = new ZSTDDecoder();
 const compressors = { ZSTD: decompress };
@@ -60,12 +60,15 @@ export async function readSteps(file: TableFile, first: number, count: number): 
 /** Read the frames of consecutive rows. */
 export async function readFrames(file: TableFile, first: number, count: number): Promise<Frames> {
   const { observation } = await readColumns(file, ["observation"], first, first + count);
-  const pixels = new Uint8Array(count * PIXELS);
-  for (const [row, image] of (observation as { bytes?: Uint8Array }[]).entries()) {
+  const pngs = Array.from(observation as Iterable<{ bytes?: Uint8Array }>, (image, row) => {
     if (!image?.bytes) throw new ExplorerError(`${file.path}: row ${first + row} has no image.`);
-    await decodePng(image.bytes, pixels, row * PIXELS);
-  }
-  return { first, rows: count, pixels };
+    return image.bytes;
+  });
+  const shape = shapeOf(pngs[0]);
+  const size = shape.width * shape.height * shape.channels;
+  const pixels = new Uint8Array(count * size);
+  for (const [row, png] of pngs.entries()) await decodePng(png, shape, pixels, row * size);
+  return { first, rows: count, ...shape, pixels };
 }
 
 /** Count the actions of all steps in a file. */

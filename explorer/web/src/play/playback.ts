@@ -1,5 +1,6 @@
 /** An episode being played: which step is shown, and that its frames are there in time. */
 
+import type { Picture } from "../frames/protocol";
 import type { Episode } from "../data/episodes";
 import { messageOf } from "../data/errors";
 import type { Place } from "../data/layout";
@@ -103,7 +104,7 @@ export class Playback {
   }
 
   /** The frame of a step if it is at hand; undefined before the episode too. */
-  frame(step: number): Uint8Array | undefined {
+  frame(step: number): Picture | undefined {
     if (step < 0) return undefined;
     const group = this.groupOf(step);
     return group && this.cache.peek(this.loaded.file, group, this.loaded.episode.firstRow + step);

@@ -20,9 +20,10 @@ export function SaveMenu({ explorer, playback }: { explorer: Explorer; playback:
       const { saveFrame, saveGif, saveVideo } = await import("../save/save");
       const progress = (share: number) => setState(`saving ${Math.floor(100 * share)} %`);
       const options = { shards: explorer.repository!.shards, speed: explorer.speed, progress, signal: controller.signal };
-      if (kind === "png") await saveFrame(playback, imageOf(playback.frame(playback.step)));
+      const picture = playback.frame(playback.step);
+      if (kind === "png" && picture) await saveFrame(playback, imageOf(picture));
       else if (kind === "gif") await saveGif(playback.loaded, options);
-      else await saveVideo(playback.loaded, options);
+      else if (kind === "video") await saveVideo(playback.loaded, options);
       setState("");
     } catch (error) {
       setState(controller.signal.aborted ? "" : messageOf(error));

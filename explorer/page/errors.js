@@ -1,0 +1,1 @@
+var e=class extends Error{};function t(e){return e instanceof Error?e.message:String(e)}export{t as n,e as t};

@@ -1,1 +1,0 @@
-var e=class extends Error{};function t(e){return e instanceof Error?e.message:String(e)}var n=7056;export{e as n,t as r,n as t};
