@@ -8,7 +8,7 @@ from .arguments import to_path
 if TYPE_CHECKING:
     from ..builder.format.games import Game
 
-_OF_LOGS = ("checkpoints", "checkpoint_size", "observation")
+_OF_LOGS = ("checkpoints", "checkpoint_size", "observation", "probabilities")
 _OF_WORLDS = ("steps", "environments", "own_maps", "workers")
 
 SUMMARY = "play a game and write replay logs in the layout of the DQN Replay Dataset, or a world's episodes"
@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "resized by area interpolation (default: grey84)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="log with which probability each action was chosen, too: a seventh array, and the column prob",
+    )
     world = parser.add_argument_group("worlds beyond Atari")
     world.add_argument("--steps", type=int, metavar="N", help="number of steps in all (default: 10000)")
     world.add_argument("--environments", type=int, metavar="N", help="number of players (default: 1)")
@@ -93,13 +98,14 @@ def _collect_log(game: "Game", options: argparse.Namespace) -> object:
         run=options.run,
         seed=options.seed,
         frame_format=FrameFormat.parse(options.observation or "grey84"),
+        probabilities=options.probabilities,
     )
 
 
 def _collect_world(game: "Game", options: argparse.Namespace) -> object:
     from ..builder.collecting.collect_world import collect_world
 
-    if given := [name for name in _OF_LOGS if getattr(options, name) is not None]:
+    if given := [name for name in _OF_LOGS if getattr(options, name) not in (None, False)]:
         options.refuse(f"--{given[0].replace('_', '-')} is for games of Atari; {game} has --steps")
     return collect_world(
         game,

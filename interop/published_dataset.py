@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from ..builder.errors import OutputError, SourceError, UnknownNameError
 from ..builder.format.configs import ConfigName
+from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
 from ..builder.format.games import Game
@@ -121,6 +122,11 @@ class PublishedRun(Run):
         """Returns what the manifests record of the logs' origin."""
         return next(iter(self.manifests.values())).provenance
 
+    @property
+    def optional_columns(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The optional columns that are exported."""
+        return (PROB,) if all(PROB in each.columns for each in self.manifests.values()) else ()
+
     def partial_checkpoints(self) -> list[int]:
         """Returns those made at the end of training."""
         return [number for number, manifest in self.manifests.items() if manifest.partial]
@@ -213,6 +219,7 @@ class PublishedCheckpoint(ManifestCheckpoint):
                 number=item["episode"],
                 action=item["action"].astype(np.int32),
                 reward=item["reward"],
+                prob=item.get(PROB),
                 terminated=entry["terminated"].item(),
                 truncated=entry["truncated"].item(),
                 complete=item["complete"],

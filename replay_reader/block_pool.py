@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..builder.format.features import PROB
 from .anchors import Anchors
 from .catalog import Catalog
 from .step_checks import CHECKED, check_steps, place_rows
@@ -81,6 +82,8 @@ class BlockPool:
         self._frames[0] = 0
         self.action = np.zeros(rows, np.int64)
         self.reward = np.zeros(rows, np.float32)
+        self.prob = np.ones(rows, np.float32) if catalog.has_probs else None
+        """The probability with which each action was chosen; None if the dataset does not have it."""
         self.return_to_go = np.zeros(rows, np.float32)
         self.step = np.zeros(rows, np.int64)
         """The steps since the episode's start."""
@@ -88,6 +91,7 @@ class BlockPool:
         """The steps to the episode's end, including this one."""
         self.terminates = np.zeros(rows, bool)
         """Whether the game ends the episode, rather than the time limit or the end of the log."""
+        self._read = (*_READ, PROB) if catalog.has_probs else _READ
         self._free = list(range(slots))[::-1]
         self._slot_of: dict[int, int] = {}
         self._loading: dict[int, Future[None]] = {}
@@ -131,11 +135,13 @@ class BlockPool:
         start = at = self._first_row(slot)
         shard = self._catalog.shards[block.shard]
         checked: dict[str, list[np.ndarray]] = {name: [] for name in CHECKED}
-        for piece in shard.read_pieces(block.first, block.last, _READ, self._format):
+        for piece in shard.read_pieces(block.first, block.last, self._read, self._format):
             rows = slice(at, at + len(piece["step"]))
             self._frames[rows] = piece["observation"].reshape(-1, self._format.nbytes)
             self.action[rows], self.reward[rows] = piece["action"], piece["reward"]
             self.return_to_go[rows], self.step[rows] = piece["return_to_go"], piece["step"]
+            if self.prob is not None:
+                self.prob[rows] = piece[PROB]
             for name, values in checked.items():
                 values.append(piece[name])
             at = rows.stop

@@ -57,6 +57,11 @@ class Catalog:
         return next((shard.frame_format for shard in shards if shard.frame_format is not None), GREY84)
 
     @cached_property
+    def has_probs(self) -> bool:
+        """Whether all shards have the probability with which each action was chosen."""
+        return all(shard.has_probs for shard in self.shards)
+
+    @cached_property
     def _bounds(self) -> np.ndarray:
         return np.searchsorted(self.episodes["shard"], np.arange(len(self.shards) + 1))
 

@@ -26,6 +26,7 @@ import pyarrow as pa
 import xxhash
 
 from ..builder.files import replacing
+from ..builder.format.features import PROB
 from ..builder.format.frame_format import GREY84, FrameFormat
 from .errors import DatasetError
 from .step_checks import check_actions
@@ -41,6 +42,8 @@ _CODEC = pa.Codec("lz4_raw")
 _FOOTER = np.dtype([("mark", "S8"), ("rows", "<i8"), ("checksum", "<u8")])
 _MARK = b"frames 2"
 _MARK_WITH_FORMAT = b"frames 3"
+_MARK_WITH_PROBS = b"frames 4"
+"""States the format as well."""
 _FORMAT = np.dtype("<i8")
 _NUMBERS = {
     "reward": np.dtype("<f4"),
@@ -49,6 +52,9 @@ _NUMBERS = {
     "end": np.dtype("u1"),
 }
 """The numeric arrays in file order, the widest first, so that each is aligned."""
+
+_NUMBERS_WITH_PROBS = {PROB: np.dtype("<f4"), **_NUMBERS}
+"""Those of a shard that has the probability with which each action was chosen."""
 
 _READ = ("observation", "reward", "step", "action", "terminated", "truncated")
 
@@ -83,22 +89,26 @@ class FrameStore:
 
     def _map(self) -> None:
         footer = self._section(_FOOTER, 1, self.size)[0]
-        if footer["mark"] not in (_MARK, _MARK_WITH_FORMAT) or footer["rows"] < 0:
+        mark = footer["mark"]
+        if mark not in (_MARK, _MARK_WITH_FORMAT, _MARK_WITH_PROBS) or footer["rows"] < 0:
             raise ValueError("it is cut short")
         self.rows = int(footer["rows"])
         end = self.size - _FOOTER.itemsize
         self.frame_format = GREY84
         """The format of the frames."""
-        if footer["mark"] == _MARK_WITH_FORMAT:
+        if mark != _MARK:
             stated = self._section(_FORMAT, 3, end)
             self.frame_format = FrameFormat(*stated.tolist())
             end -= stated.nbytes
         numbers = {}
-        for name, dtype in reversed(_NUMBERS.items()):
+        arrays = _NUMBERS_WITH_PROBS if mark == _MARK_WITH_PROBS else _NUMBERS
+        for name, dtype in reversed(arrays.items()):
             numbers[name] = self._section(dtype, self.rows, end)
             end -= numbers[name].nbytes
         self.reward: np.ndarray = numbers["reward"]
         """(rows,) float32."""
+        self.prob: np.ndarray | None = numbers.get(PROB)
+        """(rows,) float32: the probability with which each action was chosen; None if the shard has none."""
         self.step: np.ndarray = numbers["step"]
         """(rows,) int32: 0, 1, … within the episode."""
         self.action: np.ndarray = numbers["action"]
@@ -170,7 +180,8 @@ def write_store(
             play, or an action is not one of the game's.
         OSError: the file cannot be written.
     """
-    numbers = {name: np.empty(shard.rows, dtype) for name, dtype in _NUMBERS.items()}
+    arrays = _NUMBERS_WITH_PROBS if shard.has_probs else _NUMBERS
+    numbers = {name: np.empty(shard.rows, dtype) for name, dtype in arrays.items()}
     lengths, checksums = [0], []
     # Not a `with`: leaving one waits for all submitted tasks, even on Ctrl-C.
     executor = ThreadPoolExecutor(threads, thread_name_prefix="frame-store")
@@ -262,7 +273,7 @@ def _compress_block(shard: StepShard, start: int, numbers: dict[str, np.ndarray]
     """Returns the chunks of the rows from `start` on, and copies their numbers into place."""
     assert shard.frame_format is not None
     stop = min(start + shard.frame_format.rows_in_group, shard.rows)
-    columns = shard.read(start, stop, _READ)
+    columns = shard.read(start, stop, (*_READ, PROB) if PROB in numbers else _READ)
     check_actions(shard, columns["action"], start)
     columns["end"] = _ends(shard, columns, start)
     for name, array in numbers.items():
@@ -315,9 +326,10 @@ def _write_rest(
     file.write(bytes(-int(bounds[-1]) % 8))
     checksum = xxhash.xxh3_64(name.encode())
     mark, stated = _MARK, []
-    if frame_format != GREY84:
+    if frame_format != GREY84 or PROB in numbers:
         sides = (frame_format.height, frame_format.width, frame_format.channels)
-        mark, stated = _MARK_WITH_FORMAT, [np.array(sides, _FORMAT)]
+        mark = _MARK_WITH_PROBS if PROB in numbers else _MARK_WITH_FORMAT
+        stated = [np.array(sides, _FORMAT)]
     for array in (bounds, checksums, *numbers.values(), *stated):
         checksum.update(array.tobytes())
         file.write(array.tobytes())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from .block_pool import LARGE_BLOCK
 from .catalog import Dataset
@@ -187,6 +188,7 @@ class ReplayDataset:
                 "terminated": ahead.terminated,
                 "truncated": ahead.truncated,
                 "discount": ahead.discount,
+                **self._take_probs(store, rows),
             }
         )
 
@@ -209,6 +211,7 @@ class ReplayDataset:
             "terminated": last & terminates,
             "truncated": last & ~terminates,
             "discount": np.where(last, np.float32(0), np.float32(self._n_step.gamma)),
+            **self._take_probs(store, rows),
         }
 
     def _take_single_numbers(self, store: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,6 +222,17 @@ class ReplayDataset:
         action = np.array([self._stores[number].action[row] for number, row in places], np.int64)
         reward = np.array([self._stores[number].reward[row] for number, row in places], np.float32)
         return action, reward
+
+    def _take_probs(self, store: np.ndarray, rows: np.ndarray) -> Batch:
+        """Returns the probabilities of the actions, (B,) float32, if the dataset has them."""
+        stored = [each.prob for each in self._stores]
+        if any(prob is None for prob in stored):
+            return {}
+        found = np.empty(len(rows), np.float32)
+        for number in np.unique(store):
+            here = np.flatnonzero(store == number)
+            found[here] = stored[number][rows[here]]  # pyright: ignore[reportOptionalSubscript]
+        return {PROB: found}
 
     def frames(self, indices: Indices) -> np.ndarray:
         """Returns the stored frames of the steps with these indices, one for each.

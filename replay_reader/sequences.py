@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..builder.format.features import PROB
 from .anchors import Anchors
 from .batches import Batches, BatchOptions
 from .block_pool import BlockPool
@@ -32,6 +33,7 @@ class Sequences(Batches):
     | terminated | (B, T) bool | the game ended the episode after this step |
     | truncated | (B, T) bool | the time limit or the end of the log cut it off after this step |
     | mask | (B, T) bool | whether the step exists |
+    | prob | (B, T) float32 | of the action, as logged; only if the dataset has it; 1 where `mask` is False |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
     `state_dict` and `load_state_dict` resume exactly at a batch; see `Reader`.
@@ -158,4 +160,5 @@ class Sequences(Batches):
             "terminated": ends & terminates,
             "truncated": ends & ~terminates,
             "mask": mask,
+            **({} if pool.prob is None else {PROB: pool.prob[rows]}),
         }

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from ..builder.errors import AtariReplayError
+from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
 from .errors import DatasetError, MissingFileError
@@ -96,13 +97,28 @@ class StepShard(ABC):
 
     @property
     def other_columns(self) -> list[str]:
-        """The columns of numbers that not every dataset has: a world's state, `unclipped_reward`."""
+        """The columns of numbers that not every dataset has: a world's state, `unclipped_reward`, `prob`."""
         return [
             field.name
             for field in self.schema
             if field.name not in STEP_COLUMNS
             and (pa.types.is_integer(field.type) or pa.types.is_floating(field.type))
         ]
+
+    @property
+    def has_probs(self) -> bool:
+        """Whether there is the probability with which each action was chosen, the column `prob`.
+
+        Raises:
+            DatasetError: the column is not of numbers.
+        """
+        at = self.schema.get_field_index(PROB)
+        if at >= 0 and not is_kind(self.schema.field(at).type, "floating"):
+            found = self.schema.field(at).type
+            raise DatasetError(
+                f"{self.name}: {PROB} holds {found}; expected floating values, as of a built dataset"
+            )
+        return at >= 0
 
     @abstractmethod
     def read_tables(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[pa.Table]:

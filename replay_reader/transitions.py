@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..builder.format.features import PROB
 from .anchors import Anchors
 from .batches import Batches, BatchOptions
 from .block_pool import BlockPool
@@ -127,4 +128,5 @@ class Transitions(Batches):
             "terminated": ahead.terminated,
             "truncated": ahead.truncated,
             "discount": ahead.discount,
+            **({} if pool.prob is None else {PROB: pool.prob[rows]}),
         }

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from ..files import sha256_of
-from ..format.features import episodes_features, steps_features
+from ..format.features import PROB, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
@@ -95,6 +95,7 @@ class _Crossing:
             pq.ParquetFile(io.BytesIO(read(piece, HEAD if place else TAIL)), page_checksum_verification=True)
             for place, piece in enumerate(pieces)
         ]
+        self._columns = self._files[0].schema_arrow.names
         self._number = self._manifest.step_counts.episodes
         tail = pieces[0].tail
         last = pieces[-1].head if len(pieces) > 1 else tail
@@ -105,7 +106,7 @@ class _Crossing:
     def write(self, path: Path) -> tuple[ShardRecord, pa.Table]:
         """Write its shard; return the shard's record and the episode's row of the episodes table."""
         checkpoint = self._manifest.id
-        schema = steps_features(checkpoint.game).arrow_schema
+        schema = steps_features(checkpoint.game, self._columns).arrow_schema
         episode, digests = self._episode(), Digests(schema.names)
 
         def blocks() -> Iterator[Columns]:
@@ -123,7 +124,8 @@ class _Crossing:
         return record, row.table(episodes_features().arrow_schema)
 
     def _episode(self) -> Episode:
-        numbers = pa.concat_tables(file.read(["action", "reward"]) for file in self._files)
+        names = [name for name in self._columns if name != "observation"]
+        numbers = pa.concat_tables(file.read(names) for file in self._files)
         limit = self._manifest.provenance.time_limit or TIME_LIMIT
         out_of_time = self._ended and self._began_at_reset and len(numbers) == limit
         return Episode(
@@ -136,6 +138,7 @@ class _Crossing:
             complete=self._ended and self._began_at_reset,
             joined=True,
             frames=self._frames(),
+            prob=array_of_column(numbers[PROB]) if PROB in names else None,
         )
 
     def _frames(self) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..files import sha256_of
 from ..format.compression import SMALL
-from ..format.features import episodes_features, steps_features
+from ..format.features import PROB, episodes_features, steps_features
 from ..format.manifest import FileRecord, Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.records import Count, Record, Sha256, read_record, to_json
 from ..shards.parquet.compression import COMPRESSIONS
@@ -24,7 +24,7 @@ from ..sources.run import Checkpoint, Episode
 BODY, EPISODES, HEAD, TAIL = "body.parquet", "episodes.parquet", "head.parquet", "tail.parquet"
 """A piece's files; only the episodes are always there."""
 
-_FRAGMENT_COLUMNS = ("observation", "action", "reward")
+_FRAGMENT_COLUMNS = ("observation", "action", "reward", PROB)
 """The columns that are known of a step before its episode has ended."""
 
 

@@ -42,15 +42,19 @@ class Agent:
         self._random = random
         self._steps = 0
         self._by_chance = True
+        self.prob = 1.0
+        """The probability with which the last action was chosen by whoever was in control."""
 
     def act(self, environment: AtariEnvironment, random_share: float) -> int:
-        """Returns the next action, as an index into `environment.actions`."""
+        """Returns the next action, as an index into `environment.actions`; `prob` is its probability then."""
         if self._steps % STRETCH == 0:
             self._by_chance = bool(self._random.random() < random_share)
         self._steps += 1
         chosen = self._player.choose(environment.ram) if self._player else None
         if chosen is None or self._by_chance:
+            self.prob = 1 / len(environment.actions)
             return int(self._random.integers(len(environment.actions)))
+        self.prob = 1.0
         return environment.actions.index(chosen)
 
 

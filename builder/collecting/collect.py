@@ -58,6 +58,7 @@ def collect(
     record: Path | None = None,
     time_limit: int = TIME_LIMIT,
     frame_format: FrameFormat = GREY84,
+    probabilities: bool = False,
 ) -> Collected:
     """Play a game and log it in the layout and by the rules of the DQN Replay Dataset.
 
@@ -85,6 +86,8 @@ def collect(
             it is held in memory, so this is for small logs.
         time_limit: agent steps after which an episode is cut off.
         frame_format: the format of the observations; see `AtariEnvironment`.
+        probabilities: log with which probability each action was chosen as well, as `$store$_prob`: 1 for
+            what the player does, and one in the number of actions where chance is in control.
 
     Raises:
         UnknownNameError: there is no such policy, or no player for this game.
@@ -93,7 +96,17 @@ def collect(
     """
     return collect_log(
         LogSettings(
-            game, out, policy, checkpoints, checkpoint_size, run, seed, record, time_limit, frame_format
+            game,
+            out,
+            policy,
+            checkpoints,
+            checkpoint_size,
+            run,
+            seed,
+            record,
+            time_limit,
+            frame_format,
+            probabilities,
         )
     )
 
@@ -118,7 +131,12 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
         with _removing_empty_parents(settings), replacing(settings.folder) as folder:
             folder.mkdir()
             (folder / FILE_NAME).write_text(provenance.to_json(), encoding="utf-8")
-            ring = new_ring(folder, settings.checkpoint_size, settings.frame_format)
+            ring = new_ring(
+                folder,
+                settings.checkpoint_size,
+                settings.frame_format,
+                probabilities=settings.probabilities,
+            )
             with contextlib.closing(ring):
                 stream.play_into(ring, after_step)
             if settings.record is not None:

@@ -36,6 +36,8 @@ class LogSettings:
     record: Path | None = None
     time_limit: int = TIME_LIMIT
     frame_format: FrameFormat = GREY84
+    probabilities: bool = False
+    """Whether the log holds the probability of each action, too."""
 
     @property
     def folder(self) -> Path:
@@ -81,6 +83,7 @@ class LogSettings:
             "schedule": schedule,
             "checkpoints": self.checkpoints,
             "checkpoint_size": self.checkpoint_size,
+            **({"probabilities": True} if self.probabilities else {}),
             **protocol_details(self.game, self.time_limit, self.frame_format),
         }
 

@@ -75,6 +75,9 @@ def _card_type(feature: Feature) -> Any:
 UNCLIPPED_REWARD = "unclipped_reward"
 """An optional column of the steps: the rewards as some sources have them beside the clipped ones."""
 
+PROB = "prob"
+"""An optional column of the steps: the probability with which the agent chose the action, as logged."""
+
 
 def state_features(game: Game) -> dict[str, Feature]:
     """Returns the optional columns that tell a world's state, none for a game of Atari."""
@@ -106,7 +109,7 @@ def steps_features(game: Game, columns: Collection[str] = ()) -> TableFeatures:
             "observation": IMAGE,
             "action": class_label(tuple(game.actions)),
             "reward": value("float32"),
-            **({UNCLIPPED_REWARD: value("float32")} if UNCLIPPED_REWARD in columns else {}),
+            **{name: value("float32") for name in (UNCLIPPED_REWARD, PROB) if name in columns},
             "terminated": value("bool"),
             "truncated": value("bool"),
             "return_to_go": value("float32"),

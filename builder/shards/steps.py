@@ -8,6 +8,7 @@ import pyarrow as pa
 import xxhash
 
 from ..format.checkpoint_id import CheckpointId
+from ..format.features import PROB, UNCLIPPED_REWARD
 from ..format.frame_format import MOST_GROUP_ROWS, FrameFormat
 from ..format.frames import IMAGE_TYPE, encode_frames
 from ..sources.run import Episode
@@ -28,12 +29,12 @@ def episode_columns(episode: Episode) -> Iterator[Columns]:
         stop = start + len(frames)
         ends = np.zeros(len(frames), bool)
         ends[-1] = stop == len(episode)
-        unclipped = episode.unclipped_reward
+        optional = {UNCLIPPED_REWARD: episode.unclipped_reward, PROB: episode.prob}
         yield {
             "observation": frames,
             "action": episode.action[start:stop].astype(np.int64),
             "reward": episode.reward[start:stop],
-            **({} if unclipped is None else {"unclipped_reward": unclipped[start:stop]}),
+            **{name: values[start:stop] for name, values in optional.items() if values is not None},
             "terminated": ends & episode.terminated,
             "truncated": ends & episode.truncated,
             "return_to_go": return_to_go[start:stop],

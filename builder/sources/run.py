@@ -41,6 +41,8 @@ class Episode:
     """Blocks of shape (n, *frame_format.shape), uint8; together they have `length` rows."""
     unclipped_reward: np.ndarray | None = None
     """float32; None if the source does not have it."""
+    prob: np.ndarray | None = None
+    """float32, the probability with which each action was chosen; None if the source does not have it."""
     final_observation: np.ndarray | None = None
     """The observation after the last step, uint8; None if the source does not have it."""
     state: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from datasets import Features
 
 from ..errors import AtariReplayError
 from ..files import sha256_of
-from ..format.features import TableFeatures, episodes_features, steps_features
+from ..format.features import PROB, TableFeatures, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
@@ -156,6 +156,8 @@ class _ContentCheck:
         self._check_each(shard, action, (action >= 0) & (action < actions), f"action 0 to {actions - 1}")
         for name in sorted({"reward", "unclipped_reward", "return_to_go"} & columns.keys()):
             self._check_each(shard, columns[name], np.isfinite(columns[name]), f"a finite {name}")
+        if (prob := columns.get(PROB)) is not None:
+            self._check_each(shard, prob, (prob > 0) & (prob <= 1), "a probability above 0, at most 1")
 
     def _check_each(self, shard: ShardRecord, values: np.ndarray, fits: np.ndarray, expected: str) -> None:
         if len(wrong := np.flatnonzero(~fits)):

@@ -5,12 +5,14 @@ from itertools import islice
 
 import numpy as np
 
+from ...builder.format.features import PROB
 from ...builder.sources.run import Checkpoint, Episode, Run, RunReader
 from ..published_dataset import PublishedCheckpoint
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: observation (n, 84, 84) uint8, action (n,) int32, reward (n,) float32 and
-terminal (n,) uint8, which is 1 on an episode's last step if the game or the time limit ended it."""
+terminal (n,) uint8, which is 1 on an episode's last step if the game or the time limit ended it; and prob
+(n,) float32 if the run has it."""
 
 
 class StepsInOrder:
@@ -48,6 +50,7 @@ class StepsInOrder:
                 "action": found.action[start:end].astype(np.int32, copy=False),
                 "reward": found.reward[start:end].astype(np.float32, copy=False),
                 "terminal": terminal,
+                **({} if found.prob is None else {PROB: found.prob[start:end]}),
             }
             start = end
 

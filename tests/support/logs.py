@@ -117,10 +117,11 @@ def log_transitions(
     run: int = 1,
     finish: bool = True,
     delete: Sequence[int] = (),
+    prob: NDArray[np.float32] | None = None,
 ) -> Played:
     """Put exactly these transitions through the ring buffer; other arguments are those of `write_log`."""
     folder = log_folder(root, find_game(game), run)
-    ring = RingBuffer(folder, capacity, compression=1)
+    ring = RingBuffer(folder, capacity, compression=1, probabilities=prob is not None)
     holds = np.full(capacity, -1)  # the transition in each row
     stored: list[list[int]] = [[] for _ in action]
 
@@ -130,7 +131,13 @@ def log_transitions(
 
     for index in range(len(action)):
         before, dumps = ring.add_count, ring.dumps
-        ring.add(observation[index], int(action[index]), float(reward[index]), bool(terminal[index]))
+        ring.add(
+            observation[index],
+            int(action[index]),
+            float(reward[index]),
+            bool(terminal[index]),
+            1.0 if prob is None else float(prob[index]),
+        )
         holds[np.arange(before, ring.add_count) % capacity] = -1
         holds[(ring.add_count - 1) % capacity] = index
         if ring.dumps > dumps:

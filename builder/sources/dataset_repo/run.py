@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from ...errors import SourceError
-from ...format.features import UNCLIPPED_REWARD, state_features
+from ...format.features import PROB, UNCLIPPED_REWARD, state_features
 from ...format.frame_format import FrameFormat
 from ...format.games import Game
 from ...format.manifest import Manifest
@@ -52,7 +52,7 @@ class RepoRun(Run):
         if not self._readable:
             raise next(iter(manifests.values()))  # type: ignore[misc]
         self._first = next(iter(self._readable.values()))
-        optional = {UNCLIPPED_REWARD, *state_features(game)}
+        optional = {UNCLIPPED_REWARD, PROB, *state_features(game)}
         self.optional_columns = [name for name in self._first.columns if name in optional]
         self.episode_columns = self._first.episode_columns
 
@@ -209,6 +209,7 @@ class RepoCheckpoint(ManifestCheckpoint):
             joined=is_last and crosses,
             frames=frames,
             unclipped_reward=numbers.get(UNCLIPPED_REWARD),
+            prob=numbers.get(PROB),
             state={name: numbers[name] for name in state_features(self._run.game) if name in numbers},
             facts=recorded.facts,
             final_observation=recorded.final_observation,

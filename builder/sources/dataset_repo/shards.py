@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import AtariReplayError, SourceError
-from ...format.features import UNCLIPPED_REWARD, episodes_features, state_features, steps_features
+from ...format.features import PROB, UNCLIPPED_REWARD, episodes_features, state_features, steps_features
 from ...format.frames import decode_frames
 from ...format.manifest import Manifest, ParquetRecord
 from ...stores.store import Store
@@ -52,7 +52,7 @@ class CheckpointFiles:
     def __init__(self, store: Store, manifest: Manifest) -> None:
         self._store, self._manifest = store, manifest
         self._game = manifest.find_game()
-        optional = (UNCLIPPED_REWARD, *state_features(self._game))
+        optional = (UNCLIPPED_REWARD, PROB, *state_features(self._game))
         self._optional = [name for name in optional if name in manifest.columns]
         self._stack = contextlib.ExitStack()
         self._shards: list[tuple[str, pq.ParquetFile]] = []

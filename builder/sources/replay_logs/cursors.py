@@ -19,8 +19,10 @@ from .array_file import Files
 from .dumps import Dump, Rows
 from .replay_log import ReplayLog
 
-NUMBERS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "?"), ("dump", "<i4")])
-"""A row without its frame; `dump` is the number of the dump that holds the row."""
+NUMBERS = np.dtype(
+    [("action", "<i4"), ("reward", "<f4"), ("terminal", "?"), ("dump", "<i4"), ("prob", "<f4")]
+)
+"""A row without its frame; `dump` is the number of the dump that holds it, `prob` 0 if the log has none."""
 
 NUMBERS_BLOCK_ROWS = 1 << 14
 
@@ -231,5 +233,8 @@ def _blocks_of_numbers(log: ReplayLog, first: int, alone: bool) -> Generator[np.
                 for name in ("action", "reward", "terminal"):
                     numbers[name] = scalars[name]
                 numbers["dump"] = dump.number
+                numbers["prob"] = 0
+                if log.files.has_probs:
+                    numbers["prob"] = log.probs(dump.number)[start : start + len(scalars)]
                 yield numbers
         dump = None if alone else log.next_joined(dump.number)

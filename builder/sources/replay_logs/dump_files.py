@@ -14,7 +14,7 @@ from ...stores.store import Store
 from ..frame_blocks import frames_in_block
 from .array_file import FLAGS, ArrayFile, Files
 from .dumps import Rows
-from .log_files import ARRAYS, LOG_ARRAYS, SCALARS, LogFiles
+from .log_files import ARRAYS, LOG_ARRAYS, PROB, SCALARS, LogFiles
 
 SCALARS_BLOCK_ROWS = 1 << 16
 """Numbers read at a time, so that a header's claim alone never allocates memory."""
@@ -38,6 +38,7 @@ class DumpFiles:
         self._capacities: dict[int, int] = {}
         """The number of observation rows of each checkpoint examined so far."""
         self._scalars: dict[int, np.ndarray] = {}
+        self._probs: dict[int, np.ndarray] = {}
         self._terminal_ends: dict[int, bool] = {}
         """For each dump, whether its second-to-last row ended an episode."""
         self._records: dict[str, FileRecord] = {}
@@ -111,6 +112,23 @@ class DumpFiles:
                 self._terminal_ends[number] = bool(scalars["terminal"][-2])
             return self._scalars[number]
 
+    def probs(self, number: int) -> np.ndarray:
+        """Returns the probabilities of a dump's actions in file order, (C,) float32; the run has them.
+
+        Raises:
+            ReplayLogError: the file is missing or damaged.
+        """
+        with self._lock:
+            if number not in self._probs:
+                with contextlib.closing(self.open(number, PROB)) as file:
+                    rows = range(0, file.rows, SCALARS_BLOCK_ROWS)
+                    blocks = [file.read(min(SCALARS_BLOCK_ROWS, file.rows - start)) for start in rows]
+                    self.finish(file)
+                while len(self._probs) >= SCALARS_HELD:
+                    del self._probs[next(iter(self._probs))]
+                self._probs[number] = np.concatenate(blocks)
+            return self._probs[number]
+
     def first_scalars(self, number: int, rows: int) -> np.ndarray:
         """Returns the first rows without their frames, fewer if there are fewer; the files are not checked.
 
@@ -143,14 +161,14 @@ class DumpFiles:
 
     def records(self, number: int) -> list[FileRecord]:
         """Returns the records of the checkpoint's files; unread files are read without inflating them."""
-        for array in ARRAYS:
+        for array in (*ARRAYS, *([PROB] if self.files.has_probs else [])):
             path = self.files.path(number, array)
             if path not in self._records:
                 with contextlib.closing(self.open(number, array)) as file:
                     self._records[path] = file.record()
         there = self.files.checkpoints[number]
         paths = dict.fromkeys(there[array] for array in LOG_ARRAYS if array in there)
-        return [self._records[path] for path in paths]
+        return [self._records[path] for path in paths if path in self._records]
 
     def finish(self, file: ArrayFile, *, again: bool = False) -> None:
         """Check a file to its end and keep its record; only once, unless `again` is set."""
@@ -158,7 +176,7 @@ class DumpFiles:
             self._records[file.path] = file.finish()
 
     def _open_array(self, number: int, array: str, files: Files) -> ArrayFile:
-        dtype, shape = ARRAYS[array]
+        dtype, shape = (np.float32, ()) if array == PROB else ARRAYS[array]
         if array == "observation":
             with self._lock:
                 if self._frame_format is None and number == min(self.files.checkpoints):

@@ -12,6 +12,7 @@ from ...format.games import Game
 from ..run import Episode
 from .cursors import LastRow, NumbersCursor, PlayFrames
 from .dumps import Link
+from .log_files import PROB
 from .part_frames import PartFrames
 from .replay_log import ReplayLog
 
@@ -108,6 +109,7 @@ class EpisodeStream:
         rows = self._numbers.take_to_terminal()
         self._check_actions(rows)
         self._check_rewards(rows)
+        self._check_probs(rows)
         follows, self._follows = self._follows, False
         self._count(rows, began=dump - 1 if follows else dump)
         ended = bool(rows["terminal"][-1])
@@ -123,6 +125,7 @@ class EpisodeStream:
             complete=ended and self._at_reset,
             joined=goes_on or self.dumps_of_episode != {dump},
             frames=self._head_frames() if follows else self._read_frames(len(rows)),
+            prob=rows["prob"] if self._log.files.has_probs else None,
             follows=follows,
             began_at_reset=self._at_reset,
         )
@@ -204,6 +207,15 @@ class EpisodeStream:
             raise ReplayLogError(
                 f"{where}: holds action {action}, but "
                 f"{self._game} has the {known} actions 0 to {known - 1}; is it the log of another game?"
+            )
+
+    def _check_probs(self, rows: np.ndarray) -> None:
+        wrong = rows[~((rows["prob"] > 0) & (rows["prob"] <= 1))]
+        if len(wrong) and self._log.files.has_probs:
+            dump, prob = int(wrong["dump"][0]), float(wrong["prob"][0])
+            raise ReplayLogError(
+                f"{self._log.where(dump, PROB)}: holds probability {prob:g} of an action that was done, "
+                f"expected above 0, at most 1; use another copy, or remove the run's prob files"
             )
 
     def _check_rewards(self, rows: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 _ARRAY = r"(?P<array>observation|action|reward|terminal)"
-_ANY_ARRAY = r"(?P<array>observation|action|reward|terminal|add_count|invalid_range)"
+_ANY_ARRAY = r"(?P<array>observation|action|reward|terminal|prob|add_count|invalid_range)"
 _RUN = r"(?:run[_-]?)?(?P<run>[0-9]{1,3})"
 _NUMBER = r"(?P<number>[0-9]{1,4})"
 EVERY_ARRAY = "*"

@@ -15,11 +15,14 @@ ARRAYS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
 }
 """The dtype and row shape of each array in the original; observations may have another `FrameFormat`."""
 
+PROB = "prob"
+"""The array, float32 (C,), of the probability of each action, which logs of an off-policy DQN have, too."""
+
 SCALARS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "u1")])
 """The dtype of a row without its frame."""
 
-LOG_ARRAYS = (*ARRAYS, "add_count")
-"""The arrays of a checkpoint; add_count can be lacking. `invalid_range` follows from it and is not read."""
+LOG_ARRAYS = (*ARRAYS, PROB, "add_count")
+"""The arrays of a checkpoint; prob and add_count can be lacking. `invalid_range` is not read: it follows."""
 
 _STORE = "$store$_"
 
@@ -38,6 +41,11 @@ class LogFiles:
     def has_add_counts(self) -> bool:
         """Whether each checkpoint has its add_count file; some copies leave them out."""
         return all("add_count" in files for files in self.checkpoints.values())
+
+    @property
+    def has_probs(self) -> bool:
+        """Whether each checkpoint has the probabilities of its actions."""
+        return all(PROB in files for files in self.checkpoints.values())
 
     def path(self, number: int, array: str) -> str:
         """Returns the path of an array, whether or not the file exists."""

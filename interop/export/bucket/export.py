@@ -108,7 +108,7 @@ class _RunExport:
         """Returns what the report says of it."""
         return ExportedPart(
             what=str(self._selection),
-            files=len(self.files) * len(file_names(0)),
+            files=len(self.files) * len(file_names(0, self.log.stored)),
             episodes=None,
             rows=self.log.capacity * len(self.files),
             size=size,
@@ -136,9 +136,9 @@ class _RunExport:
         record.save()
         if failures:
             raise OutputError(f"{len(failures)} of {len(todo)} dumps could not be written: {failures[0]}")
-        names = [name for file in self.files for name in file_names(file.number)]
+        names = [name for file in self.files for name in file_names(file.number, self.log.stored)]
         size = sum((self.folder / name).stat().st_size for name in names)
-        return self.part(size=size, written=len(todo) * len(file_names(0)))
+        return self.part(size=size, written=len(todo) * len(file_names(0, self.log.stored)))
 
     @property
     def _record_path(self) -> Path:
@@ -162,15 +162,16 @@ class _RunExport:
     ) -> None:
         record.parts.pop(str(file.number), None)
         blocks = (block for block, _ in self.log.blocks(file))
-        frame_format = self.log.run.frame_format
-        write_file(self.folder, file, blocks, frame_format, self._options.compression, progress)
-        sizes = {name: (self.folder / name).stat().st_size for name in file_names(file.number)}
+        write_file(self.folder, file, blocks, self.log.stored, self._options.compression, progress)
+        sizes = {
+            name: (self.folder / name).stat().st_size for name in file_names(file.number, self.log.stored)
+        }
         written = WrittenDump(self.log.digest(file), file.add_count, sizes, file.remarks)
         record.add(str(file.number), written)
 
     def _is_there(self, record: ExportRecord[WrittenDump], file: FileLayout) -> bool:
         entry = record.parts.get(str(file.number))
-        paths = {name: self.folder / name for name in file_names(file.number)}
+        paths = {name: self.folder / name for name in file_names(file.number, self.log.stored)}
         sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
         return entry is not None and (entry.made_from, entry.sizes) == (self.log.digest(file), sizes)
 

@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import numpy as np
 
-from ....builder.format.frame_format import FrameFormat
 from ....builder.sources.run import Run
 from ....builder.terminal.progress import progress_bar
 from ...published_dataset import PublishedRun
@@ -15,6 +14,7 @@ from ..steps_in_order import Columns, StepsInOrder
 from .lay_out import CheckpointFacts, lay_out
 from .lay_out_anew import lay_out_anew
 from .log_layout import Blank, FileLayout, LogLayout, Piece
+from .write_file import Stored, stored_arrays
 
 CAPACITY = 1_000_000
 """Rows of the original's ring: taken where a dataset was not built from dumps."""
@@ -37,6 +37,8 @@ class RebuiltLog:
         self.is_recorded = recorded is not None
         self.capacity = recorded or capacity
         self._steps = StepsInOrder(run)
+        self.stored = stored_arrays(run)
+        """The arrays of each dump with a row for each of the ring."""
 
     @cached_property
     def layout(self) -> LogLayout:
@@ -70,7 +72,7 @@ class RebuiltLog:
 
     def _read(self, piece: Piece) -> Iterator[Columns]:
         if isinstance(piece, Blank):
-            return _blank_blocks(len(piece), self.run.frame_format)
+            return _blank_blocks(len(piece), self.stored)
         return self._steps.read(piece.checkpoint, piece.episode, piece.start, piece.stop)
 
 
@@ -121,12 +123,7 @@ def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
     )
 
 
-def _blank_blocks(rows: int, frame_format: FrameFormat) -> Iterator[Columns]:
+def _blank_blocks(rows: int, stored: Stored) -> Iterator[Columns]:
     for start in range(0, rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, rows - start)
-        yield {
-            "observation": np.zeros((count, *frame_format.shape), np.uint8),
-            "action": np.zeros(count, np.int32),
-            "reward": np.zeros(count, np.float32),
-            "terminal": np.zeros(count, np.uint8),
-        }
+        yield {name: np.zeros((count, *shape), dtype) for name, (dtype, shape) in stored.items()}

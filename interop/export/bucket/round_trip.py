@@ -20,7 +20,6 @@ from ....builder.verification.report import Difference, PlacesVerification, Veri
 from ...published_dataset import PublishedDataset, PublishedRun
 from .log_layout import Blank, FileLayout
 from .rebuilt_log import RebuiltLog
-from .write_file import STORED
 
 
 @dataclass(frozen=True)
@@ -136,13 +135,13 @@ class _Comparison:
         found = [*self._compare_count(file)]
         with contextlib.ExitStack() as stack:
             theirs: dict[str, ArrayFile] = {}
-            for array in STORED:
+            for array in self._log.stored:
                 theirs[array] = stack.enter_context(contextlib.closing(log.open(file.number, array)))
-            row, wrong = 0, dict.fromkeys(STORED, -1)
+            row, wrong = 0, dict.fromkeys(self._log.stored, -1)
             for block, piece in self._log.blocks(file):
                 count = len(block["action"])
                 known = not (isinstance(piece, Blank) and piece.unknown)
-                for array, dtype in STORED.items():
+                for array, (dtype, _) in self._log.stored.items():
                     expected, ours = theirs[array].read(count), np.ascontiguousarray(block[array], dtype)
                     # Bytes, since a reward may be NaN.
                     if known and wrong[array] < 0 and ours.tobytes() != expected.tobytes():

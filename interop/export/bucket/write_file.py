@@ -8,27 +8,38 @@ from typing import Any
 import numpy as np
 
 from ....builder.files import replacing
-from ....builder.format.frame_format import FrameFormat
-from ....builder.sources.replay_logs.log_files import log_file_name
+from ....builder.sources.replay_logs.log_files import PROB, log_file_name
+from ....builder.sources.run import Run
 from ..steps_in_order import Columns
 from .array_writer import ArrayWriter
 from .log_layout import FileLayout
 
-STORED = {
-    "observation": np.dtype("u1"),
-    "action": np.dtype("<i4"),
-    "reward": np.dtype("<f4"),
-    "terminal": np.dtype("u1"),
+Stored = dict[str, tuple[np.dtype, tuple[int, ...]]]
+"""The dtype and a row's shape of each array with a row for each of the ring."""
+
+_NUMBERS_STORED: Stored = {
+    "action": (np.dtype("<i4"), ()),
+    "reward": (np.dtype("<f4"), ()),
+    "terminal": (np.dtype("u1"), ()),
 }
-"""Arrays with a row for each of the ring."""
+"""The arrays that every dump has beside the frames."""
 
 _NUMBERS = np.dtype("<i8")
 
 
-def file_names(number: int) -> list[str]:
+def stored_arrays(run: Run) -> Stored:
+    """Returns the arrays of a run's dumps, with the probabilities of its actions if it has them."""
+    return {
+        "observation": (np.dtype("u1"), run.frame_format.shape),
+        **_NUMBERS_STORED,
+        **({PROB: (np.dtype("<f4"), ())} if PROB in run.optional_columns else {}),
+    }
+
+
+def file_names(number: int, stored: Stored) -> list[str]:
     """Returns the names of a dump's files."""
     return [
-        *(log_file_name(array, number) for array in (*STORED, "add_count")),
+        *(log_file_name(array, number) for array in (*stored, "add_count")),
         f"invalid_range_ckpt.{number}.gz",
     ]
 
@@ -37,7 +48,7 @@ def write_file(
     folder: Path,
     file: FileLayout,
     blocks: Iterable[Columns],
-    frame_format: FrameFormat,
+    stored: Stored,
     compression: str,
     progress: Callable[[int], Any],
 ) -> None:
@@ -47,7 +58,7 @@ def write_file(
         folder: where they go.
         file: which dump.
         blocks: its rows, from row 0 on.
-        frame_format: the format of the frames.
+        stored: its arrays.
         compression: see `ArrayWriter`.
         progress: called with the rows written since the last call.
 
@@ -65,15 +76,11 @@ def write_file(
             return stack.enter_context(closing(ArrayWriter(temporary, dtype, shape, compression)))
 
         writers = {
-            array: begin(
-                log_file_name(array, file.number),
-                dtype,
-                (file.capacity, *(frame_format.shape if array == "observation" else ())),
-            )
-            for array, dtype in STORED.items()
+            array: begin(log_file_name(array, file.number), dtype, (file.capacity, *row))
+            for array, (dtype, row) in stored.items()
         }
         for block in blocks:
-            for array, dtype in STORED.items():
+            for array, (dtype, _) in stored.items():
                 writers[array].write(np.ascontiguousarray(block[array], dtype))
             progress(len(block["action"]))
         for writer in writers.values():
