@@ -64,10 +64,10 @@ def play(settings: PlaySettings) -> Played:
     """
     check(settings)
     with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
-        return _Playing(settings).run()
+        return Playing(settings).run()
 
 
-class _Playing:
+class Playing:
     """One process's part of a run: from the last dump of the ring to the end."""
 
     def __init__(self, settings: PlaySettings) -> None:
@@ -135,7 +135,7 @@ class _Playing:
             self._log_steps()  # what a stopped run had not logged yet
             while self._goes_on():
                 steps = self.steps
-                self._step()
+                self.step()
                 bar.update(self.steps - steps)
                 if self.steps // LOG_EVERY > steps // LOG_EVERY:
                     self._write_record()
@@ -152,7 +152,7 @@ class _Playing:
             return bool(self.games.playing.any())
         return self.ring.cursor == self.ring.capacity - 1
 
-    def _step(self) -> None:
+    def step(self) -> None:
         """Play a step of all games, learn what is due, and log what can be logged.
 
         Several games are played while the agent learns. A single game's next action depends on all updates

@@ -28,6 +28,7 @@ class Transitions(Batches):
     | terminated | (B,) bool | the game ended the episode within n_step steps |
     | truncated | (B,) bool | the time limit or the end of the log cut it off within n_step steps |
     | discount | (B,) float32 | the factor on the value of next_observation: gamma^steps, or 0 |
+    | prob | (B,) float32 | the probability with which the action was chosen; only if the dataset has it |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
     `state_dict` and `load_state_dict` resume exactly at a batch; see `Reader`.

@@ -55,15 +55,15 @@ def test_readers_give_the_probability_of_each_action(dataset: Path) -> None:
 
 
 def test_the_dataset_verifies_and_shows_the_column_on_its_card(dataset: Path, logs: Path) -> None:
-    verified = run("verify", dataset, "--source", logs, "--full")
-    assert verified.code == 0, verified
+    verified = run("verify", dataset, "--source", logs)
+    assert verified.returncode == 0, verified
     assert "- name: prob" in (dataset / "README.md").read_text()
 
 
 def test_logs_come_back_with_their_seventh_array(dataset: Path, logs: Path, tmp_path: Path) -> None:
     compared = compare_round_trip(FolderReader(dataset), open_source(str(logs)))
     assert compared.ok, compared
-    export(dataset, "breakout-full", tmp_path, format="bucket")
+    export(dataset, "breakout-full", out=tmp_path, format="bucket")
     originals = sorted(logs.rglob("$store$_prob_ckpt.*.gz"))
     assert len(originals) == 4
     for path in originals:
@@ -93,7 +93,7 @@ def test_a_probability_of_zero_is_refused(logs: Path, tmp_path: Path) -> None:
     with gzip.open(path, "wb") as file:
         np.save(file, prob)
     built = run("build", "breakout", "--source", wrong, "--out", tmp_path / "built")
-    assert built.code == 1
+    assert built.returncode == 1
     assert "holds probability 0 of an action that was done, expected above 0, at most 1" in built.stderr
 
 

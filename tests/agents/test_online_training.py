@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import _Playing, play
+from atari_dqn_replay.agents.online_training import Playing, play
 from atari_dqn_replay.agents.play_plan import plan_play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
@@ -78,7 +78,7 @@ def test_a_stopped_run_goes_on_to_the_same_log_byte_for_byte(
 ) -> None:
     settings = replace(whole, out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_Playing, "_step", stopping_after(_Playing._step, steps))
+        patch.setattr(Playing, "step", stopping_after(Playing.step, steps))
         with pytest.raises(KeyboardInterrupt):
             play(settings)
     (settings.logs / "add_count_ckpt.7.gz.incomplete").touch()  # what a kill may leave

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import _Playing, play
+from atari_dqn_replay.agents.online_training import Playing, play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.several_games import SeveralGames
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
@@ -95,16 +95,16 @@ def test_a_run_stopped_at_any_dump_goes_on_to_the_same_log_byte_for_byte(
 ) -> None:
     """The run goes on from what each save leaves on the disk, as after a kill at any time before the next."""
     saved: list[Path] = []
-    save = _Playing._save
+    save = Playing._save
 
-    def saving(playing: _Playing) -> None:
+    def saving(playing: Playing) -> None:
         save(playing)
         playing.ring.flush()
         saved.append(Path(shutil.copytree(whole.folder, tmp_path / str(len(saved)) / "Breakout" / "1")))
 
     shutil.rmtree(whole.folder)
     with monkeypatch.context() as patch:
-        patch.setattr(_Playing, "_save", saving)
+        patch.setattr(Playing, "_save", saving)
         play(whole)
     expected = contents(whole.logs)
     assert len(saved) >= 5
