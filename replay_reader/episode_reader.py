@@ -41,7 +41,7 @@ class Episodes(Reader):
     | checkpoint, episode, length | int | `episode` counts within the checkpoint |
     | return | float | the sum of the rewards as stored |
     | complete | bool | began at a reset and ended, as its episodes table says; False without a table |
-    | any other column of numbers | (L,) | as stored: `unclipped_reward`, the state of a world |
+    | any other column of numbers | (L,) | as stored: `unclipped_reward`, `prob`, the state of a world |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
     `state_dict` and `load_state_dict` resume exactly at an episode; see `Reader`.
