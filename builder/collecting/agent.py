@@ -6,13 +6,19 @@ from ..errors import UnknownNameError
 from ..format.games import Game
 from .environment import AtariEnvironment
 from .players.breakout import BreakoutPlayer
+from .players.demon_attack import DemonAttackPlayer
 from .players.freeway import FreewayPlayer
 from .players.player import Player
 from .players.pong import PongPlayer
 
 POLICIES = ("random", "player")
 
-PLAYERS: dict[str, type[Player]] = {"Pong": PongPlayer, "Breakout": BreakoutPlayer, "Freeway": FreewayPlayer}
+PLAYERS: dict[str, type[Player]] = {
+    "Pong": PongPlayer,
+    "Breakout": BreakoutPlayer,
+    "Freeway": FreewayPlayer,
+    "DemonAttack": DemonAttackPlayer,
+}
 """The class of each game's player, by the game's name."""
 
 STRETCH = 64

@@ -27,7 +27,8 @@ def play(name: str, steps: int, random_share: float, policy: str = "player") -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("game", "steps", "least"), [("Pong", 8000, 10), ("Breakout", 6000, 30), ("Freeway", 2100, 21)]
+    ("game", "steps", "least"),
+    [("Pong", 8000, 10), ("Breakout", 6000, 30), ("Freeway", 2100, 21), ("DemonAttack", 1200, 300)],
 )
 def test_players_win(game: str, steps: int, least: float) -> None:
     _, returns = play(game, steps, random_share=0)
