@@ -42,7 +42,7 @@ def find_device(name: str | None) -> str:
 
 @contextlib.contextmanager
 def explaining_full_memory() -> Iterator[None]:
-    """Turn a GPU's lack of memory into an error that says what helps.
+    """Turn a lack of memory, on a GPU or not, into an error that says what helps.
 
     Raises:
         AgentError: the memory does not suffice.
@@ -52,10 +52,19 @@ def explaining_full_memory() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        reason = str(error).splitlines()[0]
-        raise AgentError(
-            f"the device has too little memory ({reason}); a smaller --batch-size, --network or "
-            f"--outputs-per-action needs less"
-        ) from None
-    except MemoryError:
-        raise AgentError("this machine has too little memory; a smaller --batch-size needs less") from None
+        raise AgentError(_too_little("the device", str(error))) from None
+    except MemoryError as error:
+        raise AgentError(_too_little("this machine", str(error))) from None
+    except RuntimeError as error:  # PyTorch has no class of its own for a lack of the CPU's memory
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        reason = str(error).partition("DefaultCPUAllocator: ")[2]
+        raise AgentError(_too_little("this machine", reason)) from None
+
+
+def _too_little(where: str, reason: str) -> str:
+    found = (reason or "none is left").splitlines()[0]
+    return (
+        f"{where} has too little memory ({found}); a smaller --batch-size, --network or --outputs-per-action "
+        f"needs less"
+    )

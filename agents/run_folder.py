@@ -1,6 +1,8 @@
 """The folder of a run: what was trained and how, its log, and the checkpoint from which it goes on."""
 
 import pickle
+import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +12,8 @@ from msgspec import Meta, field
 
 from ..builder.errors import AtariReplayError, OutputError
 from ..builder.files import read_small, replacing
+from ..builder.format.actions import FULL_ACTIONS
+from ..builder.format.games import Game, find_game
 from ..builder.format.records import Count, Record, read_record, to_json
 from .errors import AgentError
 from .hyperparameters import Hyperparameters
@@ -21,6 +25,9 @@ RECORD = "run.json"
 LOG = "log.jsonl"
 CHECKPOINT = "checkpoint.pt"
 
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError)
+"""What reading a damaged checkpoint raises, besides other errors."""
+
 Text = Annotated[str, Meta(max_length=1000)]
 
 
@@ -30,6 +37,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     format: int = FORMAT
     agent: Text
     game: Text
+    """The name of the game, or of several, joined by `+`."""
     actions: Annotated[list[Text], Meta(min_length=1, max_length=18)]
     """The names of the actions, by their numbers."""
     hyperparameters: Hyperparameters
@@ -49,6 +57,33 @@ class RunRecord(Record, frozen=True, kw_only=True):
     schedule: dict[str, Any] = field(default_factory=dict)
     """When an agent that plays learns and explores; empty for one that learned without playing."""
     mixed_precision: bool = False
+
+    @property
+    def games(self) -> list[Game]:
+        """The games that were learned.
+
+        Raises:
+            UnknownNameError: there is no such game.
+        """
+        return [find_game(name) for name in self.game.split("+")]
+
+    def game_named(self, name: str | None) -> Game:
+        """Returns one of the games, which may be left unnamed if there is only one.
+
+        Raises:
+            AgentError: it is not one of them, or none is named of several.
+        """
+        games = self.games
+        if name is None and len(games) == 1:
+            return games[0]
+        if name is None or find_game(name) not in games:
+            found = "no game is named" if name is None else f"it did not learn {find_game(name)}"
+            raise AgentError(f"{found}: expected one of {', '.join(game.slug for game in games)}")
+        return find_game(name)
+
+    def has_actions_of(self, game: Game) -> bool:
+        """Returns whether the actions are the game's, or for several games all of ALE's."""
+        return tuple(self.actions) == (game.actions if len(self.games) == 1 else tuple(FULL_ACTIONS))
 
 
 class RunFolder:
@@ -95,19 +130,21 @@ class RunFolder:
     def begin(self, record: RunRecord) -> None:
         """Write the record of a new run, or check that the run that is there is the same.
 
+        A run that has no checkpoint yet has nothing to lose: its record is replaced.
+
         Raises:
             OutputError: the folder holds something else.
         """
         if (self.path / RECORD).exists():
-            there = self.read()
-            differing = _differences(there, record)
-            if differing:
+            differing = _differences(self.read(), record)
+            if not differing:
+                return
+            if self.checkpoint.exists():
                 raise OutputError(
                     f"{self.path} holds a run with other settings ({', '.join(differing)}): "
                     f"choose another --out, or remove it"
                 )
-            return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise OutputError(f"{self.path} holds something that is not a run: choose another --out")
         with replacing(self.path / RECORD) as path:
             path.write_text(to_json(record), encoding="utf-8")
@@ -132,8 +169,11 @@ class RunFolder:
         if not self.checkpoint.exists():
             return None
         try:
+            with zipfile.ZipFile(self.checkpoint) as file:
+                if damaged := file.testzip():  # PyTorch does not look at the checksums that it writes
+                    raise zipfile.BadZipFile(f"{damaged} has changed")
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, *DAMAGE) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise AgentError(
                 f"{self.checkpoint}: not a checkpoint ({reason}); restore it, or remove it to train from the "
