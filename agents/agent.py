@@ -1,7 +1,7 @@
 """What all agents share: a network, its target network, an optimizer, updates and actions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,19 @@ from .hyperparameters import Hyperparameters
 from .losses import conservative_penalty, masked_mean
 from .networks import NETWORKS, AtariNetwork
 from .rmsprop import CentredRMSProp
+
+
+class Trajectory(NamedTuple):
+    """The n steps from each of B transitions on. After an episode's end rewards are 0, the rest repeats."""
+
+    observation: Tensor
+    """(B, n, frames, height, width) uint8."""
+    action: Tensor
+    """(B, n) int64."""
+    reward: Tensor
+    """(B, n) float32, of single steps."""
+    prob: Tensor
+    """(B, n) float32: the probability with which the logged agent chose each action."""
 
 
 class TensorBatch(NamedTuple):
@@ -30,21 +43,27 @@ class TensorBatch(NamedTuple):
     """(B,) float32: the factor on the value of the next observation, 0 where there is none."""
     counts: Tensor
     """(B,) bool: whether the target is known; see `losses.masked_mean`."""
+    trajectory: Trajectory | None = None
+    """The steps whose rewards are summed, for an agent that `uses_trajectories`."""
 
     @classmethod
     def of(cls, batch: Mapping[str, np.ndarray]) -> "TensorBatch":
         """Returns a batch of `Transitions` or `ReplayDataset` as tensors on the CPU, without a copy."""
-        counts = batch["terminated"] | (batch["discount"] > 0)
-        arrays = {name: counts if name == "counts" else batch[name] for name in cls._fields}
-        return cls(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+        arrays = {**batch, "counts": batch["terminated"] | (batch["discount"] > 0)}
+        return cls._make([*(torch.from_numpy(arrays[name]) for name in cls._fields[:-1]), None])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "TensorBatch":
+        """Returns the batch with each of its tensors changed."""
+        trajectory = None if self.trajectory is None else Trajectory(*map(change, self.trajectory))
+        return TensorBatch._make([*map(change, self[:-1]), trajectory])
 
     def to(self, device: torch.device) -> "TensorBatch":
         """Returns the batch on a device; copies from pinned memory run beside what comes next."""
-        return TensorBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "TensorBatch":
         """Returns the batch in pinned memory, from which a GPU copies by itself."""
-        return TensorBatch(*(tensor.pin_memory() for tensor in self))
+        return self.each(Tensor.pin_memory)
 
 
 class Losses(NamedTuple):
@@ -73,6 +92,9 @@ class Agent(ABC):
 
     fan_in = True
     """Whether the first weights are those of batch_rl's networks with heads; see `AtariNetwork`."""
+
+    uses_trajectories = False
+    """Whether it learns from batches with a `trajectory`."""
 
     def __init__(
         self,
@@ -138,9 +160,16 @@ class Agent(ABC):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed_precision):
             return self.values_of(self._online(tensor)).float().cpu().numpy()
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
-        """Returns the greedy actions, (B,) int64, for (B, frames, height, width) uint8."""
-        return self.values(observation).argmax(1)
+    def act(self, observation: np.ndarray, among: Sequence[int] | None = None) -> np.ndarray:
+        """Returns the greedy actions, (B,) int64, for (B, frames, height, width) uint8.
+
+        Args:
+            observation: what is seen.
+            among: the actions to choose from, by their numbers; then their places in it are returned. None is
+                all of them.
+        """
+        values = self.values(observation)
+        return (values if among is None else values[:, list(among)]).argmax(1)
 
     def copy_to_target(self) -> None:
         """Make the target network equal to the network."""

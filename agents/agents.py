@@ -9,12 +9,14 @@ from .c51 import C51
 from .dqn import DQN, DoubleDQN
 from .ensemble_dqn import REM, EnsembleDQN
 from .hyperparameters import Hyperparameters
+from .off_policy_dqn import OffPolicyDQN
 from .qr_dqn import QRDQN
 
 AGENTS: dict[str, type[Agent]] = {
     "dqn": DQN,
     "dqn-adam": DQN,
     "double-dqn": DoubleDQN,
+    "off-policy-dqn": OffPolicyDQN,
     "ensemble-dqn": EnsembleDQN,
     "rem": REM,
     "qr-dqn": QRDQN,
@@ -24,12 +26,21 @@ AGENTS: dict[str, type[Agent]] = {
 """The class of each agent; `hyperparameters.HYPERPARAMETERS` has the same names."""
 
 
-def new_agent(name: str, actions: int, hyperparameters: Hyperparameters, **options: Any) -> Agent:
-    """Returns a new agent; the options are those of `Agent`.
+def agent_class(name: str) -> type[Agent]:
+    """Returns the class of an agent.
 
     Raises:
         UnknownNameError: there is no such agent.
     """
     if name not in AGENTS:
         raise UnknownNameError(f"unknown agent {name!r}: expected one of {', '.join(AGENTS)}")
-    return AGENTS[name](actions, hyperparameters, **options)
+    return AGENTS[name]
+
+
+def new_agent(name: str, actions: int, hyperparameters: Hyperparameters, **options: Any) -> Agent:
+    """Returns a new agent; the options are those of `Agent`.
+
+    Raises:
+        UnknownNameError: there is no such agent.
+    """
+    return agent_class(name)(actions, hyperparameters, **options)

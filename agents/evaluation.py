@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..builder.collecting.environment import AtariEnvironment
+from ..builder.collecting.ring_buffer import clip
 from ..builder.format.games import Game
 from ..builder.format.protocol import FRAME_SHAPE, STACK_SIZE, TIME_LIMIT
 
@@ -33,6 +34,8 @@ class EvaluatedEpisode:
 
     total_return: float
     """The sum of its rewards, not clipped."""
+    clipped_return: float
+    """The sum of its rewards, each clipped to [-1, 1] as in a dataset."""
     actions: np.ndarray
     """(steps,) uint8: with the episode's seed they play it again, frame by frame."""
     truncated: bool
@@ -104,7 +107,7 @@ class _Play:
         self._random = np.random.default_rng([*seed, number, 1])
         self._epsilon = protocol.epsilon
         self._actions = bytearray()
-        self._return = 0.0
+        self._return = self._clipped_return = 0.0
         self.stack[-1] = self._environment.reset()
 
     def step(self, greedy: int) -> None:
@@ -117,10 +120,11 @@ class _Play:
         self.stack[-1] = frame
         self._actions.append(action)
         self._return += reward
+        self._clipped_return += clip(reward)
         self.length += 1
         if terminated or truncated:
             actions = np.frombuffer(bytes(self._actions), np.uint8)
-            self.done = EvaluatedEpisode(self._return, actions, truncated)
+            self.done = EvaluatedEpisode(self._return, self._clipped_return, actions, truncated)
 
 
 class _Queue:

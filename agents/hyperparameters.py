@@ -66,6 +66,8 @@ HYPERPARAMETERS: dict[str, Hyperparameters] = {
     "dqn-adam": _ADAM,
     # As dqn-adam; the target is van Hasselt et al. (2016)'s.
     "double-dqn": _ADAM,
+    # The n-step returns of n17s's fork of batch_rl; the rest as dqn-adam.
+    "off-policy-dqn": replace(_ADAM, n_step=5),
     # batch_rl's multi_head_dqn.gin.
     "ensemble-dqn": replace(_ADAM, outputs_per_action=200),
     # batch_rl's rem.gin.
@@ -78,6 +80,9 @@ HYPERPARAMETERS: dict[str, Hyperparameters] = {
     "behaviour-cloning": replace(_ADAM, learning_rate=1e-4),
 }
 """The hyperparameters of each agent, by its name."""
+
+LEARN_FROM_LOGS = ("behaviour-cloning", "off-policy-dqn")
+"""The agents that cannot learn while they play."""
 
 
 def hyperparameters_of(agent: str, **changes: Any) -> Hyperparameters:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..builder.format.games import Game
 from .run_folder import RunRecord
 from .scores import SOURCE
 
@@ -20,12 +21,19 @@ _TEMPLATES = Environment(
 
 
 def model_card(
-    record: RunRecord, *, updates: int, scores: Mapping[str, float | None], episodes: int, protocol: str
+    record: RunRecord,
+    game: Game,
+    *,
+    updates: int,
+    scores: Mapping[str, float | None],
+    episodes: int,
+    protocol: str,
 ) -> str:
     """Returns the text of a model card, with the YAML that the Hub reads."""
-    head = yaml.safe_dump(_metadata(record, scores), sort_keys=False, allow_unicode=True)
+    head = yaml.safe_dump(_metadata(record, game, scores), sort_keys=False, allow_unicode=True)
     body = _TEMPLATES.get_template("model_card.md.jinja").render(
         record=record,
+        game=game,
         hyperparameters=asdict(record.hyperparameters),
         updates=updates,
         scores=scores,
@@ -36,7 +44,7 @@ def model_card(
     return f"---\n{head}---\n\n{body}"
 
 
-def _metadata(record: RunRecord, scores: Mapping[str, float | None]) -> dict[str, object]:
+def _metadata(record: RunRecord, game: Game, scores: Mapping[str, float | None]) -> dict[str, object]:
     metadata: dict[str, object] = {
         "library_name": "atari-dqn-replay",
         "tags": ["reinforcement-learning", "offline-rl", "atari", record.agent],
@@ -45,7 +53,7 @@ def _metadata(record: RunRecord, scores: Mapping[str, float | None]) -> dict[str
         metadata["datasets"] = [record.dataset]
     result = {
         "task": {"type": "reinforcement-learning", "name": "reinforcement-learning"},
-        "dataset": {"name": f"{record.game} (ALE)", "type": record.game},
+        "dataset": {"name": f"{game} (ALE)", "type": game.name},
         "metrics": [{"type": "mean_reward", "name": "mean return", "value": round(scores["mean"] or 0.0, 2)}],
     }
     metadata["model-index"] = [{"name": f"{record.agent}-{record.game}", "results": [result]}]

@@ -2,51 +2,33 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..builder.files import writing_alone
+from ..builder.format.games import Game
 from ..builder.terminal.progress import progress_bar
+from ..replay_reader.preprocessing import Preprocessing
 from ..replay_reader.replay_dataset import ReplayDataset
 from .agents import new_agent
 from .devices import explaining_full_memory, find_device
 from .errors import AgentError
-from .evaluation import EvaluationProtocol, evaluate
+from .evaluation import EvaluationProtocol, Policy, evaluate
+from .joined_games import JoinedGames
 from .run_folder import RunFolder, RunRecord
 from .run_log import RunLog, read_log
 from .training_batches import TrainingBatches
 from .training_settings import TrainingSettings
+from .trajectories import Trajectories, read_probabilities
 
 LOG_EVERY = 1_000
 """Updates between two records of the log."""
 
 SAVE_EVERY = 300.0
 """Seconds of learning between two checkpoints; one more is saved before and after each evaluation."""
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What a training would do."""
-
-    settings: TrainingSettings
-    transitions: int
-    mean_return: float
-    episodes: int
-
-    def __str__(self) -> str:
-        settings = self.settings
-        total = settings.iterations * settings.updates_per_iteration
-        passes = total * settings.hyperparameters.batch_size / self.transitions
-        return (
-            f"would train {settings.agent} (network {settings.hyperparameters.network}) in {settings.out}:\n"
-            f"  data: {self.transitions:,} transitions in {self.episodes:,} episodes of {settings.config}, "
-            f"{settings.split}, mean return {self.mean_return:.1f}\n"
-            f"  {settings.iterations:,} iterations of {settings.updates_per_iteration:,} updates, "
-            f"{total:,} in all: {passes:,.1f} passes over the data\n"
-            f"  an evaluation of {settings.evaluation_steps:,} steps after each"
-        )
 
 
 @dataclass(frozen=True)
@@ -59,25 +41,17 @@ class Trained:
 
     def __str__(self) -> str:
         lines = [
-            f"iteration {record['iteration']}: mean return {record['mean_return']:.1f} over "
-            f"{len(record['returns'])} episodes"
+            f"iteration {record['iteration']}{_of_game(record)}: "
+            f"mean return {record['mean_return']:.1f} over {len(record['returns'])} episodes"
             for record in self.evaluations[-10:]
         ]
-        return "\n".join([f"{self.folder}: {len(self.evaluations)} iterations", *lines])
+        iterations = len({record["iteration"] for record in self.evaluations})
+        return "\n".join([f"{self.folder}: {iterations} iterations", *lines])
 
 
-def plan_training(settings: TrainingSettings) -> TrainingPlan:
-    """Returns what `train` would do; reads the episodes table only.
-
-    Raises:
-        AtariReplayError: the dataset or what is asked of it does not exist, or a number is too small.
-    """
-    settings.check()
-    catalog = settings.selection().open()
-    episodes = catalog.episodes
-    return TrainingPlan(
-        settings, int(episodes["length"].sum()), float(episodes["return"].mean()), len(episodes)
-    )
+def _of_game(record: dict[str, Any]) -> str:
+    """Returns ", Pong" for an evaluation of one game of several."""
+    return f", {record['game']}" if "game" in record else ""
 
 
 def train(settings: TrainingSettings) -> Trained:
@@ -101,9 +75,7 @@ class _Training:
     def __init__(self, settings: TrainingSettings) -> None:
         self.settings = settings
         device = find_device(settings.device)
-        self.data = self._open_data()
-        self.folder = RunFolder(settings.out)
-        self.folder.begin(self._record())
+        self.data, self.trajectories = self._open_data()
         self.agent = new_agent(
             settings.agent,
             len(self.data.action_names),
@@ -113,6 +85,8 @@ class _Training:
             mixed_precision=settings.mixed_precision,
             compile=settings.compile,
         )
+        self.folder = RunFolder(settings.out)
+        self.folder.begin(self._record())
         self.evaluated = 0
         """The number of iterations that have been evaluated."""
         state = self.folder.load()
@@ -142,6 +116,7 @@ class _Training:
             seed=settings.seed,
             device=agent.device,
             first=agent.updates,
+            trajectories=self.trajectories,
         )
         try:
             with progress_bar(
@@ -181,11 +156,18 @@ class _Training:
         return count
 
     def _evaluate(self) -> None:
+        games = self.settings.games
+        for game in games:
+            among = [self.data.action_names.index(name) for name in game.actions]
+            self._evaluate_game(game, partial(self.agent.act, among=among), is_alone=len(games) == 1)
+        self.evaluated += 1
+
+    def _evaluate_game(self, game: Game, policy: Policy, *, is_alone: bool) -> None:
         settings = self.settings
         began = time.perf_counter()
         played = evaluate(
-            self.agent.act,
-            settings.game,
+            policy,
+            game,
             seed=[settings.seed, self.evaluated],
             protocol=EvaluationProtocol(time_limit=settings.time_limit, environments=settings.environments),
             steps=settings.evaluation_steps,
@@ -195,15 +177,18 @@ class _Training:
         record = {
             "kind": "evaluation",
             "iteration": self.evaluated,
+            **({} if is_alone else {"game": game.name}),
             "update": self.agent.updates,
             "mean_return": float(np.mean(returns)),
             "returns": returns,
             "lengths": [episode.length for episode in played],
             "steps_per_second": steps / (time.perf_counter() - began),
         }
-        scalars = {"Eval/AverageReturns": record["mean_return"], "Eval/NumEpisodes": float(len(returns))}
-        self.log.write(record, scalars, self.agent.updates)  # the scalars' names are batch_rl's
-        self.evaluated += 1
+        # The scalars' names are batch_rl's; of several games, each has its own.
+        suffix = "" if is_alone else f"/{game.name}"
+        scalars = {"AverageReturns": record["mean_return"], "NumEpisodes": float(len(returns))}
+        named = {f"Eval/{name}{suffix}": value for name, value in scalars.items()}
+        self.log.write(record, named, self.agent.updates)
 
     def _save(self) -> None:
         self.folder.save({"agent": self.agent.state_dict(), "evaluated": self.evaluated})
@@ -221,16 +206,29 @@ class _Training:
                 f"diverged; a lower --learning-rate helps"
             )
 
-    def _open_data(self) -> ReplayDataset:
+    def _open_data(self) -> tuple[ReplayDataset | JoinedGames, Trajectories | None]:
+        settings = self.settings
+        if settings.needs_probabilities:
+            (selection,) = settings.selections()
+            prob = read_probabilities(selection.open())  # before frames are prepared, which takes long
+            data = self._open_game(settings.config)
+            return data, Trajectories(data, prob, settings.hyperparameters.n_step)
+        if len(settings.configs) == 1:
+            return self._open_game(settings.config), None
+        aligned = Preprocessing(full_action_space=True)
+        return JoinedGames([self._open_game(config, aligned) for config in settings.configs]), None
+
+    def _open_game(self, config: str, preprocessing: Preprocessing | None = None) -> ReplayDataset:
         settings = self.settings
         hyperparameters = settings.hyperparameters
         return ReplayDataset(
             settings.dataset,
-            settings.config,
+            config,
             settings.split,
             n_step=hyperparameters.n_step,
             gamma=hyperparameters.discount,
             episodes=settings.episodes,
+            preprocessing=preprocessing,
             cache_dir=settings.cache_dir,
             revision=settings.revision,
         )
@@ -240,7 +238,7 @@ class _Training:
         chosen = asdict(settings.episodes) if settings.episodes is not None else {}
         return RunRecord(
             agent=settings.agent,
-            game=settings.game.name,
+            game="+".join(game.name for game in settings.games),
             actions=list(self.data.action_names),
             hyperparameters=settings.hyperparameters,
             dataset=settings.dataset,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..builder.collecting.log_settings import LogSettings
 from ..builder.format.protocol import FRAME_SHAPE
 from .errors import AgentError
+from .hyperparameters import LEARN_FROM_LOGS
 from .play_settings import MOST_ENVIRONMENTS, PlaySettings
 
 
@@ -59,8 +60,8 @@ def check(settings: PlaySettings) -> None:
         seed=settings.seed,
         time_limit=settings.time_limit,
     ).check()
-    if settings.agent == "behaviour-cloning" or settings.hyperparameters.n_step != 1:
+    if settings.agent in LEARN_FROM_LOGS or settings.hyperparameters.n_step != 1:
         raise AgentError(
             f"{settings.agent} with n_step {settings.hyperparameters.n_step} cannot learn online: "
-            f"behaviour cloning imitates logs, and play sums no rewards over several steps"
+            f"{' and '.join(LEARN_FROM_LOGS)} learn from logs, and play sums no rewards over several steps"
         )

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..builder.animation import check_animation, write_animation
 from ..builder.errors import AtariReplayError
 from ..builder.files import replacing
-from ..builder.format.games import Game, find_game
+from ..builder.format.games import Game
 from ..builder.terminal.progress import progress_bar
 from ..builder.terminal.text_table import text_table
 from .agent import Agent
@@ -41,6 +41,8 @@ class EvaluationSettings:
     device: str | None = None
     video: Path | None = None
     """Where the best episode goes, as a video or an animated image."""
+    game: str | None = None
+    """Which of its games is played by an agent that learned several."""
 
     def check(self) -> None:
         """Check the numbers and the video's name.
@@ -66,12 +68,9 @@ class RunEvaluation:
     record: RunRecord
     updates: int
     settings: EvaluationSettings
+    game: Game
+    """The game that was played."""
     episodes: list[EvaluatedEpisode]
-
-    @property
-    def game(self) -> Game:
-        """The game that was played."""
-        return find_game(self.record.game)
 
     @cached_property
     def returns(self) -> np.ndarray:
@@ -92,12 +91,13 @@ class RunEvaluation:
         protocol = self.settings.protocol
         record: dict[str, Any] = {
             "agent": self.record.agent,
-            "game": self.record.game,
+            "game": self.game.name,
             "updates": self.updates,
             "seed": self.settings.seed,
             "epsilon": protocol.epsilon,
             "time_limit": protocol.time_limit,
             "returns": self.returns.tolist(),
+            "clipped_returns": [episode.clipped_return for episode in self.episodes],
             "lengths": [episode.length for episode in self.episodes],
             "truncated": [episode.truncated for episode in self.episodes],
             "scores": self.scores,
@@ -133,19 +133,20 @@ def evaluate_run(settings: EvaluationSettings) -> RunEvaluation:
     settings.check()
     folder = RunFolder(settings.run)
     record = folder.read()
+    game, seed = record.game_named(settings.game), [settings.seed, SEED_OF_EVALUATIONS]
     with explaining_full_memory():
         agent = load_agent(folder, record, settings.device)
-        game, seed = find_game(record.game), [settings.seed, SEED_OF_EVALUATIONS]
+        among = [record.actions.index(name) for name in game.actions]
         with progress_bar(description=f"evaluate {record.agent}", unit="step") as bar:
             played = evaluate(
-                agent.act,
+                partial(agent.act, among=among),
                 game,
                 seed=seed,
                 protocol=settings.protocol,
                 episodes=settings.episodes,
                 after_step=bar.update,
             )
-    evaluation = RunEvaluation(settings.run, record, agent.updates, settings, played)
+    evaluation = RunEvaluation(settings.run, record, agent.updates, settings, game, played)
     if settings.video is not None:
         best = int(np.argmax(evaluation.returns))
         write_animation(settings.video, replay(played[best], best, game, seed, settings.protocol))
@@ -164,7 +165,7 @@ def load_agent(folder: RunFolder, record: RunRecord, device: str | None = None) 
     state = folder.load()
     if state is None:
         raise AgentError(f"{folder.path}: no checkpoint there yet; train until the first one is saved")
-    if find_game(record.game).actions != tuple(record.actions):
+    if not all(map(record.has_actions_of, record.games)):
         raise AgentError(
             f"{folder.path}: its actions are not those of {record.game} in this version of ale-py"
         )
@@ -187,6 +188,7 @@ def card_of(evaluation: RunEvaluation) -> str:
     protocol = evaluation.settings.protocol
     return model_card(
         evaluation.record,
+        evaluation.game,
         updates=evaluation.updates,
         scores=evaluation.scores,
         episodes=len(evaluation.episodes),

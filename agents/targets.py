@@ -9,6 +9,12 @@ from torch import Tensor
 
 from .losses import chosen
 
+POLICY_EPSILON = 0.001
+"""The share of random actions in the policy that importance weights are for (Dopamine's `epsilon_eval`)."""
+
+WEIGHT_LIMITS = (0.99, 1.01)
+"""What each step's ratio of probabilities is clipped to (n17s's fork of batch_rl)."""
+
 
 def bellman_target(reward: Tensor, discount: Tensor, next_estimates: Tensor, next_action: Tensor) -> Tensor:
     """Returns r + γ · Z(s′, a′), (B, N), of N estimates of the next action.
@@ -69,3 +75,32 @@ def categorical_target(reward: Tensor, discount: Tensor, next_probabilities: Ten
     # Each atom's probability goes to its two neighbours on the grid, in shares by its distance to them.
     shares = (1 - (moved[:, None, :] - atoms[None, :, None]).abs() / step).clamp(min=0)
     return (shares * next_probabilities[:, None, :]).sum(2)
+
+
+def importance_weights(values: Tensor, action: Tensor, prob: Tensor) -> Tensor:
+    """Returns the cumulative importance weights of n steps in a row, (B, n).
+
+    The weight of step k is the product, over the steps up to k, of π(a|s) / μ(a|s) clipped to
+    `WEIGHT_LIMITS`. π is ε-greedy in `values` with ε = `POLICY_EPSILON`, and μ the policy that was logged
+    (the off-policy DQN of n17s's fork of batch_rl).
+
+    Args:
+        values: (B, n, actions), of the target network.
+        action: (B, n) int64, as logged.
+        prob: (B, n), the probability with which each was chosen.
+    """
+    is_greedy = values.argmax(2) == action
+    policy = POLICY_EPSILON / values.shape[2] + (1 - POLICY_EPSILON) * is_greedy
+    return (policy / prob).clamp(*WEIGHT_LIMITS).cumprod(1)
+
+
+def weighted_return(reward: Tensor, weights: Tensor, discount: float) -> Tensor:
+    """Returns the sum of the weighted rewards of n steps in a row, Σ γᵏ wₖ rₖ, (B,).
+
+    Args:
+        reward: (B, n), 0 after the episode's end.
+        weights: (B, n).
+        discount: γ, per step.
+    """
+    steps = torch.arange(reward.shape[1], device=reward.device)
+    return (discount**steps * weights * reward).sum(1)

@@ -9,6 +9,8 @@ import torch
 
 from ..replay_reader.replay_dataset import ReplayDataset
 from .agent import TensorBatch
+from .joined_games import JoinedGames
+from .trajectories import Trajectories
 
 AHEAD = 8
 """Batches that are gathered before they are needed."""
@@ -25,12 +27,21 @@ class TrainingBatches:
         seed: the seed of what is drawn.
         device: where the batches go; for a GPU through pinned memory, beside what runs there.
         first: the number of the first update.
+        trajectories: the steps from each transition on, for an agent that `uses_trajectories`.
     """
 
     def __init__(
-        self, data: ReplayDataset, batch_size: int, *, seed: int, device: torch.device, first: int = 0
+        self,
+        data: ReplayDataset | JoinedGames,
+        batch_size: int,
+        *,
+        seed: int,
+        device: torch.device,
+        first: int = 0,
+        trajectories: Trajectories | None = None,
     ) -> None:
         self._data, self._batch_size, self._seed, self._device = data, batch_size, seed, device
+        self._trajectories = trajectories
         self._upcoming = first
         self._thread = ThreadPoolExecutor(1, "training-batches")
         self._ahead: deque[Future[TensorBatch]] = deque()
@@ -53,5 +64,8 @@ class TrainingBatches:
 
     def _gather(self, update: int) -> TensorBatch:
         random = np.random.default_rng([self._seed, update])
-        batch = TensorBatch.of(self._data.gather(random.integers(len(self._data), size=self._batch_size)))
+        indices = random.integers(len(self._data), size=self._batch_size)
+        batch = TensorBatch.of(self._data.gather(indices))
+        if self._trajectories is not None:
+            batch = batch._replace(trajectory=self._trajectories.gather(indices))
         return batch.pinned() if self._device.type == "cuda" else batch

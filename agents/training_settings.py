@@ -8,7 +8,8 @@ from ..builder.format.games import Game
 from ..builder.format.protocol import TIME_LIMIT
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.selection import Selection
-from .errors import check_least
+from .agents import agent_class
+from .errors import AgentError, check_least
 from .hyperparameters import Hyperparameters
 
 
@@ -20,6 +21,7 @@ class TrainingSettings:
     hyperparameters: Hyperparameters
     dataset: str
     config: str
+    """`<game>-<quality>`, or several joined by `+`."""
     split: str
     out: Path
     iterations: int = 200
@@ -39,19 +41,37 @@ class TrainingSettings:
     environments: int = 8
 
     @property
-    def game(self) -> Game:
-        """The game whose transitions are learned from."""
-        return parse_config_name(self.config).game
+    def configs(self) -> tuple[str, ...]:
+        """The config of each game."""
+        return tuple(self.config.split("+"))
 
-    def selection(self) -> Selection:
-        """Returns what of the dataset is learned from."""
-        return Selection(self.dataset, self.config, self.split, self.episodes, self.revision, None)
+    @property
+    def games(self) -> list[Game]:
+        """The games whose transitions are learned from."""
+        return [parse_config_name(config).game for config in self.configs]
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether the agent learns from the probabilities of the logged actions."""
+        return agent_class(self.agent).uses_trajectories
+
+    def selections(self) -> list[Selection]:
+        """Returns what of the dataset is learned from, a selection for each game."""
+        return [
+            Selection(self.dataset, config, self.split, self.episodes, self.revision, None)
+            for config in self.configs
+        ]
 
     def check(self) -> None:
-        """Check the numbers.
+        """Check the agent's name, the numbers and the configs.
 
         Raises:
-            AgentError: one of them is too small.
+            UnknownNameError: there is no such agent, or no such game.
+            AgentError: a number is too small, or the games do not go together.
         """
+        if len(set(self.games)) < len(self.configs):
+            raise AgentError(f"config {self.config}: a game comes twice; expected one config of each game")
+        if self.needs_probabilities and len(self.configs) > 1:
+            raise AgentError(f"{self.agent} learns from one game at a time; config {self.config} has several")
         names = ("iterations", "updates_per_iteration", "evaluation_steps", "time_limit", "environments")
         check_least(self, {**dict.fromkeys(names, 1), "seed": 0})

@@ -16,6 +16,7 @@ WHEN_STOPPED = "nothing was written; the same command starts from the beginning"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run, how it is played, and where its card goes."""
     parser.add_argument("run", type=to_path, metavar="RUN", help="the folder that `train --out` made")
+    parser.add_argument("--game", metavar="GAME", help="which to play, of a run that learned several")
     parser.add_argument(
         "--episodes", type=to_positive, default=100, metavar="N", help="full episodes (default: %(default)s)"
     )
@@ -76,6 +77,7 @@ def run(options: argparse.Namespace) -> object:
             EvaluationProtocol(options.epsilon, options.max_steps_per_episode, options.environments),
             options.device,
             options.video,
+            options.game,
         )
     )
     if options.push is None:

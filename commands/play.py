@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..agents.hyperparameters import HYPERPARAMETERS
+from ..agents.hyperparameters import HYPERPARAMETERS, LEARN_FROM_LOGS
 from .arguments import add_dry_run, to_path, to_positive
 from .train import HYPERPARAMETER_OPTIONS, add_hyperparameters
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_hyperparameters(parser, leaving_out=("n_step",))
 
 
-_PLAYING = tuple(name for name in HYPERPARAMETERS if name != "behaviour-cloning")
+_PLAYING = tuple(name for name in HYPERPARAMETERS if name not in LEARN_FROM_LOGS)
 
 
 def run(options: argparse.Namespace) -> object:

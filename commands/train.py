@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "agent", metavar="AGENT", choices=HYPERPARAMETERS, help=f"one of {', '.join(HYPERPARAMETERS)}"
     )
     parser.add_argument("--dataset", type=to_source, required=True, help="a folder, or USER/NAME on the Hub")
-    parser.add_argument("--config", required=True, help="what to learn from: pong-expert, pong-full, …")
+    parser.add_argument(
+        "--config",
+        required=True,
+        help="what to learn from: pong-expert, pong-full, …, or several games as pong-full+breakout-full",
+    )
     parser.add_argument(
         "--split", default="run_1", help="run_1, several as run_1+run_2, or all (default: %(default)s)"
     )
@@ -55,7 +59,8 @@ def run(options: argparse.Namespace) -> object:
     )
     chosen = {"top": options.top, "share": options.share, "checkpoints": options.checkpoints}
     require_torch()
-    from ..agents.offline_training import plan_training, train
+    from ..agents.offline_training import train
+    from ..agents.training_plan import plan_training
     from ..agents.training_settings import TrainingSettings
 
     settings = TrainingSettings(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from atari_dqn_replay.agents.agent import Agent, TensorBatch
+from atari_dqn_replay.agents.agent import Agent, TensorBatch, Trajectory
 from atari_dqn_replay.agents.agents import AGENTS, new_agent
 from atari_dqn_replay.agents.errors import AgentError
 from atari_dqn_replay.agents.hyperparameters import Hyperparameters, hyperparameters_of
@@ -50,7 +50,10 @@ def corridor() -> Corridor:
         "discount": discount,
         "terminated": after == 4,
     }
-    return Corridor(TensorBatch.of(batch), values)
+    transitions = TensorBatch.of(batch)
+    observation, action, reward = (tensor[:, None] for tensor in transitions[:3])
+    trajectory = Trajectory(observation, action, reward, prob=torch.full((8, 1), 0.5))
+    return Corridor(transitions._replace(trajectory=trajectory), values)
 
 
 def quick(name: str, **changes: object) -> Hyperparameters:
@@ -97,7 +100,7 @@ def test_the_nature_optimizer_learns_them_as_well() -> None:
 
 def test_behaviour_cloning_learns_the_shares_of_the_logged_actions() -> None:
     agent = new_agent("behaviour-cloning", 2, quick("behaviour-cloning"), observation_shape=(1, 12, 12))
-    three_in_four = TensorBatch(*(tensor[[0, 1, 1, 1]] for tensor in corridor().transitions))
+    three_in_four = corridor().transitions.each(lambda tensor: tensor[[0, 1, 1, 1]])
     for _ in range(100):
         agent.update(three_in_four)
     logits = torch.from_numpy(agent.values(rooms()[:1]))
@@ -105,7 +108,7 @@ def test_behaviour_cloning_learns_the_shares_of_the_logged_actions() -> None:
 
 
 def test_the_conservative_penalty_lowers_the_values_of_actions_that_were_not_logged() -> None:
-    only_left = TensorBatch(*(tensor[::2] for tensor in corridor().transitions))
+    only_left = corridor().transitions.each(lambda tensor: tensor[::2])
     agent = new_agent("dqn-adam", 2, quick("dqn-adam", cql=1.0), observation_shape=(1, 12, 12))
     for _ in range(150):
         agent.update(only_left)

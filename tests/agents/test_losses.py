@@ -15,7 +15,9 @@ from atari_dqn_replay.agents.targets import (
     categorical_target,
     ensemble_target,
     greedy,
+    importance_weights,
     random_mixture,
+    weighted_return,
 )
 from torch import tensor
 from torch.testing import assert_close
@@ -41,6 +43,18 @@ def test_the_target_of_double_dqn_is_the_target_networks_value_of_the_other_netw
 def test_each_head_of_an_ensemble_takes_its_own_best_action() -> None:
     heads = tensor([[[1.0, 8.0], [3.0, 2.0]]])
     assert_close(ensemble_target(tensor([1.0]), tensor([0.5]), heads), tensor([[2.5, 5.0]]))
+
+
+def test_importance_weights_are_products_of_ratios_close_to_1() -> None:
+    values, action = tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]]), tensor([[0, 0, 1]])
+    weights = importance_weights(values, action, tensor([[0.5, 0.5, 1.0]]))
+    # 0.9995 / 0.5 is clipped to 1.01, 0.0005 / 0.5 to 0.99, and 0.9995 / 1 is left as it is.
+    assert_close(weights, tensor([[1.01, 1.01 * 0.99, 1.01 * 0.99 * 0.9995]]))
+
+
+def test_a_weighted_return_discounts_each_weighted_reward() -> None:
+    returned = weighted_return(tensor([[1.0, 2.0, 4.0]]), tensor([[1.01, 0.99, 0.5]]), discount=0.5)
+    assert_close(returned, tensor([1.01 + 0.5 * 0.99 * 2 + 0.25 * 0.5 * 4]))
 
 
 def test_a_random_mixture_is_convex_and_drawn_anew() -> None:

@@ -11,15 +11,23 @@ import numpy as np
 import pytest
 import torch
 from atari_dqn_replay.agents import offline_training
+from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.offline_training import plan_training, train
+from atari_dqn_replay.agents.joined_games import JoinedGames
+from atari_dqn_replay.agents.offline_training import train
+from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
 from atari_dqn_replay.agents.run_folder import RunFolder
 from atari_dqn_replay.agents.training_batches import TrainingBatches
+from atari_dqn_replay.agents.training_plan import plan_training
 from atari_dqn_replay.agents.training_settings import TrainingSettings
+from atari_dqn_replay.builder.format.games import find_game
 from command import run
 from reader_datasets import CONFIG, SHARDS, write_dataset
 
-from atari_dqn_replay import AtariReplayError, ReplayDataset
+from atari_dqn_replay import AtariReplayError, Preprocessing, ReplayDataset
+
+TOO_LARGE = hyperparameters_of("rem", network="tiny", outputs_per_action=10**12)
+SHORT = EvaluationProtocol(time_limit=30)
 
 TIMES = ("updates_per_second", "data_wait_share", "steps_per_second")
 
@@ -159,6 +167,66 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def both(settings: TrainingSettings, tmp_path_factory: pytest.TempPathFactory) -> TrainingSettings:
+    """A training on two games at once."""
+    folder = tmp_path_factory.mktemp("both")
+    games = [find_game("breakout"), find_game("freeway")]
+    write_dataset(folder / "dataset", SHARDS[:2], games=games)
+    return replace(
+        settings, dataset=str(folder / "dataset"), config="breakout-full+freeway-full", out=folder / "run"
+    )
+
+
+def test_an_agent_learns_several_games_and_is_evaluated_in_each(both: TrainingSettings) -> None:
+    evaluations = train(both).evaluations
+    assert [(record["game"], record["update"]) for record in evaluations] == [
+        (game, update) for update in (14, 28) for game in ("Breakout", "Freeway")
+    ]
+    record = RunFolder(both.out).read()
+    assert (record.game, len(record.actions)) == ("Breakout+Freeway", 18)
+    played = evaluate_run(EvaluationSettings(both.out, 1, protocol=SHORT, device="cpu", game="freeway"))
+    assert played.game.name == "Freeway"
+    assert "episodes of Freeway" in (both.out / "README.md").read_text()
+    with pytest.raises(AtariReplayError, match="no game is named: expected one of breakout, freeway"):
+        evaluate_run(EvaluationSettings(both.out, 1, device="cpu"))
+    with pytest.raises(AtariReplayError, match="did not learn Pong: expected one of breakout, freeway"):
+        evaluate_run(EvaluationSettings(both.out, 1, device="cpu", game="pong"))
+
+
+def test_actions_of_several_games_are_numbered_among_all(both: TrainingSettings) -> None:
+    full = Preprocessing(full_action_space=True)
+    games = [
+        ReplayDataset(both.dataset, config, both.split, preprocessing=full, cache_dir=both.cache_dir)
+        for config in both.configs
+    ]
+    joined = JoinedGames(games)
+    indices = np.array([len(joined) - 1, 0, len(games[0]), 7, len(games[0]) - 1])
+    batch, singly = joined.gather(indices), [joined.gather(indices[at : at + 1]) for at in range(5)]
+    for name, column in batch.items():
+        np.testing.assert_array_equal(column, np.concatenate([one[name] for one in singly]))
+    np.testing.assert_array_equal(batch["observation"][2:3], games[1].gather([0])["observation"])
+    np.testing.assert_array_equal(batch["observation"][4:], games[0].gather([-1])["observation"])
+    drawn = joined.gather(np.arange(len(games[0]), len(joined)))["action"]
+    freeway = find_game("freeway").actions
+    assert {joined.action_names[action] for action in drawn.tolist()} <= set(freeway)
+
+
+@pytest.mark.parametrize(
+    ("agent", "config", "message"),
+    [
+        ("rem", "pong-full+pong-expert", "a game comes twice"),
+        ("off-policy-dqn", "pong-full+freeway-full", "learns from one game at a time"),
+        ("sarsa", "pong-full", "unknown agent 'sarsa'"),
+    ],
+)
+def test_games_that_do_not_go_together_are_refused(
+    agent: str, config: str, message: str, settings: TrainingSettings
+) -> None:
+    with pytest.raises(AtariReplayError, match=message):
+        train(replace(settings, agent=agent, config=config))
+
+
 # --- What is refused --------------------------------------------------------------------------------------
 
 
@@ -172,6 +240,13 @@ def test_a_run_with_other_settings_is_not_gone_on_with(whole: TrainingSettings) 
         train(replace(whole, agent="dqn", hyperparameters=hyperparameters_of("dqn", network="tiny")))
 
 
+def test_a_run_without_a_checkpoint_makes_way_for_another(settings: TrainingSettings, tmp_path: Path) -> None:
+    too_many = replace(settings.hyperparameters, batch_size=10**12)
+    with pytest.raises(AtariReplayError, match="this machine has too little memory"):
+        train(replace(settings, out=tmp_path, hyperparameters=too_many))
+    assert [record["update"] for record in train(replace(settings, out=tmp_path)).evaluations] == [14, 28]
+
+
 def test_a_folder_of_something_else_is_not_written_to(settings: TrainingSettings, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(AtariReplayError, match="holds something that is not a run"):
@@ -179,7 +254,7 @@ def test_a_folder_of_something_else_is_not_written_to(settings: TrainingSettings
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("content", ["nothing", "text", "pickle", "older"])
+@pytest.mark.parametrize("content", ["nothing", "text", "cut", "flipped", "pickle", "older"])
 def test_a_checkpoint_that_cannot_be_read_is_named_and_never_unpickled(
     content: str, whole: TrainingSettings, tmp_path: Path
 ) -> None:
@@ -187,6 +262,11 @@ def test_a_checkpoint_that_cannot_be_read_is_named_and_never_unpickled(
     path = tmp_path / "run" / "checkpoint.pt"
     if content in ("nothing", "text"):
         path.write_text("" if content == "nothing" else "hello")
+    elif content in ("cut", "flipped"):
+        there = bytearray(path.read_bytes())
+        middle = len(there) // 2
+        there[middle] ^= 1
+        path.write_bytes(there if content == "flipped" else there[:middle])
     else:
         torch.save(Touching(tmp_path / "touched") if content == "pickle" else {"format": 0}, path)
     with pytest.raises(AtariReplayError, match=r"checkpoint\.pt: not a checkpoint"):
@@ -234,6 +314,7 @@ def test_an_agent_that_diverges_stops(settings: TrainingSettings, tmp_path: Path
         ({"dataset": "/nowhere"}, "/nowhere"),
         ({"split": "run_9"}, "run_9"),
         ({"iterations": 0}, "iterations is 0: expected 1 or more"),
+        ({"hyperparameters": TOO_LARGE}, "this machine has too little memory .* needs less"),
     ],
 )
 def test_what_is_not_there_is_one_error(

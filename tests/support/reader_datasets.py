@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.format.frames import decode_frames
-from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.games import Game, find_game
 from atari_dqn_replay.builder.shards.steps import steps_table
 from paths import THREE_LAPS
 
@@ -51,12 +51,30 @@ SHARDS: list[list[Ending]] = [
 """Checkpoints of one shard each, with real frames."""
 
 
-def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_group: int = 50) -> Path:
-    """Write a dataset repo of Breakout's run 1 in the layout that `build` writes."""
+def write_dataset(
+    folder: Path,
+    shards: Sequence[Sequence[Ending]],
+    rows_in_group: int = 50,
+    games: Sequence[Game] = (BREAKOUT,),
+) -> Path:
+    """Write a dataset repo of some games' run 1, with Breakout's frames, as `build` lays it out."""
+    configs = ""
+    for game in games:
+        write_game(folder, game, shards, rows_in_group)
+        configs += (
+            f"- config_name: {game.slug}-full\n  data_files:\n  - split: run_1\n"
+            f"    path: data/{game.slug}/run_1/*/*.parquet\n"
+        )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    return folder
+
+
+def write_game(folder: Path, game: Game, shards: Sequence[Sequence[Ending]], rows_in_group: int) -> None:
+    """Write a checkpoint of one shard for each of these lists of episodes."""
     frames = np.load(PLAYED)["observation"]
     random = np.random.default_rng(0)
     for checkpoint, endings in enumerate(shards):
-        file = CheckpointId(BREAKOUT, 1, checkpoint).shard(0, 1)
+        file = CheckpointId(game, 1, checkpoint).shard(0, 1)
         steps, episodes, first = [], [], 0
         for number, (length, by) in enumerate(endings):
             reward = random.integers(-3, 4, length).astype(np.float32)
@@ -65,7 +83,7 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
             steps.append(
                 {
                     "observation": frames[begin : begin + length],
-                    "action": random.integers(len(BREAKOUT.actions), size=length),
+                    "action": random.integers(len(game.actions), size=length),
                     "reward": reward,
                     "terminated": last & (by == "game"),
                     "truncated": last & (by == "limit"),
@@ -77,7 +95,7 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
             )
             episodes.append(
                 {
-                    "game": BREAKOUT.name,
+                    "game": game.name,
                     "run": 1,
                     "checkpoint": checkpoint,
                     "episode": number,
@@ -93,17 +111,12 @@ def write_dataset(folder: Path, shards: Sequence[Sequence[Ending]], rows_in_grou
             )
             first += length
         columns = {name: np.concatenate([part[name] for part in steps]) for name in steps[0]}
-        schema = steps_features(BREAKOUT).arrow_schema
+        schema = steps_features(game).arrow_schema
         for name in columns.keys() - {"observation"}:
             columns[name] = columns[name].astype(schema.field(name).type.to_pandas_dtype())
         write(folder / file, steps_table(columns, schema), rows_in_group)
         table = pa.Table.from_pylist(episodes, schema=episodes_features().arrow_schema)
-        write(folder / CheckpointId(BREAKOUT, 1, checkpoint).episodes_table, table)
-    (folder / "README.md").write_text(
-        "---\nconfigs:\n- config_name: breakout-full\n  data_files:\n  - split: run_1\n"
-        "    path: data/breakout/run_1/*/*.parquet\n---\n"
-    )
-    return folder
+        write(folder / CheckpointId(game, 1, checkpoint).episodes_table, table)
 
 
 def write(path: Path, table: pa.Table, rows_in_group: int | None = None) -> None:
