@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..format.frame_format import FrameFormat
 from ..format.games import Game
 from ..format.layout import page_path
 from ..format.manifest import Manifest
@@ -57,7 +56,7 @@ def merge_card(
     Raises:
         OutputError: the YAML or the marks in `existing` are damaged.
     """
-    card = _Card(existing or "", {manifest.frame_format for manifest in manifests})
+    card = _Card(existing or "", manifests)
     card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures, drawn_from)
     card.refresh(repo_id)
     if license is not None:
@@ -135,10 +134,10 @@ class _Card:
 
     Args:
         readme: the README, which may be empty.
-        formats: the formats of the frames, for the text of a new card.
+        manifests: those that a new card's text is for.
     """
 
-    def __init__(self, readme: str, formats: Collection[FrameFormat] = ()) -> None:
+    def __init__(self, readme: str, manifests: Sequence[Manifest] = ()) -> None:
         self._newline = "\r\n" if "\r\n" in readme else "\n"
         self.front, text = FrontMatter.split(readme.removeprefix("\ufeff").replace("\r\n", "\n"))
         self.text = CardText(text)
@@ -147,7 +146,10 @@ class _Card:
             self._generated = self._describe()
         else:
             own = text.strip("\n")
-            body = card_body(formats)
+            body = card_body(
+                {manifest.frame_format for manifest in manifests},
+                {manifest.find_game() for manifest in manifests},
+            )
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
     def describe_games(

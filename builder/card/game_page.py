@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import structs
 
+from ..format.features import fact_features, state_features
 from ..format.games import Game
 from ..format.layout import split_name
 from ..format.manifest import Manifest
 from ..format.numbers import describe_numbers
+from ..format.played_episodes import STATE_COLUMNS
 from ..format.provenance import COLLECTED, RL_UNPLUGGED, UNRECORDED
 from .metadata import View, find_views
 from .text import EXPORTED, LONGEST_FACT, RECORDED, render
@@ -52,6 +54,7 @@ def game_page(game: Game, manifests: Sequence[Manifest], pictures: Collection[st
         missing=_per_run(
             {run: describe_numbers(gaps) for run, gaps in _gaps(manifests).items()}, every_run=()
         ),
+        columns=list(_own_columns(game, manifests)),
         remarks=remarks[:MOST_REMARKS],
         more_remarks=max(0, len(remarks) - MOST_REMARKS),
         runs=sorted({manifest.run for manifest in manifests}),
@@ -102,6 +105,16 @@ def _returns(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
         }
 
 
+def _own_columns(game: Game, manifests: Sequence[Manifest]) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns that a world adds: their names, and their types among the steps and the episodes."""
+    steps = {name for manifest in manifests for name in manifest.columns}
+    episodes = {name for manifest in manifests for name in manifest.episode_columns}
+    for name, feature in (state_features(game) | fact_features(game)).items():
+        kind = str(feature.get("dtype", "image"))
+        if name in steps | episodes:
+            yield name, kind if name in steps else "", kind if name in episodes else ""
+
+
 def _return_of(manifest: Manifest) -> str:
     returns = manifest.returns
     if returns.mean is None or returns.minimum is None or returns.maximum is None:
@@ -142,7 +155,10 @@ def _origins(manifests: Sequence[Manifest]) -> Iterator[dict[str, Any]]:
         runs = sorted({manifest.run for manifest in of_origin})
         facts: dict[str, dict[int, list[str]]] = {}
         for manifest in of_origin:
-            for fact, value in _flatten(manifest.provenance.details):
+            details = {
+                name: value for name, value in manifest.provenance.details.items() if name != STATE_COLUMNS
+            }
+            for fact, value in _flatten(details):
                 values = facts.setdefault(fact, {}).setdefault(manifest.run, [])
                 values.extend([value] if value not in values else [])
         yield {

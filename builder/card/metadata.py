@@ -217,16 +217,19 @@ def _count_in(entry: Mapping[str, Any], key: str) -> int:
 
 def describe(games: Sequence[GameSummary], title: str) -> dict[str, Any]:
     """Returns the short keys, which follow from what the repo holds."""
-    played_by_dqn = any(origin != COLLECTED for game in games for origin in game.origins)
+    of_atari = [game for game in games if game.game.world is None]
+    worlds = [game.game.slug for game in games if game.game.world is not None]
+    played_by_dqn = any(origin != COLLECTED for game in of_atari for origin in game.origins)
     return {
         "pretty_name": title,
         "task_categories": ["reinforcement-learning"],
         "tags": [
-            "atari",
-            "arcade-learning-environment",
+            *(["atari", "arcade-learning-environment"] if of_atari or not worlds else []),
             "offline-reinforcement-learning",
-            "replay-buffer",
+            *(["replay-buffer"] if of_atari or not worlds else []),
             *(["dqn"] if played_by_dqn else []),
+            *worlds,
+            *(["world-models"] if worlds else []),
         ],
         "size_categories": [size_category(sum(game.steps for game in games))],
     }

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..format.configs import EPISODES, ConfigName, parse_config_name
 from ..format.frame_format import GREY84, FrameFormat
+from ..format.games import Game
 from ..format.layout import page_path
 from ..format.provenance import COLLECTED, UNRECORDED
 from .front_matter import FrontMatter
@@ -36,9 +37,15 @@ GAMES_SHOWN = 12
 """Games beyond which the card only lists them, with links to their pages."""
 
 
-def card_body(formats: Collection[FrameFormat] = ()) -> str:
+def card_body(formats: Collection[FrameFormat] = (), games: Collection[Game] = ()) -> str:
     """Returns the card without the parts that are generated for games with frames of these formats."""
-    return render("dataset_card.md.jinja", frames=describe_formats(formats).replace(" ", ", "))
+    kind = "world_card" if are_worlds(games) else "dataset_card"
+    return render(f"{kind}.md.jinja", frames=describe_formats(formats).replace(" ", ", "))
+
+
+def are_worlds(games: Collection[Game]) -> bool:
+    """Returns whether there are games, and none of Atari."""
+    return len(games) > 0 and all(game.world is not None for game in games)
 
 
 def describe_formats(formats: Collection[FrameFormat]) -> str:
@@ -49,6 +56,9 @@ def describe_formats(formats: Collection[FrameFormat]) -> str:
 def title(games: Sequence[GameSummary]) -> str:
     """Returns a one-line title of what the repo holds; newly played data never passes for the original."""
     played = {origin == COLLECTED for game in games for origin in game.origins}
+    if are_worlds([game.game for game in games]):
+        names = " and ".join(game.game.name for game in games)
+        return f"{names}, newly played" if played == {True} else f"Episodes of {names}"
     if played == {True}:
         return "Newly played Atari replay logs"
     if {origin for game in games for origin in game.origins} == {EXPORTED}:
@@ -62,12 +72,14 @@ def head_body(games: Sequence[GameSummary]) -> str:
     """Returns what the dataset is, where it came from, and a table of the games."""
 
     def with_origin(*origins: str) -> list[str]:
-        return [game.game.name for game in games if not {*origins}.isdisjoint(game.origins)]
+        return [game.game.name for game in games if _is_of_atari(game, origins)]
 
     return render(
         "head.md.jinja",
         frames=_frames_of(games),
         title=title(games),
+        worlds=[game.game.name for game in games if game.game.world is not None],
+        only_worlds=are_worlds([game.game for game in games]),
         games=games,
         gallery=[game.game for game in games if BEST_EPISODE in game.pictures][:GALLERY],
         played=with_origin(COLLECTED),
@@ -101,11 +113,15 @@ def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | 
     )
 
 
+def _is_of_atari(game: GameSummary, origins: Collection[str]) -> bool:
+    return game.game.world is None and not {*origins}.isdisjoint(game.origins)
+
+
 def _several(front: FrontMatter, games: Sequence[GameSummary]) -> list[tuple[str, str]]:
     """Returns the configs and splits of two games' steps; none if there are no two games."""
     found = []
     data_files = {entry["config_name"]: entry.get("data_files") for entry in entries(front, "configs")}
-    for config in (str(ConfigName(game.game, "full")) for game in games):
+    for config in (str(ConfigName(game.game, "full")) for game in games if game.game.world is None):
         match data_files.get(config):
             case [{"split": str(split)}, *_]:
                 found.append((config, split))

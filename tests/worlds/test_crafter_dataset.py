@@ -142,3 +142,15 @@ def test_it_streams_from_the_hub(hub: HubServer, tmp_path: Path) -> None:
     states = np.concatenate([file["state"][:-1, 0] for file in played()])
     assert [row[0] for row in rows] == states.tolist()
     assert {row[2] for row in rows} == {"RGB"}
+
+
+def test_the_card_claims_nothing_of_atari() -> None:
+    card = (crafter_dataset() / "README.md").read_text()
+    page = (crafter_dataset() / "games/crafter/README.md").read_text()
+    metadata, text = card.split("---\n")[1:3]
+    assert "atari" not in metadata.lower()
+    assert "# Crafter, newly played" in text
+    for word in ("Atari replay", "ALE", "DQN Replay Dataset", "sticky", "84×84", "27,000"):
+        assert word not in text + page
+    assert "| `inventory_wood` | int8 | int8 |" in page
+    assert "| `map` |  | image |" in page
