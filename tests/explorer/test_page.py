@@ -4,6 +4,7 @@ The tests in the browser are in `explorer/web/end-to-end`; here are what they lo
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from atari_dqn_replay.explorer.page_files import PAGE, settings_json
 from atari_dqn_replay.explorer.server import ExplorerServer, Served, serve_folder
 from command import run, run_process
+from crafter_datasets import CRAFTER, crafter_dataset, episodes_of
 from hub_server import HubServer, running_hub
 from logs import Played, write_log
 from PIL import Image
@@ -27,6 +29,7 @@ from web_server import running_web
 from whole_collection import make_up_whole_collection
 
 WEB = Path(__file__).parents[2] / "explorer" / "web"
+HAS_CRAFTER = all(importlib.util.find_spec(name) for name in ("crafter", "numba"))
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is not installed")
@@ -98,6 +101,7 @@ def setting(played: Played, files: Path, tmp_path_factory: pytest.TempPathFactor
         running_hub() as hub,
         running(ExplorerServer(Served(settings_json(dataset=REPO, hub=hub.url)))) as on_hub,
         running_web(lay_out_web(folder / "web", dataset)) as web,
+        running_crafter(files) as on_crafter,
     ):
         told = {
             "chromium": CHROMIUM,
@@ -108,6 +112,7 @@ def setting(played: Played, files: Path, tmp_path_factory: pytest.TempPathFactor
             "commit": publish_privately(hub, dataset),
             "web": web.url,
             "whole": on_whole,
+            "crafter": on_crafter,
             "files": str(files),
         }
         (folder / "setting.json").write_text(json.dumps(told))
@@ -126,6 +131,26 @@ class TestInABrowser:
 
     def test_datasets_are_read_wherever_they_lie(self, setting: Path) -> None:
         npm("run", "end-to-end", "places", EXPLORER_SETTING=str(setting))
+
+    @pytest.mark.skipif(not HAS_CRAFTER, reason="Crafter is not installed")
+    def test_a_world_is_shown_with_its_map_and_state(self, setting: Path) -> None:
+        npm("run", "end-to-end", "world", EXPLORER_SETTING=str(setting))
+
+
+@contextlib.contextmanager
+def running_crafter(files: Path) -> Iterator[str]:
+    """The address of a dataset of Crafter, of which `files` says what its second episode holds."""
+    if not HAS_CRAFTER:
+        yield ""
+        return
+    episode = list(episodes_of(crafter_dataset()))[1]
+    names = CRAFTER.actions
+    told = {name: episode[name].tolist() for name in ("player_x", "player_y", "inventory_health")}
+    told["action"] = [names[action] for action in episode["action"]]
+    told["pixel"] = episode["observation"][0, 0, 0].tolist()
+    (files / "crafter.json").write_text(json.dumps(told))
+    with running(serve_folder(crafter_dataset(), hub="https://example.org")) as address:
+        yield address
 
 
 def tell_what_was_played(played: Played, dataset: Path, files: Path) -> None:

@@ -18,6 +18,8 @@ export interface Setting {
   web: string;
   /** The local server, for a dataset as large as the whole collection. */
   whole: string;
+  /** The local server, for a dataset of Crafter; empty where that is not installed. */
+  crafter: string;
   /** Holds what the log holds, and takes downloads. */
   files: string;
 }

@@ -265,7 +265,9 @@ export class Explorer {
     }
     const file = await repository.shardOf(place, episode);
     const steps = await this.shards.steps(file, episode.firstRow, episode.length);
-    return new Playback({ place: { ...place }, episode, file, steps }, this.cache, selection.step, this.speed);
+    const map = "player_x" in steps.state ? repository.map(place, episode) : undefined;
+    map?.catch(() => undefined); // the view reports it
+    return new Playback({ place: { ...place }, episode, file, steps, map }, this.cache, selection.step, this.speed);
   }
 
   private async refreshList(): Promise<void> {

@@ -72,6 +72,12 @@ export class Repository {
     return this.table(shard);
   }
 
+  /** The picture of an episode's world, a PNG; undefined where the dataset has none. */
+  async map(place: Place, episode: Episode): Promise<Uint8Array | undefined> {
+    const { episodesTable } = await this.manifest(place);
+    return this.shards.map(this.table(episodesTable), episode.episode);
+  }
+
   /** All shards of a checkpoint. */
   async shardsOf(place: Place): Promise<TableFile[]> {
     return (await this.manifest(place)).shards.filter((shard) => shard.rows > 0).map((shard) => this.table(shard));

@@ -27,6 +27,8 @@ export interface Steps {
   returnToGo: Float32Array;
   terminated: Uint8Array;
   truncated: Uint8Array;
+  /** A world's state before each step, by the names of its columns; empty for games of Atari. */
+  state: Record<string, Int32Array>;
   /** The names of the actions, as the shard itself records them. */
   actionNames: string[];
   /** The shard's row groups that hold these steps. */
@@ -60,7 +62,8 @@ export type Question =
   | { kind: "episodes"; file: TableFile }
   | { kind: "steps"; file: TableFile; first: number; count: number }
   | { kind: "frames"; file: TableFile; first: number; count: number }
-  | { kind: "actions"; file: TableFile };
+  | { kind: "actions"; file: TableFile }
+  | { kind: "map"; file: TableFile; row: number };
 
 export interface Answers {
   episodes: Episode[];
@@ -68,4 +71,6 @@ export interface Answers {
   frames: Frames;
   /** How often each action occurs in the file. */
   actions: number[];
+  /** The picture of an episode's world, a PNG; undefined where the dataset has none. */
+  map: Uint8Array | undefined;
 }

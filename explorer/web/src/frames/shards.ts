@@ -42,6 +42,11 @@ export class Shards {
     return this.ask({ kind: "actions", file });
   }
 
+  /** The picture of an episode's world, given the episode's row of the episodes table. */
+  map(file: TableFile, row: number): Promise<Answers["map"]> {
+    return this.ask({ kind: "map", file, row });
+  }
+
   private ask<Kind extends Question["kind"]>(question: Question & { kind: Kind }): Promise<Answers[Kind]> {
     return new Promise((resolve, reject) => {
       this.last += 1;

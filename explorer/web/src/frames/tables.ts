@@ -15,6 +15,8 @@ const FOOTER_BYTES = 1100;
 const SCHEMA_BYTES = 12_000;
 /** Footers that are kept: of a million rows each takes a few megabytes. */
 const KEPT_FOOTERS = 8;
+/** The columns that tell a world's state. */
+const STATE = /^(player|inventory|achievement)_/;
 const footers = new Map<string, Promise<FileMetaData>>();
 
 /** Read an episodes table. */
@@ -41,6 +43,8 @@ export async function readSteps(file: TableFile, first: number, count: number): 
   const unclipped = metadata.schema.some((each) => each.name === "unclipped_reward");
   const names = ["action", "reward", "terminated", "truncated", "return_to_go", "step"];
   if (unclipped) names.push("unclipped_reward");
+  const state = metadata.schema.map((each) => each.name).filter((name) => STATE.test(name));
+  names.push(...state);
   const columns = await readColumns(file, names, first, first + count);
   if (columns.step.some((step, row) => Number(step) !== row)) {
     throw new ExplorerError(`${file.path}: episodes lie elsewhere than the episodes table says; build it again.`);
@@ -52,6 +56,7 @@ export async function readSteps(file: TableFile, first: number, count: number): 
     returnToGo: Float32Array.from(columns.return_to_go, Number),
     terminated: Uint8Array.from(columns.terminated, Number),
     truncated: Uint8Array.from(columns.truncated, Number),
+    state: Object.fromEntries(state.map((name) => [name, Int32Array.from(columns[name], Number)])),
     actionNames: actionNames(metadata),
     groups,
   };
@@ -69,6 +74,14 @@ export async function readFrames(file: TableFile, first: number, count: number):
   const pixels = new Uint8Array(count * size);
   for (const [row, png] of pngs.entries()) await decodePng(png, shape, pixels, row * size);
   return { first, rows: count, ...shape, pixels };
+}
+
+/** Read the picture of an episode's world from an episodes table, if it has one. */
+export async function readMap(file: TableFile, row: number): Promise<Uint8Array | undefined> {
+  const metadata = await readFooter(file);
+  if (!metadata.schema.some((each) => each.name === "map")) return undefined;
+  const { map } = await readColumns(file, ["map"], row, row + 1);
+  return (map as unknown as { bytes?: Uint8Array }[])[0]?.bytes;
 }
 
 /** Count the actions of all steps in a file. */

@@ -2,12 +2,12 @@
 
 import { messageOf } from "../data/errors";
 import type { Question } from "./protocol";
-import { countActions, readEpisodes, readFrames, readSteps } from "./tables";
+import { countActions, readEpisodes, readFrames, readMap, readSteps } from "./tables";
 
 addEventListener("message", async ({ data: { id, question } }: MessageEvent<{ id: number; question: Question }>) => {
   try {
     const answer = await reply(question);
-    const moved = "pixels" in answer ? [answer.pixels.buffer] : [];
+    const moved = answer && "pixels" in answer ? [answer.pixels.buffer] : [];
     postMessage({ id, answer }, { transfer: moved });
   } catch (error) {
     postMessage({ id, error: messageOf(error) });
@@ -24,5 +24,7 @@ function reply(question: Question) {
       return readFrames(question.file, question.first, question.count);
     case "actions":
       return countActions(question.file);
+    case "map":
+      return readMap(question.file, question.row);
   }
 }

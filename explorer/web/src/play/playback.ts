@@ -14,6 +14,8 @@ export interface LoadedEpisode {
   episode: Episode;
   file: TableFile;
   steps: Steps;
+  /** The picture of its world, where the dataset has a world's state. */
+  map?: Promise<Uint8Array | undefined>;
 }
 
 /** The number of frames that an agent sees at once. */

@@ -7,6 +7,7 @@ import { SaveMenu } from "./save_menu";
 import { Screen } from "./screen";
 import { Scrubber } from "./scrubber";
 import { Values } from "./values";
+import { World } from "./world";
 
 /** The episodes that are shown, and what plays them. */
 export function Watch({ explorer }: { explorer: Explorer }) {
@@ -51,10 +52,15 @@ function PaneView({ explorer, pane, index }: { explorer: Explorer; pane: Pane; i
         <>
           <Scrubber explorer={explorer} index={index} playback={playback} />
           <Values playback={playback} />
+          {"player_x" in playback.loaded.steps.state && <World key={keyOfEpisode(playback)} playback={playback} />}
         </>
       )}
     </article>
   );
+}
+
+function keyOfEpisode({ loaded: { place, episode } }: Playback): string {
+  return `${place.run}/${place.checkpoint}/${episode.episode}`;
 }
 
 function Screens({ explorer, playback }: { explorer: Explorer; playback: Playback }) {
