@@ -8,7 +8,7 @@ import functools
 import io
 import itertools
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,47 +136,62 @@ def _is_there(folder: Path, provenance: Provenance) -> bool:
 
 
 def _play(settings: WorldSettings, folder: Path, workers: int) -> list[list[float]]:
-    """Play what is missing in a folder; return the returns of each environment's episodes."""
+    """Play what is missing in a folder; return the returns of all episodes, by worker."""
     description, total = f"collect {settings.game.slug} run {settings.run}", settings.steps
-    numbers = range(settings.environments)
-    play = functools.partial(_play_environment, settings, folder)
-    if min(workers, settings.environments) > 1:
-        return in_processes(play, numbers, workers, description=description, unit="step", total=total)
+    groups = min(workers, settings.environments)
+    numbers = [range(settings.environments)[place::groups] for place in range(groups)]
+    play = functools.partial(_play_environments, settings, folder)
+    if groups > 1:
+        return in_processes(play, numbers, groups, description=description, unit="step", total=total)
     with progress_bar(description=description, unit="step", total=total) as bar:
-        return [play(number, bar.update) for number in numbers]
+        return [play(numbers[0], bar.update)]
 
 
-def _play_environment(
-    settings: WorldSettings, folder: Path, number: int, after_step: AfterStep
+def _play_environments(
+    settings: WorldSettings, folder: Path, numbers: Sequence[int], after_step: AfterStep
 ) -> list[float]:
-    """Play one environment's episodes, except those that are there; return the return of each."""
-    environment = settings.world.environment(settings.world_seed(number), settings.limit)
-    policy = settings.world.policies[settings.policy]
-    left, returns = settings.steps_of(number), []
+    """Play some environments' episodes, except those that are there; return the return of each.
+
+    All first episodes come first, then all second ones: those of one map then share what it takes to make it.
+    """
+    seeds = {number: settings.world_seed(number) for number in numbers}
+    environments = {
+        seed: settings.world.environment(seed, settings.limit) for seed in dict.fromkeys(seeds.values())
+    }
+    left, returns = {number: settings.steps_of(number) for number in numbers}, []
     try:
         for episode in itertools.count():
-            if left == 0:
+            if not any(left.values()):
                 return returns
             if episode == MOST_EPISODES:
                 raise OutputError(f"{folder}: more than {MOST_EPISODES:,} episodes of one environment")
-            path = folder / str(EpisodeName(episode, number))
-            if not path.exists():
-                random = settings.policy_random(number, episode)
-                chooser = policy(len(settings.world.actions), random)
-                arrays = _play_episode(environment, chooser, episode, left, after_step)
-                arrays["origin"] = np.array([number, settings.world_seed(number), episode], np.int64)
-                with replacing(path) as temporary:
-                    write_npz(temporary, arrays)
-                reward = arrays["reward"]
-            else:
-                with np.load(path, allow_pickle=False) as kept:
-                    reward = kept["reward"]
-                after_step(len(reward))
-            left -= len(reward)
-            returns.append(float(reward.sum(dtype=np.float64)))
+            pictures: dict[int, dict[str, np.ndarray]] = {}
+            for number in (each for each in numbers if left[each]):
+                path, seed = folder / str(EpisodeName(episode, number)), seeds[number]
+                if not path.exists():
+                    random = settings.policy_random(number, episode)
+                    policy = settings.world.policies[settings.policy](len(settings.world.actions), random)
+                    arrays = _play_episode(environments[seed], policy, episode, left[number], after_step)
+                    arrays["origin"] = np.array([number, seed, episode], np.int64)
+                    if seed not in pictures:
+                        pictures[seed] = _pngs_of(environments[seed].maps())
+                    with replacing(path) as temporary:
+                        write_npz(temporary, arrays | pictures[seed])
+                    reward = arrays["reward"]
+                else:
+                    with np.load(path, allow_pickle=False) as kept:
+                        reward = kept["reward"]
+                    after_step(len(reward))
+                left[number] -= len(reward)
+                returns.append(float(reward.sum(dtype=np.float64)))
     finally:
-        environment.close()
+        for environment in environments.values():
+            environment.close()
     raise AssertionError("there is always another episode")
+
+
+def _pngs_of(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.frombuffer(packed_png(image), np.uint8) for name, image in maps.items()}
 
 
 def _play_episode(
@@ -184,7 +199,7 @@ def _play_episode(
 ) -> dict[str, np.ndarray]:
     """Play an episode to its end, or for as many steps as are left; return the arrays of its file."""
     observation, state = environment.reset(episode)
-    maps = {name: np.frombuffer(packed_png(image), np.uint8) for name, image in environment.maps().items()}
+    environment.maps()  # as they are at the reset; who asks again gets the same
     observations, states = [observation], [[*state.values()]]
     actions: list[int] = []
     rewards: list[float] = []
@@ -203,7 +218,6 @@ def _play_episode(
         "action": np.array(actions, np.int32),
         "reward": np.array(rewards, np.float32),
         "end": np.array([terminated, truncated], np.uint8),
-        **maps,
     }
 
 

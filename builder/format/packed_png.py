@@ -9,6 +9,10 @@ _COLOUR_TYPES = {1: 0, 3: 2}
 """PNG's colour type for a number of channels: greyscale or truecolour."""
 
 
+LEVEL = 6
+"""zlib's level: 9 makes a map of Crafter 4 % smaller, and takes three times as long."""
+
+
 def packed_png(image: np.ndarray) -> bytes:
     """Returns a picture as a PNG, which depends on the pixels and the version of zlib alone.
 
@@ -20,7 +24,7 @@ def packed_png(image: np.ndarray) -> bytes:
     rows = np.zeros((height, 1 + image[0].size), np.uint8)  # each row begins with the number of its filter
     rows[:, 1:] = image.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), LEVEL)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 

@@ -6,16 +6,18 @@ Everything else is as in the package: its pictures, rewards and random numbers.
 """
 
 import contextlib
+import copy
 import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from ..errors import AtariReplayError
-from .crafter_views import quicken
+from .crafter_views import quicken, whole_view
 from .world import Environment, Policy, RandomPolicy, State, World
 
 ACTIONS = (
@@ -87,6 +89,8 @@ AREA = (64, 64)
 """The columns and rows of a world's map."""
 TILE = 16
 """Pixels of a field of the map in its picture."""
+SIGHT = (4, 3)
+"""The columns and rows that a player sees each way."""
 TIME_LIMIT = 10_000
 _CHANCE_OF_SLEEP = 0.1
 """How often the heuristic policy sleeps when it has drawn that."""
@@ -146,12 +150,18 @@ class CrafterEnvironment(Environment):
         self._env = _package().Env(area=AREA, size=(64, 64), length=time_limit, seed=seed)
         self._env._world.__class__ = _ordered_world()
         quicken(self._env)
+        self._made: _MadeWorld | None = None
 
     def reset(self, episode: int) -> tuple[np.ndarray, State]:
         """Start an episode; return its first observation, (64, 64, 3) uint8, and the state."""
-        self._env._episode = episode
-        observation = self._env.reset()
-        return np.ascontiguousarray(observation), self._state()
+        # Players of the same world come one after another, and making a world takes as long as 70 steps.
+        if self._made is None or self._made.episode != episode:
+            self._env._episode = episode
+            observation = np.ascontiguousarray(self._env.reset())
+            self._made = _MadeWorld(episode, observation, _copy_of(self._env), {})
+        else:
+            _restore(self._env, self._made.state)
+        return self._made.observation.copy(), self._state()
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, State]:
         """Take an action; see `Environment.step`. The observation is (64, 64, 3) uint8, RGB."""
@@ -167,15 +177,19 @@ class CrafterEnvironment(Environment):
         `map` its picture, (1024, 1024, 3) uint8, as the package draws it if it sees the whole world. Its
         view leaves out the northernmost row, and has the inventory at the bottom.
         """
+        assert self._made is not None, "an episode has been started"
+        if not self._made.maps:
+            self._made.maps.update(self._draw_maps())
+        return self._made.maps
+
+    def _draw_maps(self) -> Mapping[str, np.ndarray]:
         env = self._env
-        view = _package().engine
-        textures, world, player = env._textures, env._world, env._player
-        grid = np.array(AREA) - (0, 1)
+        world, player = env._world, env._player
         unit = np.array((TILE, TILE))
         # Drawing may draw random numbers, for darkness; the episode must not notice.
         with _untouched(world):
-            local = view.LocalView(world, textures, grid)(player, unit)
-        items = view.ItemView(textures, (AREA[0], 1))(player.inventory, unit)
+            local = whole_view(env, np.array(AREA) - (0, 1))(player, unit)
+        items = _package().engine.ItemView(env._textures, (AREA[0], 1))(player.inventory, unit)
         picture = np.concatenate([local, items], 1).transpose((1, 0, 2)).astype(np.uint8)
         return {
             "terrain": np.ascontiguousarray(env._sem_view().astype(np.uint8).T),
@@ -191,6 +205,37 @@ class CrafterEnvironment(Environment):
             **{f"inventory_{item}": player.inventory[item] for item in ITEMS},
             **{f"achievement_{name}": player.achievements[name] for name in ACHIEVEMENTS},
         }
+
+
+@dataclass(frozen=True)
+class _MadeWorld:
+    """A world as it was made for an episode."""
+
+    episode: int
+    observation: np.ndarray
+    state: dict[str, Any]
+    """A copy of what the environment and its world had then."""
+    maps: dict[str, np.ndarray]
+    """Its maps, once they are drawn."""
+
+
+_OF_EPISODE = ("_episode", "_step", "_player", "_last_health", "_unlocked")
+"""What a `crafter.Env` holds of an episode, besides its world."""
+
+
+def _copy_of(env: Any) -> dict[str, Any]:
+    """Returns a copy of what an environment and its world hold of an episode."""
+    held = {"world": env._world.__dict__, **{name: getattr(env, name) for name in _OF_EPISODE}}
+    # Creatures keep their world, of which there is only one.
+    return copy.deepcopy(held, {id(env._world): env._world})
+
+
+def _restore(env: Any, state: dict[str, Any]) -> None:
+    """Let an environment and its world hold again what was copied, which stays as it is."""
+    held = copy.deepcopy(state, {id(env._world): env._world})
+    env._world.__dict__.update(held.pop("world"))
+    for name, value in held.items():
+        setattr(env, name, value)
 
 
 @contextlib.contextmanager
@@ -255,4 +300,6 @@ CRAFTER = World(
         **{f"achievement_{name}": "int16" for name in ACHIEVEMENTS},
     },
     map_columns=("terrain", "map"),
+    fields=AREA,
+    sight=SIGHT,
 )

@@ -26,6 +26,17 @@ def quicken(env: Any) -> None:
     item.drawn = functools.lru_cache(_INVENTORIES)(item.draw)
 
 
+def whole_view(env: Any, grid: np.ndarray) -> Any:
+    """Returns a view of a larger part of an environment's world.
+
+    Args:
+        env: a `crafter.Env`.
+        grid: how many columns and rows of fields it shows.
+    """
+    local, _ = _view_classes()
+    return local(env._world, env._textures, grid)
+
+
 @functools.cache
 def _view_classes() -> tuple[type, type]:
     from crafter import engine

@@ -31,7 +31,10 @@ class Environment(ABC):
         """
 
     def maps(self) -> Mapping[str, np.ndarray]:
-        """Returns the images of the episode's world as it was at the reset, by their columns' names."""
+        """Returns the images of the episode's world as it was at the reset, by their columns' names.
+
+        First to be called right after `reset`; later calls return the same.
+        """
         return {}
 
     def close(self) -> None:  # noqa: B027
@@ -86,4 +89,9 @@ class World:
     state_columns: Mapping[str, str] = field(default_factory=dict)
     """The columns with the state before each action, and their dtypes, which are integers."""
     map_columns: Sequence[str] = ()
-    """The columns with images of each episode's world."""
+    """The columns with images of each episode's world. If `map` is among them, it is a picture of all fields
+    but the northernmost row, and `player_x` and `player_y` of the state are places on it."""
+    fields: tuple[int, int] = (0, 0)
+    """The columns and rows of the map."""
+    sight: tuple[int, int] = (0, 0)
+    """How many columns and rows of it a player sees each way."""
