@@ -1,6 +1,7 @@
 """Finds at a destination what the pictures of a game show, and draws them."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..card.metadata import find_views
 from ..card.pictures.contact_sheet import COLUMNS, ROWS, Moments, spread
+from ..card.pictures.coverage import Coverage
 from ..card.pictures.draw import LEAST_BYTES, MOST_FRAMES, SHARE, Material, draw
 from ..card.pictures.learning import Learning
 from ..errors import OutputError
@@ -22,6 +25,10 @@ from ..repos.destination import Snapshot
 
 MOST_CHECKPOINTS = 25
 """Checkpoints whose actions are counted, evenly spaced."""
+VISITED_ROW_GROUPS = 256
+"""Row groups of a world's shard whose visits are counted, evenly spaced."""
+MOST_PATHS = 8
+"""Episodes whose paths are drawn on one map."""
 ROW_GROUPS = 4
 """Row groups of each whose actions are counted, evenly spaced: 8,192 steps."""
 
@@ -76,7 +83,8 @@ def find_material(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot)
                 moments.append(Moments(manifest.checkpoint, shard.find_moments()))
     best = _find_best_episode(game, manifests, snapshot)
     frames = [] if best is None else _read_frames(best, snapshot)
-    return Material(Learning(returns, actions, game.actions), moments, frames)
+    coverage = _find_coverage(game, manifests, snapshot)
+    return Material(Learning(returns, actions, game.actions), moments, frames, coverage)
 
 
 class _Shard:
@@ -116,6 +124,26 @@ class _Shard:
             start = end
         return found
 
+    def places(self, first: int, length: int) -> NDArray[np.int64]:
+        """Returns where the player is in a range of rows, (length, 2)."""
+        found, start = [], 0
+        for group in range(self._file.num_row_groups):
+            end = start + self._file.metadata.row_group(group).num_rows
+            if start < first + length and first < end:
+                table = self._file.read_row_group(group, columns=["player_x", "player_y"])
+                place = np.stack([table[name].to_numpy() for name in table.column_names], axis=1)
+                found.append(place[max(0, first - start) : first + length - start])
+            start = end
+        return np.concatenate(found).astype(np.int64)
+
+    def count_visits(self, fields: tuple[int, int]) -> NDArray[np.int64]:
+        """Returns how often each field was visited, (rows, columns), in some row groups of the shard."""
+        groups = spread(self._file.num_row_groups, VISITED_ROW_GROUPS)
+        table = self._file.read_row_groups(groups, columns=["player_x", "player_y"])
+        visits = np.zeros(fields[::-1], np.int64)
+        np.add.at(visits, (table["player_y"].to_numpy(), table["player_x"].to_numpy()), 1)
+        return visits
+
 
 @dataclass(frozen=True)
 class _Episode:
@@ -146,6 +174,36 @@ def _read_frames(episode: _Episode, snapshot: Snapshot) -> list[NDArray[np.uint8
     stride = -(-episode.length // MOST_FRAMES)
     with _Shard(snapshot, episode.file) as shard:
         return shard.frames(episode.first_row, episode.length, stride)
+
+
+def _find_coverage(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot) -> Coverage | None:
+    """Returns where players went: the paths of episodes that share a map, and the visits of all."""
+    mapped = [
+        each
+        for each in manifests
+        if "player_x" in each.columns and "map" in each.episode_columns and each.step_counts.steps
+    ]
+    if not mapped or game.world is None:
+        return None
+    manifest = mapped[0]
+    with pq.ParquetFile(pa.PythonFile(PublishedFile(snapshot, manifest.episodes_table.path))) as file:
+        names = ["world_seed", "world_episode", "file", "first_row", "length"]
+        rows = file.read(columns=names).to_pylist()
+        worlds = Counter((row["world_seed"], row["world_episode"]) for row in rows)
+        (world, _), *_ = worlds.most_common(1)
+        places = [
+            place
+            for place, row in enumerate(rows)
+            if (row["world_seed"], row["world_episode"]) == world and row["file"] == manifest.shards[0].path
+        ][:MOST_PATHS]
+        ends = np.cumsum([file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)])
+        group = int(np.searchsorted(ends, places[0], "right"))
+        first = int(ends[group]) - file.metadata.row_group(group).num_rows
+        png = file.read_row_group(group, columns=["map"])["map"][places[0] - first].as_py()["bytes"]
+    with _Shard(snapshot, manifest.shards[0].path) as shard:
+        paths = [shard.places(rows[place]["first_row"], rows[place]["length"]) for place in places]
+        visits = shard.count_visits(game.world.fields)
+    return Coverage(np.asarray(Image.open(io.BytesIO(png))), paths, visits, game.world.sight)
 
 
 class PublishedFile(io.RawIOBase):

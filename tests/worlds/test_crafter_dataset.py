@@ -13,8 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
+from atari_dqn_replay.builder.card.pictures.coverage import Coverage, coverage, overlaps
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
+from atari_dqn_replay.builder.publishing.picture_material import find_material
 from atari_dqn_replay.builder.publishing.publish import publish
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.repos.repo_folder import read_manifests
 from atari_dqn_replay.builder.sources.open import open_source
@@ -154,3 +157,25 @@ def test_the_card_claims_nothing_of_atari() -> None:
         assert word not in text + page
     assert "| `inventory_wood` | int8 | int8 |" in page
     assert "| `map` |  | image |" in page
+
+
+def test_the_picture_of_coverage_shows_the_episodes_of_one_map() -> None:
+    dataset = crafter_dataset()
+    snapshot = FolderDestination(dataset).snapshot([GAME])
+    shown = find_material(GAME, read_manifests(dataset, GAME), snapshot).coverage
+    assert shown is not None
+    files = played()
+    together = [file for file in files if file["origin"][2] == 0]  # both players' first episodes
+    assert len(shown.paths) == len(together) == 2
+    for path, file in zip(shown.paths, together, strict=True):
+        np.testing.assert_array_equal(path, file["state"][:-1, :2])
+    assert shown.visits.sum() == sum(len(file["action"]) for file in files)
+    np.testing.assert_array_equal(shown.map, np.asarray(Image.open(io.BytesIO(together[0]["map"].tobytes()))))
+    picture = Image.open(io.BytesIO(coverage(shown)))
+    assert (picture.format, picture.size) == ("WEBP", (880, 320))
+
+
+def test_overlap_is_what_both_saw_of_what_either_saw() -> None:
+    still, moved = np.array([[10, 10]]), np.array([[10, 10], [19, 10]])
+    shown = Coverage(np.zeros((1, 1, 3), np.uint8), [still, moved], np.zeros((64, 64), np.int64), (4, 3))
+    np.testing.assert_array_equal(overlaps(shown), [[1, 0.5], [0.5, 1]])

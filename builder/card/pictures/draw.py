@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contact_sheet import Moments, contact_sheet, spread
+from .coverage import Coverage, coverage
 from .learning import Learning, learning
-from .names import BEST_EPISODE, CONTACT_SHEET, LEARNING
+from .names import BEST_EPISODE, CONTACT_SHEET, COVERAGE, LEARNING
 from .webp import animation
 
 SHARE = 0.01
@@ -32,12 +33,15 @@ class Material:
     moments: Sequence[Moments]
     best_episode: Sequence[NDArray[np.uint8]]
     """The frames of an episode, at most MOST_FRAMES of them; empty if there is none."""
+    coverage: Coverage | None = None
+    """Where players went, in a world with a map."""
 
 
 def draw(material: Material, most_bytes: int) -> dict[str, bytes]:
     """Returns the pictures by name, each as large as fits into what those before it leave of `most_bytes`."""
     drawn = {}
     for name, forms in (
+        (COVERAGE, _forms_of_coverage(material.coverage)),
         (LEARNING, _forms_of_learning(material.learning)),
         (CONTACT_SHEET, _forms_of_sheet(material.moments)),
         (BEST_EPISODE, _forms_of_episode(material.best_episode)),
@@ -57,6 +61,12 @@ def _forms_of_learning(shown: Learning) -> Forms:
     if shown.returns and shown.actions:
         for dots_per_inch in (100, 70):
             yield lambda dots_per_inch=dots_per_inch: learning(shown, dots_per_inch)
+
+
+def _forms_of_coverage(shown: Coverage | None) -> Forms:
+    if shown is not None:
+        for dots_per_inch in (100, 70):
+            yield lambda dots_per_inch=dots_per_inch: coverage(shown, dots_per_inch)
 
 
 def _forms_of_sheet(moments: Sequence[Moments]) -> Forms:

@@ -6,11 +6,13 @@ from ...format.layout import PAGES
 CONTACT_SHEET = "contact_sheet"
 LEARNING = "learning"
 BEST_EPISODE = "best_episode"
+COVERAGE = "coverage"
 
 _ALT_TEXTS = {
     CONTACT_SHEET: "{game}: moments of play from the first to the last checkpoint",
     LEARNING: "{game}: returns and actions of each checkpoint",
     BEST_EPISODE: "{game}: an animation of the best complete episode of the expert checkpoint",
+    COVERAGE: "{game}: the paths of players on one map, the visits of each field, and what the players share",
 }
 """What is seen on each picture, in the order in which they are shown."""
 
