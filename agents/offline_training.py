@@ -22,7 +22,7 @@ from .run_folder import RunFolder, RunRecord
 from .run_log import RunLog, read_log
 from .training_batches import TrainingBatches
 from .training_settings import TrainingSettings
-from .trajectories import Trajectories, read_probabilities
+from .trajectories import Trajectories, check_probabilities
 
 LOG_EVERY = 1_000
 """Updates between two records of the log."""
@@ -210,22 +210,26 @@ class _Training:
         settings = self.settings
         if settings.needs_probabilities:
             (selection,) = settings.selections()
-            prob = read_probabilities(selection.open())  # before frames are prepared, which takes long
-            data = self._open_game(settings.config)
-            return data, Trajectories(data, prob, settings.hyperparameters.n_step)
+            check_probabilities(selection.open())  # before frames are prepared, which takes long
+            single_steps = self._open_game(settings.config, n_step=1)
+            trajectories = Trajectories(single_steps, settings.hyperparameters.n_step)
+            return self._open_game(settings.config), trajectories
         if len(settings.configs) == 1:
             return self._open_game(settings.config), None
         aligned = Preprocessing(full_action_space=True)
-        return JoinedGames([self._open_game(config, aligned) for config in settings.configs]), None
+        games = [self._open_game(config, preprocessing=aligned) for config in settings.configs]
+        return JoinedGames(games), None
 
-    def _open_game(self, config: str, preprocessing: Preprocessing | None = None) -> ReplayDataset:
+    def _open_game(
+        self, config: str, n_step: int | None = None, preprocessing: Preprocessing | None = None
+    ) -> ReplayDataset:
         settings = self.settings
         hyperparameters = settings.hyperparameters
         return ReplayDataset(
             settings.dataset,
             config,
             settings.split,
-            n_step=hyperparameters.n_step,
+            n_step=hyperparameters.n_step if n_step is None else n_step,
             gamma=hyperparameters.discount,
             episodes=settings.episodes,
             preprocessing=preprocessing,

@@ -11,8 +11,7 @@ from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
 from atari_dqn_replay.agents.offline_training import train
 from atari_dqn_replay.agents.training_plan import plan_training
 from atari_dqn_replay.agents.training_settings import TrainingSettings
-from atari_dqn_replay.agents.trajectories import Trajectories, read_probabilities
-from atari_dqn_replay.replay_reader.selection import Selection
+from atari_dqn_replay.agents.trajectories import Trajectories
 from reader_datasets import CONFIG, Ending, read_episodes, stack_at, write_dataset
 
 from atari_dqn_replay import AtariReplayError, EpisodeFilter, ReplayDataset
@@ -61,9 +60,8 @@ def settings(dataset: Path, tmp_path: Path) -> TrainingSettings:
 def test_a_trajectory_is_the_steps_up_to_the_end_of_the_episode(
     chosen: EpisodeFilter | None, dataset: Path, tmp_path: Path
 ) -> None:
-    data = ReplayDataset(dataset, *CONFIG, n_step=STEPS, episodes=chosen, cache_dir=tmp_path)
-    prob = read_probabilities(Selection(dataset, *CONFIG, chosen, None, None).open())
-    seen = Trajectories(data, prob, STEPS).gather(np.arange(len(data)))
+    data = ReplayDataset(dataset, *CONFIG, episodes=chosen, cache_dir=tmp_path)
+    seen = Trajectories(data, STEPS).gather(np.arange(len(data)))
     keys = data.episodes[["checkpoint", "episode"]].tolist()
     played = {(int(e["checkpoint"][0]), int(e["episode"][0])): e for e in read_episodes(dataset)}
     place = 0
@@ -104,5 +102,5 @@ def test_a_probability_that_is_none_is_named(
     folder = write_dataset(tmp_path / "wrong", [[Ending(4)]])
     (path,) = folder.glob("data/*/*/*/*.parquet")
     add_probabilities(path, np.array([0.5, 1, wrong, 0.5]))
-    with pytest.raises(AtariReplayError, match=rf"step 2 of the selection has the probability {wrong:g}"):
+    with pytest.raises(AtariReplayError, match=rf"episode 0: an action has the probability {wrong:g}"):
         train(replace(settings, dataset=str(folder)))
