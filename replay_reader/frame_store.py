@@ -203,10 +203,8 @@ def write_store(
         executor.shutdown(cancel_futures=True)
 
 
-def copy_frames(
-    stores: list[FrameStore], shards: np.ndarray, rows: np.ndarray, places: np.ndarray, out: np.ndarray
-) -> None:
-    """Copy frame `rows[k]` of `stores[shards[k]]` to `out[places[k]]`, for every k.
+def copy_frames(stores: list[FrameStore], shards: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Copy frame `rows[k]` of `stores[shards[k]]` to `out[k]`, for every k.
 
     Each chunk is decompressed once, and frames that are adjacent in both are copied together.
 
@@ -214,19 +212,18 @@ def copy_frames(
         stores: the stores, by number.
         shards: the store of each frame, (n,) int.
         rows: the row of each frame in its store, (n,) int.
-        places: the index in `out` of each frame, (n,) int.
-        out: the destination, (…, bytes of a frame) uint8.
+        out: the destination, (n, bytes of a frame) uint8.
     """
     if not len(rows):
         return
     at = (shards.astype(np.int64) << _ROW_BITS) + rows
-    begins = (at[1:] - at[:-1] != 1) | (places[1:] - places[:-1] != 1) | (at[1:] % CHUNK == 0)
+    begins = (at[1:] - at[:-1] != 1) | (at[1:] % CHUNK == 0)
     bounds = np.concatenate([[0], np.flatnonzero(begins) + 1, [len(at)]])
     first, count = bounds[:-1], bounds[1:] - bounds[:-1]
     order = at[first].argsort(kind="stable")
     first, count = first[order], count[order]
     held, frames = -1, np.empty((0, 0), np.uint8)
-    for row, place, length in zip(at[first].tolist(), places[first].tolist(), count.tolist(), strict=True):
+    for row, place, length in zip(at[first].tolist(), first.tolist(), count.tolist(), strict=True):
         chunk, start = divmod(row, CHUNK)
         if held != chunk:
             held, frames = chunk, stores[row >> _ROW_BITS].chunk(chunk % _CHUNKS)

@@ -3,26 +3,24 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from .block_pool import LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
-from .frame_store import check_formats, copy_frames
+from .frame_store import check_formats
 from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
 from .selection import Selection
 from .stacking import check_stack
 from .store_cache import StoreCache
 from .stored_episodes import check_places
+from .stored_steps import HeldSteps, Steps, StoredSteps
 
 Indices = Sequence[int] | np.ndarray
-
-FEW = 64
-"""The most values that are looked up one by one."""
 
 
 class ReplayDataset:
@@ -57,12 +55,15 @@ class ReplayDataset:
         cache_dir: the folder for prepared frames; None is the assets folder of the Hugging Face cache.
         cache_bytes: the maximum size of `cache_dir` in bytes. Beyond it, prepared frames are removed, the
             least recently opened datasets first; those being opened stay, whatever their size.
+        memory_bytes: keeps all frames decoded in memory, 7,056 bytes for each step of 84×84, if they take at
+            most so many bytes, which makes small batches two to three times as fast; 0 keeps none. Processes
+            forked from this one share them; others read the compressed frames.
         revision: a branch, tag or commit of a repo.
         token: the token for a private repo; None uses the usual locations.
 
     Raises:
         AtariReplayError: the dataset, config or split does not exist, a file is damaged, no episode is left,
-            an option is invalid, or `cache_dir` cannot be written.
+            an option is invalid, `cache_dir` cannot be written, or the frames take more than `memory_bytes`.
 
     Example:
 
@@ -88,6 +89,7 @@ class ReplayDataset:
         preprocessing: Preprocessing | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         cache_bytes: int = 64 << 30,
+        memory_bytes: int = 0,
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> None:
@@ -105,11 +107,9 @@ class ReplayDataset:
         """The selected episodes in order of play, of dtype EPISODE_FIELDS: their `return`, `length`, …"""
         self._ends = np.cumsum(catalog.episodes["length"])
         self._begins = self._ends - catalog.episodes["length"]
-        # By themselves, as they are looked up for every batch.
-        self._first_row, self._terminates = (
-            np.ascontiguousarray(catalog.episodes[name]) for name in ("first_row", "terminated")
-        )
-        used, self._store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
+        # By itself, as it is looked up for every batch.
+        self._terminates = np.ascontiguousarray(catalog.episodes["terminated"])
+        used, store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
         identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
         shards = [catalog.shards[shard] for shard in used]
@@ -117,7 +117,15 @@ class ReplayDataset:
         self._stores = cache.open(shards, identity)
         check_formats(self._stores, self._format)
         for number, (shard, store) in enumerate(zip(shards, self._stores, strict=True)):
-            check_places(shard.name, store, self.episodes[self._store_of_episode == number])
+            check_places(shard.name, store, self.episodes[store_of_episode == number])
+        lengths, first_rows = (catalog.episodes[name].astype(np.int64) for name in ("length", "first_row"))
+        self._stored = StoredSteps(self._stores, store_of_episode, first_rows, lengths)
+        self._steps: Steps = self._stored
+        if memory_bytes:
+            self._steps = HeldSteps(self._stored, self._format.nbytes, memory_bytes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_steps": self._stored}
 
     @property
     def frame_format(self) -> FrameFormat:
@@ -173,66 +181,44 @@ class ReplayDataset:
         number = np.searchsorted(self._ends, indices, "right")
         if self._frame_stack == self._n_step.n_step == 1:
             return self._preprocessing(self._gather_plain(indices, number))
-        episode, store = self.episodes[number], self._store_of_episode[number]
-        step = indices - self._begins[number]
-        rows = episode["first_row"] + step
-        ahead = self._n_step.look_ahead(episode["length"] - step, episode["terminated"])
-        action, reward = self._take_numbers(store, rows, ahead.taken)
-        observation, next_observation = self._take_stacks(store, rows, step, ahead.taken, ahead.exists)
+        step, remaining = indices - self._begins[number], self._ends[number] - indices
+        ahead = self._n_step.look_ahead(remaining, self._terminates[number])
+        reward_steps, within = self._n_step.rows(indices, ahead.taken)
+        rewards = self._steps.take(reward_steps, ["reward"])["reward"]
+        values = self._steps.take(indices, [name for name in self._stored.columns if name != "reward"])
+        observation, next_observation = self._take_stacks(indices, step, ahead.taken, ahead.exists)
         return self._preprocessing(
             {
                 "observation": observation,
-                "action": action,
-                "reward": reward,
+                "action": values.pop("action").astype(np.int64),
+                "reward": self._n_step.sum(rewards, within),
                 "next_observation": next_observation,
                 "terminated": ahead.terminated,
                 "truncated": ahead.truncated,
                 "discount": ahead.discount,
-                **self._take_probs(store, rows),
+                **values,
             }
         )
 
     def _gather_plain(self, indices: np.ndarray, number: np.ndarray) -> Batch:
         """Returns what `gather` does for single frames and single steps, which need little computing."""
-        size, store = len(indices), self._store_of_episode[number]
-        rows = self._first_row[number] + indices - self._begins[number]
-        last, terminates = indices == self._ends[number] - 1, self._terminates[number]
+        size = len(indices)
+        last, terminates = indices + 1 == self._ends[number], self._terminates[number]
         frames = np.empty((2 * size, self._format.nbytes), np.uint8)
-        wanted = np.concatenate([rows, rows + ~last])
-        copy_frames(self._stores, np.concatenate([store, store]), wanted, np.arange(2 * size), frames)
+        self._steps.copy_frames(np.concatenate([indices, indices + ~last]), frames)
         frames[size:][last] = 0
-        action, reward = self._take_single_numbers(store, rows)
+        values = self._steps.take(indices, self._stored.columns)
         pictures = frames.reshape(2, size, 1, *self._format.shape)
         return {
             "observation": pictures[0],
-            "action": action,
-            "reward": reward,
+            "action": values.pop("action").astype(np.int64),
+            "reward": values.pop("reward"),
             "next_observation": pictures[1],
             "terminated": last & terminates,
             "truncated": last & ~terminates,
             "discount": np.where(last, np.float32(0), np.float32(self._n_step.gamma)),
-            **self._take_probs(store, rows),
+            **values,
         }
-
-    def _take_single_numbers(self, store: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns actions and rewards, one by one where that is faster than store by store."""
-        if len(rows) > FEW:
-            return self._take_numbers(store, rows, np.ones_like(rows))
-        places = list(zip(store.tolist(), rows.tolist(), strict=True))
-        action = np.array([self._stores[number].action[row] for number, row in places], np.int64)
-        reward = np.array([self._stores[number].reward[row] for number, row in places], np.float32)
-        return action, reward
-
-    def _take_probs(self, store: np.ndarray, rows: np.ndarray) -> Batch:
-        """Returns the probabilities of the actions, (B,) float32, if the dataset has them."""
-        stored = [each.prob for each in self._stores]
-        if any(prob is None for prob in stored):
-            return {}
-        found = np.empty(len(rows), np.float32)
-        for number in np.unique(store):
-            here = np.flatnonzero(store == number)
-            found[here] = stored[number][rows[here]]  # pyright: ignore[reportOptionalSubscript]
-        return {PROB: found}
 
     def frames(self, indices: Indices) -> np.ndarray:
         """Returns the stored frames of the steps with these indices, one for each.
@@ -248,10 +234,8 @@ class ReplayDataset:
             TypeError: an index is not an integer.
         """
         indices = self._check_indices(indices)
-        number = np.searchsorted(self._ends, indices, "right")
-        rows = self.episodes["first_row"][number] + indices - self._begins[number]
-        frames = np.empty((len(rows), self._format.nbytes), np.uint8)
-        copy_frames(self._stores, self._store_of_episode[number], rows, np.arange(len(rows)), frames)
+        frames = np.empty((len(indices), self._format.nbytes), np.uint8)
+        self._steps.copy_frames(indices, frames)
         return frames.reshape(-1, *self._format.shape)
 
     def numbers(self) -> Batch:
@@ -261,48 +245,31 @@ class ReplayDataset:
             A dict of arrays of N = len(dataset) steps: `action` (N,) int64, `reward` (N,) float32, `step`
             (N,) int64, `terminated` and `truncated` (N,) bool, as of `Transitions` with n_step=1.
         """
-        action, reward = np.empty(len(self), np.int64), np.empty(len(self), np.float32)
+        values = self._steps.take(np.arange(len(self)), ["action", "reward"])
         step = np.arange(len(self)) - np.repeat(self._begins, self.episodes["length"])
-        for begin, end, episode, store in zip(
-            self._begins.tolist(), self._ends.tolist(), self.episodes, self._store_of_episode, strict=True
-        ):
-            rows = slice(int(episode["first_row"]), int(episode["first_row"] + episode["length"]))
-            action[begin:end] = self._stores[store].action[rows]
-            reward[begin:end] = self._stores[store].reward[rows]
         terminated, truncated = np.zeros((2, len(self)), bool)
         terminated[self._ends - 1] = self.episodes["terminated"]
         truncated[self._ends - 1] = ~self.episodes["terminated"]
         return {
-            "action": action,
-            "reward": reward,
+            "action": values["action"].astype(np.int64),
+            "reward": values["reward"],
             "step": step,
             "terminated": terminated,
             "truncated": truncated,
         }
 
-    def _take_numbers(
-        self, store: np.ndarray, rows: np.ndarray, taken: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the actions, and the rewards summed over the steps taken."""
-        reward_rows, within = self._n_step.rows(rows, taken)
-        action, rewards = np.empty(len(rows), np.int64), np.empty(within.shape, np.float32)
-        for number in np.unique(store):
-            here = np.flatnonzero(store == number)
-            action[here] = self._stores[number].action[rows[here]]
-            rewards[here] = self._stores[number].reward[reward_rows[here]]
-        return action, self._n_step.sum(rewards, within)
-
     def _take_stacks(
-        self, store: np.ndarray, rows: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray
+        self, indices: np.ndarray, step: np.ndarray, taken: np.ndarray, exists: np.ndarray
     ) -> np.ndarray:
-        """Returns the stacks at the rows and those after the steps taken, (2, B, frame_stack, …)."""
+        """Returns the stacks at the steps and those after the steps taken, (2, B, frame_stack, …)."""
         back = np.arange(self._frame_stack - 1, -1, -1)
-        at = np.stack([rows, rows + taken])[..., None] - back
+        at = np.stack([indices, indices + taken])[..., None] - back
         inside = back <= np.stack([step, np.where(exists, step + taken, -1)])[..., None]
+        # What is outside the episode is blank; the step itself is read in its place.
+        wanted = np.where(inside, at, indices[:, None])
         frames = np.empty((at.size, self._format.nbytes), np.uint8)
+        self._steps.copy_frames(wanted.ravel(), frames)
         frames[~inside.ravel()] = 0
-        shards = np.broadcast_to(store[:, None], at.shape)
-        copy_frames(self._stores, shards[inside], at[inside], np.flatnonzero(inside), frames)
         return frames.reshape(*at.shape, *self._format.shape)
 
     def _check_indices(self, indices: Indices) -> np.ndarray:

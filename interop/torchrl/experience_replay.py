@@ -55,7 +55,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
     truncated; an episode goes on from one checkpoint into the next; a missing checkpoint is no error.
 
     Frames stay compressed: a million steps take 0.1 to 0.6 GB of disk, where they are prepared at the first
-    opening, and no memory of their own.
+    opening, and no memory of their own unless `memory_bytes` allows it.
 
     Args:
         dataset_id: `<Game>/<run>`, one of `available_datasets`, e.g. "Pong/5".
@@ -76,6 +76,8 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         dataset: the built dataset, a folder or a repo on the Hub; None takes it from the environment variable
             ATARI_DQN_REPLAY_DATASET.
         strict_length: the same as `strict_len`.
+        memory_bytes: keeps all frames decoded in memory if they take at most so many bytes, 7,056 for each
+            step, which makes samples of single steps two to three times as fast; 0 keeps none.
         kwargs: of `TensorDictReplayBuffer`.
 
     Raises:
@@ -116,6 +118,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         mp_start_method: str = "fork",
         dataset: Place | None = None,
         strict_length: bool | None = None,
+        memory_bytes: int = 0,
         **kwargs: Any,
     ) -> None:
         if dataset_id not in self.available_datasets:
@@ -125,7 +128,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             )
         self.dataset_id = dataset_id
         game, run = find_game(dataset_id.split("/")[0]), int(dataset_id.split("/")[1])
-        self._steps = self._open(dataset, game, run, root, download)
+        self._steps = self._open(dataset, game, run, root, download, memory_bytes)
         self.root = self._steps.stored_in[0].parent
         self.num_procs, self.mp_start_method = num_procs, mp_start_method
         if sampler is None:
@@ -142,7 +145,13 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         )
 
     def _open(
-        self, dataset: Place | None, game: Game, run: int, root: str | Path | None, download: bool | str
+        self,
+        dataset: Place | None,
+        game: Game,
+        run: int,
+        root: str | Path | None,
+        download: bool | str,
+        memory_bytes: int,
     ) -> ReplayDataset:
         if download not in (True, False, "force"):
             raise DatasetError(f"download={download!r}: expected True, False or 'force'")
@@ -150,7 +159,8 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
         if not download and not Path(place).is_dir():
             raise DatasetError(f"{place} is not a folder here, and download=False forbids fetching it")
         checkpoints = None if self._max_runs is None else range(self._max_runs)
-        return open_steps(place, game, run, checkpoints=checkpoints, frame_stack=1, cache_dir=root)
+        options = {"frame_stack": 1, "cache_dir": root, "memory_bytes": memory_bytes}
+        return open_steps(place, game, run, checkpoints=checkpoints, **options)
 
     @property
     def episodes(self) -> torch.Tensor:

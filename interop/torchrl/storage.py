@@ -51,13 +51,13 @@ class StepsStorage(Storage):
 
     def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
         terminated, truncated = (torch.from_numpy(batch[name]) for name in ("terminated", "truncated"))
-        no = torch.zeros((3, size), dtype=torch.bool).unbind()
+        no = [torch.from_numpy(flags) for flags in np.zeros((3, size), bool)]
         following = {
             "observation": torch.from_numpy(batch["next_observation"][:, 0]),
             "reward": torch.from_numpy(batch["reward"]),
             "terminated": terminated,
             "truncated": truncated,
-            "done": terminated | truncated,
+            "done": torch.from_numpy(batch["terminated"] | batch["truncated"]),
         }
         shape = torch.Size([size])
         fields = {

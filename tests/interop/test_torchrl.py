@@ -112,8 +112,9 @@ def test_rows_are_the_steps_that_index_names(pong: PlayedGame, slices: dict[str,
         assert_rows_of(replay.sample(), pong)
 
 
-def test_all_rows_in_order_of_play(asterix: PlayedGame) -> None:
-    replay = AtariDQNExperienceReplay(ASTERIX)
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 30])
+def test_all_rows_in_order_of_play(asterix: PlayedGame, memory_bytes: int) -> None:
+    replay = AtariDQNExperienceReplay(ASTERIX, memory_bytes=memory_bytes)
     everything = replay[:]
     everything["index"] = torch.arange(len(replay))
     assert_rows_of(everything, asterix)

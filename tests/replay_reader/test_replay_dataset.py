@@ -474,6 +474,21 @@ def test_a_damaged_chunk_is_an_error(folder: Path, tmp_path: Path) -> None:
         opened[:]
 
 
+def test_frames_held_in_memory_give_the_same_batches(folder: Path, cache: Path) -> None:
+    chosen: dict[str, Any] = {"episodes": EpisodeFilter(checkpoints=[0, 2])}
+    numbers = np.random.default_rng(0).integers(0, 1000, 40)
+    for options in ({"frame_stack": 1}, {"frame_stack": 4, "n_step": 3}):
+        stored = open_anew(folder, cache, **chosen, **options)
+        size = len(stored) * 84 * 84
+        held = open_anew(folder, cache, **chosen, **options, memory_bytes=size)
+        assert_equal(held.gather(numbers), stored.gather(numbers))
+        assert_equal(held.numbers(), stored.numbers())
+        assert_equal(pickle.loads(pickle.dumps(held))[7], stored[7])
+        assert len(pickle.dumps(held)) < size / 10
+        with pytest.raises(DatasetError, match="memory_bytes allows"):
+            open_anew(folder, cache, **chosen, **options, memory_bytes=size - 1)
+
+
 def test_a_shard_without_rows_has_an_empty_store(
     dataset: ReplayDataset, folder: Path, tmp_path: Path
 ) -> None:
