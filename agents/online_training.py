@@ -60,11 +60,17 @@ def play(settings: PlaySettings) -> Played:
 
     Raises:
         AtariReplayError: the agent cannot play, a number is too small or too large, or the folder holds
-            something else.
+            something else or cannot be written.
     """
     check(settings)
-    with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
-        return Playing(settings).run()
+    try:
+        with explaining_full_memory(), writing_alone(settings.folder, "or choose another --run"):
+            return Playing(settings).run()
+    except OSError as error:
+        raise OutputError(
+            f"{settings.folder}: cannot be written ({error.strerror or error}); make room, and run the same "
+            f"command again, which goes on from the last complete dump"
+        ) from error
 
 
 class Playing:

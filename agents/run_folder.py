@@ -1,5 +1,6 @@
 """The folder of a run: what was trained and how, its log, and the checkpoint from which it goes on."""
 
+import io
 import pickle
 import zipfile
 import zlib
@@ -150,11 +151,18 @@ class RunFolder:
             path.write_text(to_json(record), encoding="utf-8")
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint by this state, of tensors, numbers, texts, lists and dicts."""
+        """Replace the checkpoint by this state, of tensors, numbers, texts, lists and dicts.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         import torch
 
+        # Not straight into a file: PyTorch reports a full disk as a fault of its own.
+        content = io.BytesIO()
+        torch.save({"format": FORMAT, **state}, content)
         with replacing(self.checkpoint) as path:
-            torch.save({"format": FORMAT, **state}, path)
+            path.write_bytes(content.getbuffer())
 
     def load(self) -> dict[str, Any] | None:
         """Returns the checkpoint's state on the CPU; None if there is none yet.

@@ -1,6 +1,7 @@
 """The log of a run: a line of JSON for each record, and the same numbers for TensorBoard."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,26 +30,36 @@ class RunLog:
         self, path: Path, tensorboard: Path, *, keep: Callable[[dict[str, Any]], bool], next_step: int
     ) -> None:
         try:
-            from tensorboardX import SummaryWriter
+            from tensorboardX.event_file_writer import EventsWriter
+            from tensorboardX.proto.event_pb2 import Event, SessionLog
         except ImportError:
             raise AgentError(f"training needs tensorboardX, which is not installed: {INSTALL}") from None
         lines = [json.dumps(record) for record in read_log(path) if keep(record)]
         with replacing(path) as temporary:
             temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
-        self._writer = SummaryWriter(str(tensorboard), purge_step=next_step)
+        tensorboard.mkdir(parents=True, exist_ok=True)
+        # Not a SummaryWriter, whose thread prints a traceback of its own when the disk is full.
+        self._events = EventsWriter(str(tensorboard / "events"))
+        start = SessionLog(status=SessionLog.START)
+        self._events.write_event(Event(step=next_step, wall_time=time.time(), session_log=start))
 
     def write(self, record: dict[str, Any], scalars: dict[str, float], step: int) -> None:
         """Append a record, and its scalars for TensorBoard at this step."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         for name, value in scalars.items():
-            self._writer.add_scalar(name, value, step)
+            event = Event(step=step, wall_time=time.time(), summary=scalar(name, value))
+            self._events.write_event(event)
+        self._events.flush()
 
     def close(self) -> None:
         """Close the files."""
         self._file.close()
-        self._writer.close()
+        self._events.close()
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

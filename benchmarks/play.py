@@ -97,7 +97,7 @@ def play_ours(game: Game, environments: int, options: argparse.Namespace) -> dic
     from atari_dqn_replay.agents.online_training import Playing
     from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 
-    parts = dict.fromkeys(("environment", "inference", "learning", "logging"), 0.0)
+    parts: dict[str, float] = dict.fromkeys(("environment", "inference", "learning", "logging"), 0.0)
 
     def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timing(*arguments: Any, **named: Any) -> Any:

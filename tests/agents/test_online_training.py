@@ -1,5 +1,7 @@
 """Playing while learning: the log is the original's, and a stop loses nothing of it."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
 from atari_dqn_replay.agents.run_log import read_log
+from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
 from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
@@ -108,6 +111,26 @@ def test_the_agent_can_be_evaluated(whole: PlaySettings) -> None:
     )
     assert evaluation.episodes[0].length == 20
     assert "Trained online, while it played" in (whole.folder / "agent" / "README.md").read_text()
+
+
+def test_a_full_disk_is_one_error_and_a_rerun_goes_on(
+    whole: PlaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the second dump's last file is written."""
+    write, calls = DumpWriter._packed, iter(range(7 + 6))
+
+    def full(*arguments: Any) -> Any:
+        if next(calls, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(*arguments)
+
+    settings = replace(whole, out=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(DumpWriter, "_packed", full)
+        with pytest.raises(AtariReplayError, match=r"Pong/1: cannot be written \(No space left on device\)"):
+            play(settings)
+    play(settings)
+    assert contents(settings.logs) == contents(whole.logs)
 
 
 def test_another_run_or_log_is_not_written_over(whole: PlaySettings, tmp_path: Path) -> None:
