@@ -69,8 +69,14 @@ def _manifest(
     summary = ReturnSummary(None, None, None)
     if len(returns):
         summary = ReturnSummary(float(returns.mean()), float(returns.min()), float(returns.max()))
+    has_final = len(pieces) > 1 and last.head is not None and last.head.has_final_observation
     return replace(
         draft,
+        row_counts=replace(
+            draft.row_counts,
+            rows_read=draft.row_counts.rows_read + has_final,
+            final_observations=draft.row_counts.final_observations + has_final,
+        ),
         step_counts=replace(
             counts,
             steps=sum(shard.rows for shard in shards),
@@ -102,6 +108,7 @@ class _Crossing:
         assert tail is not None
         assert last is not None
         self._ended, self._began_at_reset = last.ended, tail.began_at_reset
+        self._has_final = last.has_final_observation
 
     def write(self, path: Path) -> tuple[ShardRecord, pa.Table]:
         """Write its shard; return the shard's record and the episode's row of the episodes table."""
@@ -126,6 +133,8 @@ class _Crossing:
     def _episode(self) -> Episode:
         names = [name for name in self._columns if name != "observation"]
         numbers = pa.concat_tables(file.read(names) for file in self._files)
+        if self._has_final:
+            numbers = numbers.slice(0, len(numbers) - 1)
         limit = self._manifest.provenance.time_limit or TIME_LIMIT
         out_of_time = self._ended and self._began_at_reset and len(numbers) == limit
         return Episode(
@@ -137,12 +146,23 @@ class _Crossing:
             truncated=out_of_time,
             complete=self._ended and self._began_at_reset,
             joined=True,
-            frames=self._frames(),
+            frames=self._frames(len(numbers)),
+            final_observation=self._final_observation() if self._has_final else None,
             prob=array_of_column(numbers[PROB]) if PROB in names else None,
         )
 
-    def _frames(self) -> Iterator[np.ndarray]:
+    def _frames(self, steps: int) -> Iterator[np.ndarray]:
         for file in self._files:
             for group in range(file.num_row_groups):
-                column = file.read_row_group(group, ["observation"])["observation"]
-                yield decode_frames(column, self._manifest.frame_format)
+                frames = self._decode(file, group)[:steps]
+                steps -= len(frames)
+                if len(frames):
+                    yield frames
+
+    def _final_observation(self) -> np.ndarray:
+        file = self._files[-1]
+        return self._decode(file, file.num_row_groups - 1)[-1]
+
+    def _decode(self, file: pq.ParquetFile, group: int) -> np.ndarray:
+        column = file.read_row_group(group, ["observation"])["observation"]
+        return decode_frames(column, self._manifest.frame_format)

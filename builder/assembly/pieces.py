@@ -8,6 +8,7 @@ exist.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
@@ -41,6 +42,8 @@ class Fragment(Record, frozen=True):
     joined: bool
     """Whether the episode continues in the next checkpoint's head."""
     began_at_reset: bool
+    has_final_observation: bool = False
+    """Whether one more row of the file holds what was seen after the last step."""
 
 
 class Piece(Record, frozen=True):
@@ -194,7 +197,8 @@ class _PieceWriter:
         ended = episode.terminated or episode.truncated
         # From a dataset, an episode comes whole that went on in a later file of its log.
         goes_on = episode.joined and self._part.run.continued_in(self._part.number) is not None
-        return Fragment(len(episode), ended, goes_on, episode.began_at_reset)
+        has_final = episode.final_observation is not None
+        return Fragment(len(episode), ended, goes_on, episode.began_at_reset, has_final)
 
     def _write_steps(self, path: Path, blocks: Iterator[Columns], schema: pa.Schema) -> int:
         compression, frame_format = COMPRESSIONS[self._compression], self._part.run.frame_format
@@ -204,6 +208,14 @@ class _PieceWriter:
         for columns in episode_columns(episode):
             self._progress(len(columns["step"]))
             yield columns
+        if episode.final_observation is not None:
+            yield {
+                "observation": episode.final_observation[None],
+                "action": np.zeros(1, np.int64),
+                "reward": np.zeros(1, np.float32),
+                "step": np.array([len(episode)], np.int32),
+                PROB: np.ones(1, np.float32),
+            }
 
     def _shard(self, path: Path, rows: int, shards: int) -> ShardRecord:
         name = self._part.id.shard(0, shards)

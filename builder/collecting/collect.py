@@ -136,6 +136,7 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
                 settings.checkpoint_size,
                 settings.frame_format,
                 probabilities=settings.probabilities,
+                final_observations=True,
             )
             with contextlib.closing(ring):
                 stream.play_into(ring, after_step)

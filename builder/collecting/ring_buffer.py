@@ -6,15 +6,17 @@ Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopam
 """
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from ..errors import OutputError, ReplayLogError
-from ..files import TEMPORARY_SUFFIX
+from ..files import TEMPORARY_SUFFIX, replacing
 from ..format.frame_format import GREY84, FrameFormat
 from ..format.protocol import PADDING_ROWS, STACK_SIZE
 from .dump_writer import OBSERVATION, DumpWriter
@@ -58,6 +60,9 @@ class RingBuffer:
         compression: zlib's level, 0 to 9.
         probabilities: whether to log with which probability each action was chosen. The original did not;
             the off-policy DQN of batch_rl's authors' fork reads this array, and other loaders ignore it.
+        final_observations: whether to log what is seen after an episode's last step, which the original did
+            not, as `final_observation-<number>.npy.zst`: (episodes that ended since the dump before, *shape),
+            in order. Its name is such that no loader takes the file for a part of a checkpoint.
 
     Raises:
         OutputError: `capacity` is smaller than `SMALLEST_CAPACITY`, as in Dopamine.
@@ -71,6 +76,7 @@ class RingBuffer:
         observation_shape: tuple[int, ...] = GREY84.shape,
         compression: int = COMPRESSION,
         probabilities: bool = False,
+        final_observations: bool = False,
     ) -> None:
         if capacity < SMALLEST_CAPACITY:
             raise OutputError(
@@ -89,6 +95,8 @@ class RingBuffer:
         self.prob = np.zeros(capacity, np.float32) if probabilities else None
         self.episode_starts = True
         """Whether the next transition begins an episode."""
+        self._finals: list[tuple[int, NDArray[np.uint8]]] | None = [] if final_observations else None
+        """The final observations that were not dumped yet, each with its row's number since the start."""
         self._writer = DumpWriter(folder, compression)
 
     @property
@@ -97,12 +105,19 @@ class RingBuffer:
         return self.add_count % self.capacity
 
     def add(
-        self, observation: NDArray[np.uint8], action: int, reward: float, terminal: bool, prob: float = 1.0
+        self,
+        observation: NDArray[np.uint8],
+        action: int,
+        reward: float,
+        terminal: bool,
+        prob: float = 1.0,
+        final_observation: NDArray[np.uint8] | None = None,
     ) -> None:
         """Add a transition, after padding if it begins an episode; begin to dump the ring if it is time.
 
         `terminal` ends the episode, for whatever reason: the log does not tell a time limit from another end.
-        `prob` is the probability with which the action was chosen.
+        `prob` is the probability with which the action was chosen, `final_observation` what was seen after a
+        terminal step, which a ring that logs it needs.
 
         Raises:
             OSError: a file cannot be written.
@@ -112,8 +127,11 @@ class RingBuffer:
                 self._write(0, 0, 0.0, False, 0.0)
         self._write(observation, action, clip(reward), terminal, prob)
         self.episode_starts = terminal
+        if terminal and self._finals is not None:
+            assert final_observation is not None
+            self._finals.append((self.add_count - 1, final_observation))
         if self.cursor == self.capacity - 1:
-            self._dump()
+            self._dump(self.add_count - self.capacity)
 
     def finish(self) -> None:
         """End the log as the logger did after training: set `add_count` to the cursor and dump the ring.
@@ -121,8 +139,9 @@ class RingBuffer:
         Raises:
             OSError: a file cannot be written.
         """
+        first = self.add_count - self.capacity
         self.add_count = self.cursor
-        self._dump()
+        self._dump(first)
         self.flush()
 
     def after_dump(self, function: Callable[[], object]) -> None:
@@ -166,6 +185,10 @@ class RingBuffer:
             number = path.name.split("_ckpt.")[1].removesuffix(TEMPORARY_SUFFIX).removesuffix(".gz")
             if not number.isdecimal() or int(number) >= dumps:
                 path.unlink()
+        for path in self.folder.glob("final_observation-*"):
+            number = path.name.removeprefix("final_observation-").partition(".")[0]
+            if not number.isdecimal() or int(number) >= dumps:
+                path.unlink()
 
     def _small_arrays(self) -> dict[str, NDArray[np.generic]]:
         return {
@@ -188,13 +211,20 @@ class RingBuffer:
             self.prob[row] = prob
         self.add_count += 1
 
-    def _dump(self) -> None:
+    def _dump(self, first: int) -> None:
+        """Dump the ring, whose oldest row is the one of this number since the start."""
         arrays = {
             **self._small_arrays(),
             "add_count": np.array(self.add_count, np.int64),
             "invalid_range": self._invalid_range(),
         }
         self._writer.write(self.dumps, self.observation, arrays)
+        if self._finals is not None:
+            frames = [frame for number, frame in self._finals if number >= first]
+            stacked = np.stack(frames) if frames else self.observation[:0].copy()
+            path = self.folder / f"final_observation-{self.dumps}.npy.zst"
+            self._writer.then(lambda: write_zstd(path, stacked))
+            self._finals.clear()
         self.dumps += 1
 
     def _invalid_range(self) -> NDArray[np.int64]:
@@ -203,7 +233,12 @@ class RingBuffer:
 
 
 def new_ring(
-    folder: Path, size: int, frame_format: FrameFormat = GREY84, *, probabilities: bool = False
+    folder: Path,
+    size: int,
+    frame_format: FrameFormat = GREY84,
+    *,
+    probabilities: bool = False,
+    final_observations: bool = False,
 ) -> RingBuffer:
     """Returns a ring of `size` rows, for frames of a format; see `RingBuffer`.
 
@@ -211,12 +246,26 @@ def new_ring(
         OutputError: they do not fit in memory.
     """
     try:
-        return RingBuffer(folder, size, observation_shape=frame_format.shape, probabilities=probabilities)
+        return RingBuffer(
+            folder,
+            size,
+            observation_shape=frame_format.shape,
+            probabilities=probabilities,
+            final_observations=final_observations,
+        )
     except (MemoryError, ValueError):  # ValueError: more than NumPy can count
         needed = size * frame_format.nbytes / 1e9
         raise OutputError(
             f"checkpoint size {size:,} is too large: the ring would need {needed:,.0f} GB of memory"
         ) from None
+
+
+def write_zstd(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write an array as `.npy`, compressed by zstd; it appears whole or not at all."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    with replacing(path) as temporary:
+        temporary.write_bytes(zstandard.ZstdCompressor(level=9).compress(content.getvalue()))
 
 
 def clip(reward: float) -> float:

@@ -76,7 +76,8 @@ class Stream:
         action = self._agent.act(self._environment, share)
         observation, reward, terminated, truncated = self._environment.step(action)
         terminal = terminated or truncated
-        ring.add(self._observation, action, reward, terminal, self._agent.prob)
+        final = observation if terminal else None
+        ring.add(self._observation, action, reward, terminal, self._agent.prob, final)
         if self._settings.record is not None:
             self._record.append((self._observation, action, clip(reward), terminal))
         self.transitions += 1

@@ -114,7 +114,7 @@ class _EpisodesCheck:
     def _images(self) -> Iterator[Difference]:
         images = self._table.column(FINAL).drop_null()
         try:
-            check_images(images, decode_frames(images))
+            check_images(images, decode_frames(images, self._manifest.frame_format))
         except (AtariReplayError, ValueError) as error:
             yield self._differs(f"{FINAL}: {error}")
         for name in self._table.column_names:

@@ -14,7 +14,7 @@ from ...stores.store import Store
 from ..frame_blocks import frames_in_block
 from .array_file import FLAGS, ArrayFile, Files
 from .dumps import Rows
-from .log_files import ARRAYS, LOG_ARRAYS, PROB, SCALARS, LogFiles
+from .log_files import ARRAYS, FINAL, LOG_ARRAYS, PROB, SCALARS, LogFiles
 
 SCALARS_BLOCK_ROWS = 1 << 16
 """Numbers read at a time, so that a header's claim alone never allocates memory."""
@@ -139,6 +139,17 @@ class DumpFiles:
             held = self._scalars.get(number)
             return self._read_scalars(number, rows) if held is None else held[:rows]
 
+    def _read_finals(self, path: str) -> np.ndarray:
+        """Returns the frames in a file of final observations, checked through to its end."""
+        with contextlib.closing(self._open_finals(path)) as file:
+            starts = range(0, file.rows, self.block_rows)
+            blocks = [file.read(min(self.block_rows, file.rows - start)) for start in starts]
+            self.finish(file)
+            return np.concatenate([np.empty((0, *file.row_shape), np.uint8), *blocks])
+
+    def _open_finals(self, path: str) -> ArrayFile:
+        return ArrayFile(self.downloads, path, np.uint8, self.frame_format.shape)
+
     def frames(
         self, rows: Rows, stop: threading.Event | None = None, files: Files | None = None
     ) -> Generator[np.ndarray, None, None]:
@@ -167,6 +178,9 @@ class DumpFiles:
                 with contextlib.closing(self.open(number, array)) as file:
                     self._records[path] = file.record()
         there = self.files.checkpoints[number]
+        if FINAL in there and there[FINAL] not in self._records:
+            with contextlib.closing(self._open_finals(there[FINAL])) as file:
+                self._records[file.path] = file.record()
         paths = dict.fromkeys(there[array] for array in LOG_ARRAYS if array in there)
         return [self._records[path] for path in paths if path in self._records]
 

@@ -71,6 +71,8 @@ class EpisodeStream:
         self.carried: dict[int, int] = defaultdict(int)
         """For each dump, the number of transitions of its episodes that lie in later dumps."""
         self.dumps_of_episode: set[int] = set()
+        self._ends: dict[int, int] = defaultdict(int)
+        """For each dump, the number of episodes read so far that end in it."""
         link, before = log.dump(first).link, log.earlier(first)
         begins_in_episode = link is Link.JOINED and before is not None and not log.ends_with_terminal(before)
         if alone and begins_in_episode and self._numbers.next_dump() is not None:
@@ -128,6 +130,7 @@ class EpisodeStream:
             prob=rows["prob"] if self._log.files.has_probs else None,
             follows=follows,
             began_at_reset=self._at_reset,
+            final_observation=self._final_observation(rows),
         )
         self._at_reset = True
         self._padding_dropped = False
@@ -151,6 +154,7 @@ class EpisodeStream:
         rows = self._numbers.take_to_terminal()
         self._frames.skip(len(rows))
         self._count(rows, began=self._first - 1)
+        self._final_observation(rows)
 
     def _count(self, rows: np.ndarray, began: int) -> None:
         self.dumps_of_episode = set()
@@ -161,6 +165,15 @@ class EpisodeStream:
             if dump > began:
                 tally.continued += int(count)
                 self.carried[began] += int(count)
+
+    def _final_observation(self, rows: np.ndarray) -> np.ndarray | None:
+        """Returns what was seen after an episode, if it ended and the log has it; called once for each."""
+        if not rows["terminal"][-1]:
+            return None
+        dump = int(rows["dump"][-1])
+        place, self._ends[dump] = self._ends[dump], self._ends[dump] + 1
+        found = self._log.final_observations(dump)
+        return None if found is None else found[place]
 
     def _drop(self, rows: int) -> None:
         for dump in self._numbers.take(rows)["dump"]:

@@ -10,7 +10,7 @@ from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...stores.store import Store
 from ..not_taken import describe_left
 from .layouts import BUCKET, EVERY_ARRAY, LAYOUTS, LOGS_FOLDER, RUN_FOLDER, Layout, Place
-from .log_files import ARRAYS, LOG_ARRAYS, LogFiles, inside
+from .log_files import ARRAYS, FINAL, LOG_ARRAYS, LogFiles, inside
 
 _DEEPEST = 2
 """Folders between a game's folder and its files."""
@@ -187,4 +187,5 @@ def _without_ranges(files: LogFiles) -> LogFiles:
         number: {array: path for array, path in arrays.items() if array in LOG_ARRAYS}
         for number, arrays in files.checkpoints.items()
     }
-    return replace(files, checkpoints={number: arrays for number, arrays in read.items() if arrays})
+    kept = {number: arrays for number, arrays in read.items() if arrays.keys() - {FINAL}}
+    return replace(files, checkpoints=kept)

@@ -61,7 +61,10 @@ BUCKET = Layout(
     "bucket",
     "the bucket's layout",
     "1/replay_logs/$store$_observation_ckpt.0.gz",
-    (rf"(?:{_RUN}/)?(?:{LOGS_FOLDER}/)?(?:\$store\$_)?{_ANY_ARRAY}_ckpt\.{_NUMBER}{_ENDING}",),
+    (
+        rf"(?:{_RUN}/)?(?:{LOGS_FOLDER}/)?(?:\$store\$_)?{_ANY_ARRAY}_ckpt\.{_NUMBER}{_ENDING}",
+        rf"(?:{_RUN}/)?(?:{LOGS_FOLDER}/)?(?P<array>final_observation)-{_NUMBER}\.npy\.zst",
+    ),
 )
 LAYOUTS = (
     BUCKET,

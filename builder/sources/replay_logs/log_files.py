@@ -21,8 +21,15 @@ PROB = "prob"
 SCALARS = np.dtype([("action", "<i4"), ("reward", "<f4"), ("terminal", "u1")])
 """The dtype of a row without its frame."""
 
-LOG_ARRAYS = (*ARRAYS, PROB, "add_count")
-"""The arrays of a checkpoint; prob and add_count can be lacking. `invalid_range` is not read: it follows."""
+BUCKET_ARRAYS = (*ARRAYS, PROB, "add_count")
+"""The arrays of a checkpoint in the bucket's layout; prob and add_count can be lacking."""
+
+FINAL = "final_observation"
+"""What was seen after the last step of each episode that ends in a checkpoint, in order of play. The
+original's logs never had it; its files have names that other loaders do not take for a checkpoint's."""
+
+LOG_ARRAYS = (*BUCKET_ARRAYS, FINAL)
+"""The arrays that are read of a checkpoint. `invalid_range` follows from add_count and is not read."""
 
 _STORE = "$store$_"
 
@@ -68,4 +75,6 @@ def inside(folder: str, name: str) -> str:
 
 def log_file_name(array: str, number: int) -> str:
     """Returns an array's file name in the bucket, for a checkpoint."""
+    if array == FINAL:
+        return f"{FINAL}-{number}.npy.zst"
     return f"{'' if array == 'add_count' else _STORE}{array}_ckpt.{number}.gz"

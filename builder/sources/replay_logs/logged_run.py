@@ -199,6 +199,7 @@ class LoggedCheckpoint(Checkpoint):
         self._steps = 0
         self._episodes = 0
         self._complete_episodes = 0
+        self._finals = 0
         self._dumps_read = {number}
         self._is_open = False
         """Whether the last episode's end was not seen."""
@@ -216,6 +217,7 @@ class LoggedCheckpoint(Checkpoint):
             if not episode.follows:
                 self._episodes += 1
                 self._complete_episodes += episode.complete
+                self._finals += episode.final_observation is not None
                 self._steps += len(episode)
             self._dumps_read.update(self._stream.dumps_of_episode)
             self._is_open = not (episode.terminated or episode.truncated)
@@ -231,9 +233,16 @@ class LoggedCheckpoint(Checkpoint):
 
     @property
     def row_counts(self) -> RowCounts:
-        """What happened to each of the dump's rows."""
+        """What happened to each of the dump's rows, and to the final observations of its episodes."""
         dump, tally = self._log.dump(self.number), self._stream.tallies[self.number]
-        return RowCounts(dump.capacity, tally.transitions, tally.padding, dump.stale, dump.repeated)
+        return RowCounts(
+            rows_read=dump.capacity + self._finals,
+            transitions=tally.transitions,
+            padding=tally.padding,
+            stale=dump.stale,
+            repeated=dump.repeated,
+            final_observations=self._finals,
+        )
 
     @property
     def step_counts(self) -> StepCounts:
@@ -282,7 +291,7 @@ class LoggedCheckpoint(Checkpoint):
 
     def _check_accounts(self) -> None:
         rows, steps = self.row_counts, self.step_counts
-        accounted = rows.transitions + rows.padding + rows.stale + rows.repeated
+        accounted = rows.transitions + rows.padding + rows.stale + rows.repeated + rows.final_observations
         expected_steps = rows.transitions - steps.continued_from_earlier + steps.continued_in_later
         if rows.rows_read != accounted or steps.steps != expected_steps:
             where = self._log.where(self.number, "observation")

@@ -26,7 +26,7 @@ from .dumps import (
     tells_play_apart,
     unattached_dump,
 )
-from .log_files import SCALARS, LogFiles
+from .log_files import FINAL, SCALARS, LogFiles
 from .padding import ROWS_EXAMINED, find_padding
 
 
@@ -49,6 +49,8 @@ class ReplayLog(DumpFiles):
         self._headers: dict[int, Header | ReplayLogError] = {}
         """What is known of each dump examined so far, or why it is lost."""
         self._dumps: dict[int, Dump] = {}
+        self._finals: tuple[int, np.ndarray] | None = None
+        """The final observations that were read last, and of which dump."""
 
     @property
     def capacity(self) -> int:
@@ -150,6 +152,30 @@ class ReplayLog(DumpFiles):
             may_be_partial=number == self.numbers[-1],
             black=self._black,
         )
+
+    def final_observations(self, number: int) -> np.ndarray | None:
+        """Returns what was seen after each episode that ends in a dump; None if the log lacks it.
+
+        In order of play, shape (episodes, *frame_format.shape), uint8.
+
+        Raises:
+            ReplayLogError: the file is damaged, or does not have a frame for each episode.
+        """
+        path = self.files.checkpoints[number].get(FINAL)
+        if path is None:
+            return None
+        with self._lock:
+            if self._finals is None or self._finals[0] != number:
+                frames, terminal = self._read_finals(path), self.scalars(number)["terminal"]
+                played = (terminal[rows.start : rows.stop] for rows in self.dump(number).played)
+                ends = sum(map(np.count_nonzero, played))
+                if len(frames) != ends:
+                    raise ReplayLogError(
+                        f"{self.store.describe(path)}: holds {len(frames):,} frames, but {ends:,} episodes "
+                        f"end in this checkpoint; copy the checkpoint's files again, or leave this one out"
+                    )
+                self._finals = number, frames
+            return self._finals[1]
 
     def next_joined(self, number: int) -> Dump | None:
         """Returns the dump that continues where this one ends, or None."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from ...errors import SourceError
 from ...format.games import Game
 from ...stores.store import Store
-from .log_files import LOG_ARRAYS, LogFiles, log_file_name
+from .log_files import BUCKET_ARRAYS, LogFiles, log_file_name
 from .mirror import Mirror
 
 ROOTS = ("", "dqn")
@@ -75,7 +75,7 @@ class UnlistedMirror(Mirror):
         names = {
             f"{files.folder}/{log_file_name(array, number)}": (number, array)
             for number in numbers
-            for array in LOG_ARRAYS
+            for array in BUCKET_ARRAYS
         }
         sizes = self._store.versions(list(names))
         for path, (number, array) in names.items():

@@ -1,0 +1,126 @@
+"""What is seen after an episode's last step: logged beside the original arrays, and put with its episode."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from atari_dqn_replay.builder.collecting.collect import collect
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
+from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer, write_zstd
+from atari_dqn_replay.builder.errors import ReplayLogError
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.sources.run import Checkpoint
+from atari_dqn_replay.builder.verification.verify import verify
+from datasets_of_logs import build_from
+from numpy.typing import NDArray
+
+from atari_dqn_replay import decode_frames
+
+BREAKOUT = find_game("breakout")
+
+
+def frame(episode: int, step: int) -> NDArray[np.uint8]:
+    """One that occurs nowhere else."""
+    return np.random.default_rng([episode, step]).integers(1, 256, (8, 8), np.uint8)
+
+
+def write_log(logs: Path, lengths: list[int], capacity: int) -> Path:
+    folder = logs / "Breakout/1/replay_logs"
+    folder.mkdir(parents=True)
+    ring = RingBuffer(folder, capacity, observation_shape=(8, 8), final_observations=True)
+    for episode, length in enumerate(lengths):
+        for step in range(length):
+            ends = step == length - 1
+            final = frame(episode, length) if ends else None
+            ring.add(frame(episode, step), step % 4, 0.0, ends, final_observation=final)
+    if ring.cursor != capacity - 1:
+        ring.finish()
+    ring.close()
+    return folder
+
+
+def read(checkpoint: Checkpoint) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8] | None, bool]]:
+    """Each episode's last frame, what followed it, and whether it ended."""
+    for episode in checkpoint.episodes():
+        frames = np.concatenate(list(episode.frames))
+        yield frames[-1], episode.final_observation, episode.terminated or episode.truncated
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_ended_episode_has_its_own_whatever_the_ring_skips(seed: int, tmp_path: Path) -> None:
+    """Episodes of 1 to 40 steps in a ring of 23 rows: they cross bounds, and padding skips whole laps."""
+    lengths = np.random.default_rng(seed).integers(1, 41, 30).tolist()
+    write_log(tmp_path, lengths, 23)
+    after = {
+        frame(episode, length - 1).tobytes(): frame(episode, length) for episode, length in enumerate(lengths)
+    }
+    run = open_source(str(tmp_path)).open_run(BREAKOUT, 1)
+    for open_checkpoint in (run.reader().checkpoint, run.reader().part):
+        ended = 0
+        for number in run.checkpoints:
+            for last, final, has_ended in read(open_checkpoint(number)):
+                if has_ended:
+                    ended += 1
+                    assert final is not None
+                    assert np.array_equal(final, after[last.tobytes()])
+                else:
+                    assert final is None
+        assert ended
+
+
+def test_played_games_have_them_in_the_episodes_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built in pieces, with episodes over several checkpoints, and built again from the dataset."""
+    seen = []
+    step = AtariEnvironment.step
+
+    def watched(self: AtariEnvironment, action: int) -> tuple[NDArray[np.uint8], float, bool, bool]:
+        done = step(self, action)
+        if done[2] or done[3]:
+            seen.append(done[0].copy())
+        return done
+
+    monkeypatch.setattr(AtariEnvironment, "step", watched)
+    collect(BREAKOUT, tmp_path / "logs", checkpoints=4, checkpoint_size=90)
+    dataset = build_from(tmp_path / "logs", tmp_path / "dataset")
+    tables = [pq.read_table(path) for path in sorted((dataset / "episodes").rglob("*.parquet"))]
+    found = [decode_frames(table["final_observation"].drop_null()) for table in tables]
+    assert seen
+    assert np.array_equal(np.concatenate(found), seen)
+    report = verify(FolderReader(dataset), source=open_source(str(tmp_path / "logs")))
+    assert not report.differences
+    again = build_from(dataset, tmp_path / "again")
+    tables_again = [pq.read_table(path) for path in sorted((again / "episodes").rglob("*.parquet"))]
+    assert all(one.equals(other) for one, other in zip(tables, tables_again, strict=True))
+
+
+def test_loaders_that_count_files_see_none_of_it(tmp_path: Path) -> None:
+    """batch_rl takes checkpoints of six or seven files, by the next to last part of a file's name.
+
+    Dopamine's buffer opens its own arrays by name.
+    """
+    folder = write_log(tmp_path, [30] * 12, 23)
+    names = [path.name for path in folder.iterdir()]
+    dumps = max(int(name.split(".")[1]) for name in names if "_ckpt." in name) + 1
+    counted = [name.split(".")[-2] for name in names]
+    assert [counted.count(str(number)) for number in range(dumps)] == [6] * dumps
+    assert not any(name.endswith(".gz") for name in names if "final" in name)
+
+
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path) -> None:
+    folder = write_log(tmp_path, [30] * 12, 23)
+    path = folder / "final_observation-2.npy.zst"
+    content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+    run = open_source(str(tmp_path)).open_run(BREAKOUT, 1)
+    write_zstd(path, np.zeros((7, 8, 8), np.uint8))
+    with pytest.raises(ReplayLogError, match=r"final_observation-2.*holds 7 frames, but .* episodes end"):
+        list(read(run.reader().part(2)))
+    path.write_bytes(zstandard.ZstdCompressor().compress(content[:-5]))
+    with pytest.raises(ReplayLogError, match="final_observation-2"):
+        list(read(open_source(str(tmp_path)).open_run(BREAKOUT, 1).reader().part(2)))
