@@ -1,8 +1,8 @@
 """Lists what can be read: the shards of a selection, and where each episode lies in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -32,10 +32,13 @@ class Catalog:
     episodes: np.ndarray
     """The episodes, of dtype EPISODE_FIELDS, sorted by shard and first row."""
     action_names: tuple[str, ...]
+    tables: Mapping[int, CheckpointFiles] = field(default_factory=dict)
+    """The checkpoint of each shard, by the shard's number; empty for a prepared `Dataset`."""
+    token: str | bool | None = None
 
     def select(self, chosen: np.ndarray) -> "Catalog":
         """Returns the same shards with some of the episodes, chosen by a mask or by indices."""
-        return Catalog(self.shards, self.episodes[chosen], self.action_names)
+        return replace(self, episodes=self.episodes[chosen])
 
     def episodes_of_shard(self, shard: int) -> np.ndarray:
         """Returns the episodes that lie in a shard."""
@@ -55,6 +58,24 @@ class Catalog:
         """
         shards = (self.shards[number] for number in self.episodes["shard"])
         return next((shard.frame_format for shard in shards if shard.frame_format is not None), GREY84)
+
+    def final_observation(self, shard: int, episode: int) -> np.ndarray | None:
+        """Returns what was seen after the last step of a shard's episode; None if it is not known.
+
+        Raises:
+            DatasetError: the episodes table is damaged, or the frame has another format than the steps.
+        """
+        checkpoint = self.tables.get(shard)
+        if checkpoint is None:
+            return None
+        if checkpoint not in self._finals:
+            self._finals.clear()  # episodes of a checkpoint are mostly read together
+            self._finals[checkpoint] = checkpoint.read_final_observations(self.token, self.frame_format)
+        return self._finals[checkpoint].get(episode)
+
+    @cached_property
+    def _finals(self) -> dict[CheckpointFiles, dict[int, np.ndarray]]:
+        return {}
 
     @cached_property
     def has_probs(self) -> bool:
@@ -136,7 +157,8 @@ def _catalog_of_files(files: Sequence[str], token: str | bool | None) -> Catalog
     parts += [episodes_of_shard(shards[number], number) for number in others]
     episodes = np.concatenate(parts)
     episodes.sort(order=["shard", "first_row"])
-    return Catalog(list(shards), episodes, names.pop())
+    tables = {number: each for each in checkpoints for number in each.shards.values()}
+    return Catalog(list(shards), episodes, names.pop(), tables, token)
 
 
 def _episodes_of_checkpoint(

@@ -41,6 +41,8 @@ class Episodes(Reader):
     | checkpoint, episode, length | int | `episode` counts within the checkpoint |
     | return | float | the sum of the rewards as stored |
     | complete | bool | began at a reset and ended, as its episodes table says; False without a table |
+    | final_observation | as one of observation | only if asked for: what was seen after the last step; None \
+    where the dataset does not have it |
     | any other column of numbers | (L,) | as stored: `unclipped_reward`, `prob`, the state of a world |
 
     The order is the same for any number of ranks and DataLoader workers (use `batch_size=None` there), and
@@ -59,6 +61,8 @@ class Episodes(Reader):
         seed: the seed of the order.
         episodes: the episodes to read; all if None.
         preprocessing: changes to make to each episode.
+        final_observation: whether to add what was seen after the last step; of a prepared `Dataset`, which
+            has no episodes table, it is None.
         rank: this process's rank among `world_size` processes.
         world_size: the number of processes that share the episodes.
         revision: a branch, tag or commit of a repo.
@@ -89,6 +93,7 @@ class Episodes(Reader):
         seed: int = 0,
         episodes: EpisodeFilter | None = None,
         preprocessing: Preprocessing | None = None,
+        final_observation: bool = False,
         rank: int = 0,
         world_size: int = 1,
         revision: str | None = None,
@@ -103,6 +108,7 @@ class Episodes(Reader):
             self.catalog.action_names, frame_stack > 1, self.catalog.frame_format
         )
         self.shuffle, self._frame_stack = shuffle, frame_stack
+        self._with_final = final_observation
 
     @property
     def items_in_epoch(self) -> int:
@@ -161,7 +167,11 @@ class Episodes(Reader):
             start = int(episode["first_row"]) - first
             steps = {name: column[start : start + episode["length"]] for name, column in columns.items()}
             others = {name: steps[name].copy() for name in shard.other_columns}
-            items.append(self.preprocessing({**self._item(episode, steps), **others}))
+            item = {**self._item(episode, steps), **others}
+            if self._with_final:
+                final = self.catalog.final_observation(int(episode["shard"]), int(episode["episode"]))
+                item["final_observation"] = None if final is None else self._stack_final(steps, final)
+            items.append(self.preprocessing(item))
         return items
 
     def _item(self, episode: np.void, steps: dict[str, np.ndarray]) -> Item:
@@ -178,6 +188,12 @@ class Episodes(Reader):
             "return": float(episode["return"]),
             "complete": bool(episode["complete"]),
         }
+
+    def _stack_final(self, steps: dict[str, np.ndarray], final: np.ndarray) -> np.ndarray:
+        """Returns what follows the last step in the form of an observation."""
+        before = slice(max(0, len(steps["step"]) + 1 - self._frame_stack), None)
+        frames = np.concatenate([steps["observation"][before], final[None]])
+        return self._stack(frames, np.arange(len(frames)))[-1]
 
     def _stack(self, frames: np.ndarray, step: np.ndarray) -> np.ndarray:
         if self._frame_stack == 1:

@@ -12,7 +12,7 @@ from .errors import DatasetError
 
 Batch = dict[str, np.ndarray]
 
-PICTURES = ("observation", "next_observation")
+PICTURES = ("observation", "next_observation", "final_observation")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,10 @@ class Preprocessing:
         Raises:
             DatasetError: there are no returns to turn into tokens.
         """
-        changed = {name: self._picture(value) if name in PICTURES else value for name, value in batch.items()}
+        changed = {
+            name: self._picture(value) if name in PICTURES and value is not None else value
+            for name, value in batch.items()
+        }
         if self.action_numbers is not None:
             changed["action"] = np.asarray(self.action_numbers, np.int64)[batch["action"]]
         if self.clip_reward:

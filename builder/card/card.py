@@ -149,6 +149,7 @@ class _Card:
             body = card_body(
                 {manifest.frame_format for manifest in manifests},
                 {manifest.find_game() for manifest in manifests},
+                finals=any(each.capacity and each.row_counts.final_observations for each in manifests),
             )
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 

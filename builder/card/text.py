@@ -37,10 +37,18 @@ GAMES_SHOWN = 12
 """Games beyond which the card only lists them, with links to their pages."""
 
 
-def card_body(formats: Collection[FrameFormat] = (), games: Collection[Game] = ()) -> str:
-    """Returns the card without the parts that are generated for games with frames of these formats."""
+def card_body(
+    formats: Collection[FrameFormat] = (), games: Collection[Game] = (), *, finals: bool = False
+) -> str:
+    """Returns the card without the parts that are generated for the games.
+
+    Args:
+        formats: the formats of their frames.
+        games: the games.
+        finals: whether logs have what was seen after an episode's last step.
+    """
     kind = "world_card" if are_worlds(games) else "dataset_card"
-    return render(f"{kind}.md.jinja", frames=describe_formats(formats).replace(" ", ", "))
+    return render(f"{kind}.md.jinja", frames=describe_formats(formats).replace(" ", ", "), finals=finals)
 
 
 def are_worlds(games: Collection[Game]) -> bool:

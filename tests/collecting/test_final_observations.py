@@ -19,7 +19,7 @@ from atari_dqn_replay.builder.verification.verify import verify
 from datasets_of_logs import build_from
 from numpy.typing import NDArray
 
-from atari_dqn_replay import decode_frames
+from atari_dqn_replay import Episodes, Preprocessing, decode_frames
 
 BREAKOUT = find_game("breakout")
 
@@ -124,3 +124,18 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path) -> None:
     path.write_bytes(zstandard.ZstdCompressor().compress(content[:-5]))
     with pytest.raises(ReplayLogError, match="final_observation-2"):
         list(read(open_source(str(tmp_path)).open_run(BREAKOUT, 1).reader().part(2)))
+
+
+def test_episodes_hand_them_out_stacked_and_preprocessed_like_observations(tmp_path: Path) -> None:
+    lengths = [9, 30, 2, 17]
+    write_log(tmp_path / "logs", lengths, 23)
+    dataset = str(build_from(tmp_path / "logs", tmp_path / "dataset")), "breakout-full", "run_1"
+    for number, episode in enumerate(Episodes(*dataset, final_observation=True)):
+        assert np.array_equal(episode["final_observation"], frame(number, lengths[number]))
+    resized = Preprocessing(size=(4, 4), dtype="float32")
+    options = {"frame_stack": 4, "preprocessing": resized, "final_observation": True}
+    for number, episode in enumerate(Episodes(*dataset, **options)):
+        stack, last = episode["final_observation"], episode["observation"][-1]
+        assert stack.shape == (4, 4, 4)
+        assert np.array_equal(stack[:-1], last[1:]), number
+    assert "final_observation" not in next(iter(Episodes(*dataset)))
