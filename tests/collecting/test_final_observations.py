@@ -114,7 +114,7 @@ def test_loaders_that_count_files_see_none_of_it(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path) -> None:
-    folder = write_log(tmp_path, [30] * 12, 23)
+    folder = write_log(tmp_path, [10] * 12, 23)
     path = folder / "final_observation-2.npy.zst"
     content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
     run = open_source(str(tmp_path)).open_run(BREAKOUT, 1)

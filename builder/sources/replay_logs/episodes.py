@@ -248,7 +248,7 @@ def _is_blank(numbers: np.ndarray) -> np.ndarray:
 
 
 def _is_lit(frames: np.ndarray) -> np.ndarray:
-    return np.asarray(frames.reshape(len(frames), -1).any(axis=1))
+    return np.asarray(frames.any(axis=tuple(range(1, frames.ndim))))
 
 
 def _leading(flags: np.ndarray) -> int:

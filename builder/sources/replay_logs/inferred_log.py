@@ -153,7 +153,7 @@ class InferredLog(ReplayLog):
         start = 0
         for block in self.frames(Rows(number, 0, rows - 1)):
             stop = start + len(block)
-            blank[start:stop] &= ~block.reshape(len(block), -1).any(axis=1)
+            blank[start:stop] &= ~block.any(axis=tuple(range(1, block.ndim)))
             start = stop
         padding = self.padding_rows(number)
         ends = np.flatnonzero(scalars["terminal"][: rows - 2]) + 1
@@ -170,7 +170,7 @@ class InferredLog(ReplayLog):
         last_difference = start - 1
         mine, theirs = (self.frames(Rows(each, start, rows - 1)) for each in (number, number - 1))
         for block, other in zip(mine, theirs, strict=True):
-            places = np.flatnonzero((block != other).reshape(len(block), -1).any(axis=1))
+            places = np.flatnonzero((block != other).any(axis=tuple(range(1, block.ndim))))
             last_difference = start + int(places[-1]) if len(places) else last_difference
             start += len(block)
         return rows - 2 - last_difference

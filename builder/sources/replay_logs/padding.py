@@ -60,7 +60,7 @@ def _black_frames(begins: np.ndarray, read_frames: ReadFrames) -> list[int]:
     lit = np.ones(int(begins[-1]) + MOST_PADDING, bool)
     start = 0
     for block in read_frames(len(lit)):
-        lit[start : start + len(block)] = block.reshape(len(block), -1).any(axis=1)
+        lit[start : start + len(block)] = block.any(axis=tuple(range(1, block.ndim)))
         start += len(block)
     return [_leading(~lit[begin : begin + MOST_PADDING]) for begin in begins]
 
