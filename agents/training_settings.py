@@ -71,6 +71,11 @@ class TrainingSettings:
         """
         if len(set(self.games)) < len(self.configs):
             raise AgentError(f"config {self.config}: a game comes twice; expected one config of each game")
+        if worlds := [game for game in self.games if game.world is not None]:
+            raise AgentError(
+                f"config {self.config}: {worlds[0]} is no game of Atari, which these agents learn; read it "
+                f"with Transitions or Sequences"
+            )
         if self.needs_probabilities and len(self.configs) > 1:
             raise AgentError(f"{self.agent} learns from one game at a time; config {self.config} has several")
         names = ("iterations", "updates_per_iteration", "evaluation_steps", "time_limit", "environments")
