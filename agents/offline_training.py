@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..builder.files import writing_alone
+from ..builder.format.frame_format import GREY84
 from ..builder.format.games import Game
 from ..builder.terminal.progress import progress_bar
 from ..replay_reader.preprocessing import Preprocessing
@@ -225,7 +226,7 @@ class _Training:
     ) -> ReplayDataset:
         settings = self.settings
         hyperparameters = settings.hyperparameters
-        return ReplayDataset(
+        data = ReplayDataset(
             settings.dataset,
             config,
             settings.split,
@@ -236,6 +237,12 @@ class _Training:
             cache_dir=settings.cache_dir,
             revision=settings.revision,
         )
+        if data.frame_format != GREY84:
+            raise AgentError(
+                f"{settings.dataset}: frames of {config} are {data.frame_format.describe()}, expected "
+                f"{GREY84.describe()}, which the agents' networks are made for"
+            )
+        return data
 
     def _record(self) -> RunRecord:
         settings = self.settings

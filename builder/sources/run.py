@@ -166,6 +166,9 @@ class Run(ABC):
     episode_columns: Sequence[str] = ()
     """The columns that the source has of each episode of a world; see `features.fact_features`."""
 
+    has_final_observations: bool = False
+    """Whether the source has what was seen after the last step of each complete episode."""
+
     @property
     def frame_format(self) -> FrameFormat:
         """The format of the run's frames."""

@@ -17,7 +17,7 @@ from .cursors import NumbersCursor
 from .dumps import Link
 from .episodes import EpisodeStream
 from .inferred_log import ASSUMED, InferredLog
-from .log_files import ARRAYS, LOG_ARRAYS, PROB
+from .log_files import ARRAYS, FINAL, LOG_ARRAYS, PROB
 from .replay_log import ReplayLog
 
 
@@ -31,6 +31,7 @@ class LoggedRun(Run):
         self.where = log.store.describe(log.files.folder)
         self.checkpoints = log.numbers
         self.optional_columns = (PROB,) if log.files.has_probs else ()
+        self.has_final_observations = all(FINAL in files for files in log.files.checkpoints.values())
         self._provenance = _with_assumption(provenance, log)
         self.time_limit = provenance.time_limit or TIME_LIMIT
         """The number of steps after which an episode was truncated."""

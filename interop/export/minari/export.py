@@ -256,7 +256,8 @@ class _RunExport:
         if isinstance(run, PublishedRun):
             counts = run.manifests[int(entry["checkpoint"])].row_counts
             return bool(counts.final_observations and entry["complete"])
-        return UNCLIPPED_REWARD in run.optional_columns and bool(entry["complete"])
+        has_final = run.has_final_observations or UNCLIPPED_REWARD in run.optional_columns
+        return has_final and bool(entry["complete"])
 
     def _remarks(self) -> Iterator[str]:
         entries, considered = self.episodes.entries, self.episodes.considered
