@@ -2,8 +2,8 @@
 
 Both play --game under the dataset's protocol (sticky actions, frame skip 4, no no-ops, stacks of 4) with the
 same network, Adam, batches of 32 and an update every 4 steps, in processes of their own, one after another,
---repeats times; the fastest counts. Learning begins after --warm-up steps, and what is measured comes after.
-Episodes are cut off after 200 steps, so that several games at once have something to learn from soon. Ours
+--repeats times; the fastest counts. Episodes are cut off after 100 steps, so that several games at once have
+something to learn from soon; what is measured comes after the first of them and 100 steps of learning. Ours
 also logs every step, as the original's agents did.
 
 *Steps per processor second* are those of all threads together, which other work on the machine changes less.
@@ -27,7 +27,7 @@ from common import argument_parser, measure, print_table
 
 STEPS_OF_FULL_RUN = 50_000_000
 UPDATE_PERIOD = 4
-EPISODE = 200
+EPISODE = 100
 RING = 10_000
 
 
@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--network", default="nature", help="nature, small or tiny (default: %(default)s)")
     parser.add_argument("--environments", type=int, nargs="+", default=[1, 8], help="default: %(default)s")
-    parser.add_argument("--warm-up", type=int, default=2_000, help="in steps (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=2_000, help="that are measured (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=2, help="the fastest counts (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
@@ -76,6 +75,11 @@ def _row(name: str, steps: int, wall: float, processor: float) -> list[str]:
     return [name, *(f"{rate:,.1f}" for rate in rates), f"{hours:,.0f} h"]
 
 
+def _warm_up(environments: int) -> int:
+    """Returns the steps that are played before those that are measured."""
+    return EPISODE * environments + 100
+
+
 class _Clock:
     """The wall and processor time since the measured steps began."""
 
@@ -109,7 +113,7 @@ def play_ours(game: Game, environments: int, options: argparse.Namespace) -> dic
         return timing
 
     with tempfile.TemporaryDirectory() as folder:
-        total = options.warm_up + options.steps
+        total = _warm_up(environments) + options.steps
         settings = PlaySettings(
             "dqn-adam",
             hyperparameters_of("dqn-adam", network=options.network),
@@ -121,7 +125,7 @@ def play_ours(game: Game, environments: int, options: argparse.Namespace) -> dic
             environments=environments,
         )
         playing = Playing(settings)
-        while playing.steps < options.warm_up:
+        while playing.steps < _warm_up(environments):
             playing.step()
         for part, owner, name in (
             ("environment", playing.games, "receive"),
@@ -176,7 +180,7 @@ def play_theirs(game: Game, environments: int, options: argparse.Namespace) -> d
         """Starts the clock after the warm-up."""
 
         def _on_step(self) -> bool:
-            if self.num_timesteps >= options.warm_up and not clocks:
+            if self.num_timesteps >= _warm_up(environments) and not clocks:
                 clocks.append(_Clock())
             return True
 
@@ -200,7 +204,7 @@ def play_theirs(game: Game, environments: int, options: argparse.Namespace) -> d
         },
         device=options.device,
     )
-    agent.learn(options.warm_up + options.steps, callback=Start())
+    agent.learn(_warm_up(environments) + options.steps, callback=Start())
     return clocks[0].times()
 
 
