@@ -58,6 +58,15 @@ def to_positive(text: str) -> int:
     return int(text)
 
 
+def to_preview(text: str) -> int:
+    """Parses the number of episodes of a preview."""
+    from ..builder.format.preview import MOST_EPISODES
+
+    if not text.isdecimal() or int(text) > MOST_EPISODES:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number from 0 to {MOST_EPISODES}")
+    return int(text)
+
+
 def to_size(text: str) -> int:
     """Parses a number of bytes, as in `500MB`."""
     from ..builder.terminal.sizes import parse_size
@@ -230,6 +239,18 @@ def add_license(parser: argparse.ArgumentParser) -> None:
         type=to_license,
         metavar="ID",
         help="license to state on the card, as the Hub spells it, e.g. cc-by-4.0",
+    )
+
+
+def add_preview(parser: argparse.ArgumentParser) -> None:
+    """Add the number of episodes in the config that is quick to look at."""
+    parser.add_argument(
+        "--preview",
+        type=to_preview,
+        metavar="N",
+        help="add a config `preview` with N short episodes of each game (at most 100), which loads in "
+        "seconds and is what the Hub's viewer shows first; 0 takes the games out of it again (default: as "
+        "it was)",
     )
 
 

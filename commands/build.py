@@ -8,6 +8,7 @@ from .arguments import (
     add_compression,
     add_dry_run,
     add_license,
+    add_preview,
     add_selection,
     add_source,
     open_source,
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_compression(parser)
     add_license(parser)
+    add_preview(parser)
     add_dry_run(parser)
 
 
@@ -52,5 +54,5 @@ def run(options: argparse.Namespace) -> object:
         compression=options.compression or SMALL,
     )
     if options.dry_run:
-        return forecast(plan, 1)
-    return build(plan, options.out, license=options.license)
+        return forecast(plan, 1, preview=options.preview)
+    return build(plan, options.out, license=options.license, preview=options.preview)

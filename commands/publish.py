@@ -9,6 +9,7 @@ from .arguments import (
     add_destination,
     add_dry_run,
     add_license,
+    add_preview,
     add_selection,
     add_source,
     open_place,
@@ -22,6 +23,7 @@ SUMMARY = "put a dataset into a folder or on the Hugging Face Hub: a built one, 
 EXAMPLES = (
     "atari-dqn-replay publish dataset --to /data/atari",
     "atari-dqn-replay publish dataset --repo-id me/atari-dqn-replay --private --dry-run",
+    "atari-dqn-replay publish dataset --repo-id me/atari-dqn-replay --preview 3",
     "atari-dqn-replay publish pong breakout --source gs://my-mirror/dqn --repo-id me/atari-dqn-replay",
     "atari-dqn-replay publish all --source mirror/dqn --repo-id 'me/atari-dqn-replay-{game}' --workers 8",
     "atari-dqn-replay publish all --source mirror/dqn --repo-id me/atari-dqn-replay --engine slurm \\\n"
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_destination(parser, "; with --source, may contain {game} for one for each game")
     parser.add_argument("--private", action="store_true", help="create the repo on the Hub as private")
     add_license(parser)
+    add_preview(parser)
     add_dry_run(parser)
     straight = parser.add_argument_group("straight from a source, checkpoint by checkpoint")
     add_source(straight)
@@ -95,7 +98,9 @@ def run(options: argparse.Namespace) -> object:
 
     destination = open_place(options).single()
     folder = to_path(options.what[0])
-    return publish(folder, destination, dry_run=options.dry_run, license=options.license)
+    return publish(
+        folder, destination, dry_run=options.dry_run, license=options.license, preview=options.preview
+    )
 
 
 def _publish_source(options: argparse.Namespace) -> object:
@@ -111,8 +116,8 @@ def _publish_source(options: argparse.Namespace) -> object:
     plan = open_plan(options, options.what)
     disk = options.disk or DISK
     if options.dry_run:
-        return forecast(plan, options.workers, disk=disk)
-    return publish_source(plan, engine, disk=disk, license=options.license)
+        return forecast(plan, options.workers, disk=disk, preview=options.preview)
+    return publish_source(plan, engine, disk=disk, license=options.license, preview=options.preview)
 
 
 def _without_engine(command_line: list[str]) -> list[str]:

@@ -50,16 +50,23 @@ class BuildReport:
         return f"{summary_table(self.manifests)}\n{self.built} checkpoints built: {self.out}"
 
 
-def build(plan: Plan, out: Path, *, license: str | None = None) -> BuildReport:
+def build(plan: Plan, out: Path, *, license: str | None = None, preview: int | None = None) -> BuildReport:
     """Build a plan's unpublished checkpoints, and bring the card up to date.
 
     If it is killed at any moment and run again, it continues where it was, and the result is the same.
+
+    Args:
+        plan: what to build, from `plan_build`.
+        out: the folder.
+        license: the license for the card to name; None keeps what the card names.
+        preview: the number of episodes of each game in the config `preview`; 0 removes these games from it;
+            None keeps what the folder has.
 
     Raises:
         SourceError: a file is missing or damaged; the checkpoints that do not need it are built.
         OutputError: the folder cannot be written, or its disk is full.
     """
-    outcome = publish_plan(plan, ProcessEngine(), license=license)
+    outcome = publish_plan(plan, ProcessEngine(), license=license, preview=preview)
     outcome.require_success()
     manifests = [manifest for game in plan.destinations for manifest in read_manifests(out, game)]
     return BuildReport(out, tuple(manifests), len(outcome.published))

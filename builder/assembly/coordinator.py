@@ -10,8 +10,9 @@ from ..errors import OutputError, SourceError
 from ..files import writing_alone
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
+from ..publishing.beside_data import update_beside_data
 from ..publishing.editing import render_cards
-from ..publishing.pictures import add_pictures
+from ..publishing.preview import wanted_previews
 from ..publishing.publish import put
 from ..repos.destination import Destination, UploadLostError
 from ..repos.folder_destination import FolderDestination
@@ -41,7 +42,9 @@ Finished = Mapping[CheckpointId, Sequence[Piece]]
 """Checkpoints that can be joined, each with its pieces."""
 
 
-def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> Outcome:
+def publish_plan(
+    plan: Plan, engine: Engine, *, license: str | None = None, preview: int | None = None
+) -> Outcome:
     """Make and publish a plan's unpublished checkpoints.
 
     If it is killed at any moment and run again, it continues where it was, and the result is the same to the
@@ -51,6 +54,8 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
         plan: as `make_plan` returns it.
         engine: runs the tasks.
         license: the license for the card to name; None keeps what the card names.
+        preview: the number of episodes of each game in the config `preview`; 0 removes these games from it;
+            None keeps what the destination has.
 
     Raises:
         OutputError: the destination or the work folder cannot be written, or another process is using it.
@@ -64,7 +69,7 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
             locks.enter_context(writing_alone(plan.work.path, otherwise))
         for place in places:
             locks.enter_context(place.uploading_alone())
-        coordinator = _Coordinator(plan, engine, license)
+        coordinator = _Coordinator(plan, engine, license, preview)
         coordinator.run()
     return coordinator.outcome
 
@@ -72,8 +77,9 @@ def publish_plan(plan: Plan, engine: Engine, *, license: str | None = None) -> O
 class _Coordinator:
     """Asks the schedule what comes next, and carries it out."""
 
-    def __init__(self, plan: Plan, engine: Engine, license: str | None) -> None:
+    def __init__(self, plan: Plan, engine: Engine, license: str | None, preview: int | None) -> None:
         self._plan, self._engine, self._license = plan, engine, license
+        self._previews = wanted_previews([*plan.destinations], preview)
         self._work = plan.work
         self._schedule: Schedule[Piece] = Schedule(
             frozenset(plan.unpublished), selection=frozenset([*plan.unpublished, *plan.done])
@@ -257,10 +263,12 @@ class _Coordinator:
             is_needed = isinstance(destination, FolderDestination) or not self.outcome.published
             if not (self._plan.done or self.outcome.published):
                 continue
+            games = self._games_at(destination)
+            previews = {game: self._previews[game] for game in games if game in self._previews}
             if is_needed or self._license is not None:
-                done = render_cards(destination, license=self._license, redraw=False)
+                done = render_cards(destination, license=self._license, redraw=False, previews=previews)
             else:
-                done = add_pictures(destination, self._games_at(destination))
+                done = update_beside_data(destination, games, previews=previews)
             self.outcome.publications += [done] if done else []
 
     def _games_at(self, destination: Destination) -> list[Game]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from ..engines.engine import Engine
 from ..errors import OutputError
+from ..publishing.carry_out import would_preview
+from ..publishing.preview import wanted_previews
 from ..terminal.sizes import DISK, size_text
 from .coordinator import publish_plan
 from .estimate import Estimate, estimate
@@ -18,9 +20,13 @@ class Forecast:
 
     plan: Plan
     estimate: Estimate | None
+    preview: int | None = None
+    """The number of episodes in the preview of each game, where it is to change."""
 
     def __str__(self) -> str:
-        return "\n".join(map(str, filter(None, (self.plan, self.estimate))))
+        wanted = wanted_previews([*self.plan.destinations], self.preview)
+        then = would_preview(wanted, self.preview or 0) if wanted else None
+        return "\n".join(map(str, filter(None, (self.plan, self.estimate, then))))
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,14 @@ class SourcePublication:
         ]
 
 
-def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
+def forecast(plan: Plan, workers: int, *, disk: float = DISK, preview: int | None = None) -> Forecast:
     """Returns what publishing would do and what it would take; nothing is changed.
 
     Args:
         plan: the plan, from `make_plan`.
         workers: the requested number; fewer are assumed if the disk does not hold so many.
         disk: bytes that they may have on disk together.
+        preview: the number of episodes of each game in the config `preview`; None keeps what is there.
 
     Raises:
         OutputError: the disk is too small for a single worker.
@@ -61,11 +68,16 @@ def forecast(plan: Plan, workers: int, *, disk: float = DISK) -> Forecast:
     expected = estimate(plan, workers)
     if expected is not None:
         expected = replace(expected, workers=min(workers, _workers_within(expected, disk)))
-    return Forecast(plan, expected)
+    return Forecast(plan, expected, preview)
 
 
 def publish_source(
-    plan: Plan, engine: Engine, *, disk: float = DISK, license: str | None = None
+    plan: Plan,
+    engine: Engine,
+    *,
+    disk: float = DISK,
+    license: str | None = None,
+    preview: int | None = None,
 ) -> SourcePublication:
     """Make and publish a plan's unpublished checkpoints, holding little of them on disk at a time.
 
@@ -74,6 +86,8 @@ def publish_source(
         engine: runs the tasks, with fewer workers than it has if the disk does not hold so many.
         disk: bytes that the workers may have on disk together.
         license: the license for the card to name; None keeps what the card names.
+        preview: the number of episodes of each game in the config `preview`; 0 removes these games from it;
+            None keeps what the destination has.
 
     Raises:
         SourceError: some checkpoints could not be made; the others are published.
@@ -82,7 +96,7 @@ def publish_source(
     expected = estimate(plan, engine.workers)
     if expected is not None:
         engine.workers = min(engine.workers, _workers_within(expected, disk))
-    outcome = publish_plan(plan, engine, license=license)
+    outcome = publish_plan(plan, engine, license=license, preview=preview)
     outcome.require_success()
     return SourcePublication(plan, outcome)
 

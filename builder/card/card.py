@@ -8,6 +8,7 @@ from typing import Any
 from ..format.games import Game
 from ..format.layout import page_path
 from ..format.manifest import Manifest
+from ..format.preview import Preview
 from .front_matter import FrontMatter
 from .game_page import curve_in_text, game_page, origin_kinds
 from .metadata import (
@@ -20,6 +21,7 @@ from .metadata import (
     update_generated,
 )
 from .pictures.names import PICTURES
+from .preview_config import replace_preview
 from .sections import HEAD, USAGE, CardText, Section
 from .text import card_body, head_body, section_body, title, usage_body
 
@@ -27,6 +29,9 @@ Pictures = Mapping[Game, Collection[str]]
 """The names of games' pictures."""
 NO_PICTURES: Pictures = {}
 NO_SOURCES: Mapping[Game, str] = {}
+Previews = Mapping[Game, Preview]
+"""The records of games' previews."""
+NO_PREVIEWS: Previews = {}
 
 
 def merge_card(
@@ -36,6 +41,7 @@ def merge_card(
     absent: Iterable[Game] = (),
     pictures: Pictures = NO_PICTURES,
     drawn_from: Mapping[Game, str] = NO_SOURCES,
+    previews: Previews = NO_PREVIEWS,
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -50,6 +56,7 @@ def merge_card(
         absent: games that keep their place on the card although they have no manifests at the moment.
         pictures: the names of the published games' pictures.
         drawn_from: names the data that newly drawn pictures show.
+        previews: the published games' previews.
         license: the Hub's identifier of the license to state, if any.
         repo_id: the repo that the examples load; None for a folder.
 
@@ -57,7 +64,7 @@ def merge_card(
         OutputError: the YAML or the marks in `existing` are damaged.
     """
     card = _Card(existing or "", manifests)
-    card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures, drawn_from)
+    card.describe_games(dict.fromkeys(absent, ()) | by_game(manifests), pictures, drawn_from, previews)
     card.refresh(repo_id)
     if license is not None:
         card.front.set("license", license, above=BULKY_KEYS)
@@ -83,6 +90,7 @@ def render_card(
     manifests: Sequence[Manifest],
     *,
     pictures: Pictures = NO_PICTURES,
+    previews: Previews = NO_PREVIEWS,
     license: str | None = None,
     repo_id: str | None = None,
 ) -> str:
@@ -95,7 +103,9 @@ def render_card(
     gone = {*games}.intersection(mentioned) - {manifest.find_game() for manifest in manifests}
     for game in sorted(gone, key=str):
         existing = remove_game(existing or "", game, repo_id=repo_id)
-    return merge_card(existing, manifests, pictures=pictures, license=license, repo_id=repo_id)
+    return merge_card(
+        existing, manifests, pictures=pictures, previews=previews, license=license, repo_id=repo_id
+    )
 
 
 def game_pages(manifests: Sequence[Manifest], pictures: Pictures = NO_PICTURES) -> dict[str, str]:
@@ -158,6 +168,7 @@ class _Card:
         manifests: Mapping[Game, Sequence[Manifest]],
         pictures: Pictures,
         drawn_from: Mapping[Game, str],
+        previews: Previews,
     ) -> None:
         """Replace or insert the section and configs of each game; one without checkpoints keeps its place."""
         views = itertools.chain(*(find_views(game, of_game) for game, of_game in manifests.items()))
@@ -169,6 +180,7 @@ class _Card:
                 source = drawn_from.get(game, "")
                 if not source and game in known and known[game].pictures == shown:
                     source = known[game].drawn_from
+                preview = previews[game].size if game in previews else None
                 section = Section.of_game(
                     game,
                     origin_kinds(of_game),
@@ -176,6 +188,7 @@ class _Card:
                     curve_in_text(of_game),
                     source,
                     of_game[0].frames,
+                    preview,
                 )
                 if not self.text.replace(section):
                     self.text.insert_game(section)
@@ -184,6 +197,8 @@ class _Card:
 
     def refresh(self, repo_id: str | None) -> None:
         """Rewrite the parts that concern all games together."""
+        previews = {section.game: section.preview for section in self.text.sections()}
+        replace_preview(self.front, {game: size for game, size in previews.items() if game and size})
         update_generated(self.front, self._generated, self._describe())
         summaries = self._summaries()
         head = Section(HEAD, head_body(summaries))

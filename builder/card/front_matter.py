@@ -9,7 +9,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK, DatasetCard
 
 from ..errors import OutputError
 from ..format.card_yaml import FAULTS, LOADER
-from ..format.configs import all_config_names
+from ..format.configs import PREVIEW, all_config_names
 from .repetition import FlowMapping, represent_flow
 
 _FASTEST_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -65,7 +65,7 @@ def check_readme(readme: str, where: str) -> None:
 
 def _has_own_entries(data: Mapping[str, Any]) -> bool:
     """Returns whether people have added configs of their own, which `datasets` reads before it finds ours."""
-    ours = set(all_config_names())
+    ours = {*all_config_names(), PREVIEW}
     entries = [data.get(key) or [] for key in ("configs", "dataset_info")]
     return any(
         not isinstance(entry, dict) or entry.get("config_name") not in ours

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import OutputError
 from ..format.configs import (
     EPISODES,
+    PREVIEW,
     QUALITIES,
     ConfigName,
     all_config_names,
@@ -43,7 +44,10 @@ _PLACES = {
     name: place
     for place, name in enumerate(sorted(all_config_names(), key=lambda name: not name.endswith("-full")))
 }
-"""The order of configs: the Hub's Croissant metadata show the first hundred, and these hold all the data."""
+"""The order of configs: the Hub's Croissant metadata show the first hundred, and these hold all the data.
+
+Configs that people have added come before them, and a preview, which the Hub's viewer is to show, first.
+"""
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,21 @@ def replace_views(front: FrontMatter, games: Collection[Game], views: Iterable[V
     replaced = {str(ConfigName(game, view)) for game in games for view in (*QUALITIES, EPISODES)}
     for key, new in (("configs", config_entry), ("dataset_info", dataset_info_entry)):
         kept = [entry for entry in entries(front, key) if entry["config_name"] not in replaced]
-        merged = [*kept, *map(new, views)]
-        merged.sort(key=lambda entry: _PLACES.get(entry["config_name"], -1))
-        front.set(key, compact(merged, lambda name: name in _PLACES) or None)
+        set_entries(front, key, [*kept, *map(new, views)])
+
+
+def set_entries(front: FrontMatter, key: str, listed: Iterable[Mapping[str, Any]]) -> None:
+    """Write the entries of `configs` or `dataset_info`, each with its whole paths, in their order."""
+
+    def place(entry: Mapping[str, Any]) -> int:
+        return -2 if entry["config_name"] == PREVIEW else _PLACES.get(entry["config_name"], -1)
+
+    front.set(key, compact(sorted(map(dict, listed), key=place), is_our_config) or None)
+
+
+def is_our_config(name: str) -> bool:
+    """Returns whether a config of this name is written by this package."""
+    return name in _PLACES or name == PREVIEW
 
 
 def entries(front: FrontMatter, key: str) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ _NAMES = "|".join([HEAD, USAGE, *_GAMES])
 _MARK = re.compile(
     rf"^<!-- (?P<end>/?)generated:(?P<name>{_NAMES})(?P<origins>(?: [a-z]+)*)"
     r"(?: (?P<frames>(?:grey|rgb)[0-9x]+))?"
-    r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*) \| (?P<drawn_from>[0-9a-f]*))? -->$",
+    r"(?: \| (?P<pictures>[a-z_ ]*) \| (?P<returns>[^|\n]*) \| (?P<drawn_from>[0-9a-f]*)"
+    r"(?: \| (?P<preview>\d{1,15} \d{1,15}))?)? -->$",
     re.MULTILINE,
 )
 _GAP = "\n\n"
@@ -42,6 +43,8 @@ class Section:
     """Names the data that the pictures show; empty if it is not known."""
     frames: str = GREY84.name
     """The name of the format of the game's frames; not written if it is 84×84 grey."""
+    preview: tuple[int, int] | None = None
+    """The numbers of rows and bytes of the game's preview, if it has one."""
 
     @classmethod
     def of_game(
@@ -52,9 +55,10 @@ class Section:
         returns: str = "",
         drawn_from: str = "",
         frames: str = GREY84.name,
+        preview: tuple[int, int] | None = None,
     ) -> "Section":
         """Returns a game's section, its body not yet written."""
-        return cls(f"game:{game.slug}", "", origins, pictures, returns, drawn_from, frames)
+        return cls(f"game:{game.slug}", "", origins, pictures, returns, drawn_from, frames, preview)
 
     @property
     def game(self) -> Game | None:
@@ -65,8 +69,10 @@ class Section:
         facts = "".join(f" {origin}" for origin in self.origins)
         if self.frames != GREY84.name:
             facts += f" {self.frames}"
-        if self.pictures or self.returns or self.drawn_from:
+        if self.pictures or self.returns or self.drawn_from or self.preview:
             facts += f" | {' '.join(self.pictures)} | {self.returns} | {self.drawn_from}"
+        if self.preview:
+            facts += " | {} {}".format(*self.preview)
         body = f"{self.body}\n" if self.body else ""
         return f"<!-- generated:{self.name}{facts} -->\n{body}<!-- /generated:{self.name} -->"
 
@@ -129,6 +135,13 @@ class CardText:
         return "".join(map(str, self._parts))
 
 
+def _preview(found: str | None) -> tuple[int, int] | None:
+    if found is None:
+        return None
+    rows, size = map(int, found.split())
+    return rows, size
+
+
 def _is_game(part: str | Section) -> TypeGuard[Section]:
     return isinstance(part, Section) and part.game is not None
 
@@ -155,6 +168,7 @@ def _parse(text: str) -> Iterator[str | Section]:
             begin["returns"] or "",
             begin["drawn_from"] or "",
             begin["frames"] or GREY84.name,
+            _preview(begin["preview"]),
         )
         position = end.end()
     yield text[position:]

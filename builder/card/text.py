@@ -15,6 +15,7 @@ from ..format.provenance import COLLECTED, UNRECORDED
 from .front_matter import FrontMatter
 from .metadata import GameSummary, arrow_bytes_per_step, entries
 from .pictures.names import BEST_EPISODE, alt_text, picture_path
+from .preview_config import has_preview
 
 EXPORTED = "exported"
 """The origin of whole episodes in the form of RL Unplugged."""
@@ -118,6 +119,7 @@ def usage_body(front: FrontMatter, games: Sequence[GameSummary], repo_id: str | 
         split=split,
         folder=folder,
         several=_several(front, games),
+        preview=has_preview(front),
     )
 
 

@@ -19,6 +19,11 @@ EXPERT = "expert"
 FULL = "full"
 EPISODES = "episodes"
 
+PREVIEW = "preview"
+"""The config with a few short episodes of each game, where a dataset has one; it belongs to no game."""
+PREVIEW_SPLIT = "train"
+"""Its only split: the Hub's viewer shows configs of up to 30 splits, and there are 60 games."""
+
 EPOCH = "epoch"
 """`pong-epoch-10` is checkpoint 10 alone, as d4rl-atari calls it: the number in its log files' names."""
 
@@ -62,6 +67,11 @@ def parse_config_name(name: str) -> ConfigName:
     Raises:
         UnknownNameError: the game or the view does not exist.
     """
+    if name == PREVIEW:
+        raise UnknownNameError(
+            f"config {name!r} is for looking at, with the actions of all games numbered alike: open it with "
+            f"load_dataset, or name a game's own config <game>-<view>, e.g. 'pong-expert'"
+        )
     game, _, view = name.rpartition("-")
     if view.isdecimal() and game.endswith(f"-{EPOCH}") and int(view) <= LARGEST_NUMBER:
         return ConfigName(find_game(game.removesuffix(f"-{EPOCH}")), f"{EPOCH}-{int(view)}")

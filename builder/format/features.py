@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from .actions import FULL_ACTIONS
 from .frames import IMAGE_TYPE
 from .games import Game
 from .played_episodes import ORIGIN
@@ -117,6 +118,28 @@ def steps_features(game: Game, columns: Collection[str] = ()) -> TableFeatures:
             "episode": value("int32"),
             "step": value("int32"),
             **{name: state[name] for name in state if name in columns},
+        }
+    )
+
+
+def preview_features() -> TableFeatures:
+    """Returns the columns of the previews, one row per step, which are the same for all games.
+
+    They are those of the steps tables with the game and the run. Actions are numbered among ALE's 18.
+    """
+    return TableFeatures(
+        {
+            "observation": IMAGE,
+            "game": value("string"),
+            "run": value("int8"),
+            "action": class_label(tuple(FULL_ACTIONS)),
+            "reward": value("float32"),
+            "terminated": value("bool"),
+            "truncated": value("bool"),
+            "return_to_go": value("float32"),
+            "checkpoint": value("int16"),
+            "episode": value("int32"),
+            "step": value("int32"),
         }
     )
 

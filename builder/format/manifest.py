@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
+import xxhash
 from msgspec import Meta
 
 from ..errors import AtariReplayError, OutputError
@@ -230,6 +231,20 @@ def _check_format(value: Any, where: str) -> None:
             f"{where}: a manifest of format {found}, expected {OLDEST_FORMAT} to {FORMAT}; remove it and "
             f"publish this checkpoint again, or use the atari-dqn-replay that wrote it"
         )
+
+
+def name_of_data(manifests: Iterable[Manifest], edition: int) -> str:
+    """Returns a name of the data of some checkpoints, in hexadecimal; other data has another name.
+
+    Args:
+        manifests: those of the checkpoints, in any order.
+        edition: a number that changes when something else comes to be made from the same data.
+    """
+    digest = xxhash.xxh3_64(str(edition).encode())
+    for manifest in sorted(manifests, key=lambda manifest: manifest.id):
+        for file in manifest.files():
+            digest.update(f" {file.path} {file.sha256}".encode())
+    return digest.hexdigest()
 
 
 def check_one_log(manifests: Iterable[Manifest], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Writes sets of numbers as people do, and as globs."""
+"""Writes sets of numbers as people do, and as globs; chooses evenly spaced ones."""
 
 import itertools
 from collections.abc import Collection, Iterable
@@ -37,6 +37,20 @@ def number_globs(numbers: Collection[int]) -> list[str]:
         if digits:
             globs.append(_character_class([ten for ten, _ in group]) + _character_class(digits))
     return globs
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Returns up to `count` indices into a sequence, evenly spaced from its first element to its last.
+
+    >>> spread(50, 3)
+    [0, 24, 49]
+    >>> spread(2, 3)
+    [0, 1]
+    """
+    if count == 1 or length == 1:
+        return [length // 2][:length]
+    count = min(count, length)
+    return [place * (length - 1) // (count - 1) for place in range(count)]
 
 
 def _character_class(digits: list[int]) -> str:

@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..errors import OutputError
 from ..format.games import Game
@@ -33,6 +33,8 @@ class Publication:
     """Whether nothing was changed: `files` would be uploaded and `deleted` would be deleted."""
     unchanged: int | None = None
     """Number of files that were already there; None if they were not counted."""
+    previews: Mapping[Game, int] = field(default_factory=dict)
+    """The number of episodes in the previews that a dry run has not chosen yet."""
 
     def followed_by(self, later: "Publication") -> "Publication":
         """Returns both publications as one."""
@@ -65,6 +67,8 @@ class Publication:
                 f"{wrote} {len(self.files)} files ({size_text(self.bytes)}), "
                 f"{deleted} {len(self.deleted)}{left}: {self.destination}"
             )
+        for game, episodes in self.previews.items():
+            yield would_preview([game], episodes)
         if self.dry_run and self.files.get(CARD, 0) > POLITE_CARD_BYTES:
             yield (
                 f"warning: the card would have {size_text(self.files[CARD])}; the Hub refuses large ones: "
@@ -72,6 +76,14 @@ class Publication:
             )
         if self.commit and not self.dry_run:
             yield f"commit {self.commit}"
+
+
+def would_preview(games: Iterable[Game], episodes: int) -> str:
+    """Returns what a dry run says about the previews of some games."""
+    named = ", ".join(game.slug for game in games)
+    if not episodes:
+        return f"would take {named} out of the config preview"
+    return f"would then show up to {episodes} short episodes of {named} in the config preview"
 
 
 def carry_out(

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..card.card import games_on_card, render_card
@@ -15,9 +15,9 @@ from ..format.layout import CARD, DATA_FOLDERS, split_name
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
 from ..repos.place import Place
 from ..repos.repo_folder import manifests_first
+from .beside_data import NO_PREVIEWS, update_beside_data
 from .carry_out import Publication, carry_out
-from .pages import card_file, changed_pages, files_beside_data, find_pictures
-from .pictures import add_pictures
+from .pages import card_file, changed_pages, files_beside_data, find_pictures, find_previews
 from .published_manifests import published_manifests
 
 REMOVALS = 1000
@@ -50,9 +50,14 @@ def remove_games(
 
 
 def render_cards(
-    destination: Destination, *, license: str | None = None, redraw: bool = True, dry_run: bool = False
+    destination: Destination,
+    *,
+    license: str | None = None,
+    redraw: bool = True,
+    previews: Mapping[Game, int] = NO_PREVIEWS,
+    dry_run: bool = False,
 ) -> Publication:
-    """Render the card, the games' pages and their pictures again from the data, which is not touched.
+    """Render the card, the games' pages, pictures and previews again from the data, which is not touched.
 
     What people have written on the card stays. A game without data is removed from the card.
 
@@ -60,6 +65,7 @@ def render_cards(
         destination: the folder or repo to change.
         license: the license for the card to name, as the Hub spells it; None keeps what the card names.
         redraw: draw also the pictures of data that has not changed since.
+        previews: the number of episodes of a game in the config `preview`; others keep what they have.
         dry_run: only report what would be done, without the pictures.
 
     Raises:
@@ -71,7 +77,7 @@ def render_cards(
     games = _find_games(destination)
     if not games:
         raise _no_dataset(destination.address)
-    return _render_card(games, destination, license, redraw=redraw, dry_run=dry_run)
+    return _render_card(games, destination, license, redraw=redraw, previews=previews, dry_run=dry_run)
 
 
 @dataclass(frozen=True)
@@ -170,22 +176,27 @@ def _remove(
     while len(last.deleted) >= REMOVALS and not dry_run:
         last = carry_out(plan, destination, games)
         done = done.followed_by(last)
-    return done if dry_run or runs is None else _with_pictures(done, destination, games)
+    if dry_run or runs is None:
+        return done
+    beside = update_beside_data(destination, games)
+    return done.followed_by(beside) if beside else done
 
 
 def _render_card(
-    games: Collection[Game], destination: Destination, license: str | None, *, redraw: bool, dry_run: bool
+    games: Collection[Game],
+    destination: Destination,
+    license: str | None,
+    *,
+    redraw: bool,
+    previews: Mapping[Game, int] = NO_PREVIEWS,
+    dry_run: bool,
 ) -> Publication:
     plan = functools.partial(_render, games, license, destination)
     done = carry_out(plan, destination, games, dry_run=dry_run)
-    return done if dry_run else _with_pictures(done, destination, games, anew=redraw)
-
-
-def _with_pictures(
-    done: Publication, destination: Destination, games: Collection[Game], *, anew: bool = False
-) -> Publication:
-    pictures = add_pictures(destination, games, anew=anew)
-    return done.followed_by(pictures) if pictures else done
+    if dry_run:
+        return done
+    beside = update_beside_data(destination, games, anew=redraw, previews=previews)
+    return done.followed_by(beside) if beside else done
 
 
 def _plan_removal(
@@ -228,7 +239,10 @@ def _render(
         return Change("Render the card", (), None, None, page_deletions=gone)
     text = None if present is None else decode_readme(present, destination.address)
     name, pictures = destination.name_on_hub, find_pictures(snapshot, there)
-    card = render_card(text, games, manifests, pictures=pictures, license=license, repo_id=name).encode()
+    previews = find_previews(snapshot, there)
+    card = render_card(
+        text, games, manifests, pictures=pictures, previews=previews, license=license, repo_id=name
+    ).encode()
     return Change(
         summary="Render the card",
         checkpoints=(),

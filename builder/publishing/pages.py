@@ -1,13 +1,16 @@
 """The card, the pages of games and their pictures at a destination: what is there, and what to change."""
 
+import contextlib
 from collections.abc import Collection, Sequence
 
 from ..card.card import Pictures, game_pages
 from ..card.front_matter import check_readme
-from ..card.pictures.names import PICTURES, picture_path
+from ..card.pictures.names import PICTURES, paths_beside_data, picture_path
+from ..errors import OutputError
 from ..format.games import Game
-from ..format.layout import CARD, page_path
+from ..format.layout import CARD
 from ..format.manifest import Manifest
+from ..format.preview import Preview, preview_record_path
 from ..repos.destination import Snapshot
 from ..repos.outgoing_file import OutgoingFile
 
@@ -15,6 +18,33 @@ from ..repos.outgoing_file import OutgoingFile
 def find_pictures(snapshot: Snapshot, games: Collection[Game]) -> Pictures:
     """Returns the names of the games' pictures that are there."""
     return {game: [name for name in PICTURES if picture_path(game, name) in snapshot.paths] for game in games}
+
+
+def find_previews(snapshot: Snapshot, games: Collection[Game]) -> dict[Game, Preview]:
+    """Returns the records of the games' previews that are there whole; damaged ones are left out."""
+    found = {}
+    for game in games:
+        with contextlib.suppress(OutputError):
+            preview = read_preview(snapshot, game)
+            if preview is not None and is_whole(preview, snapshot):
+                found[game] = preview
+    return found
+
+
+def read_preview(snapshot: Snapshot, game: Game) -> Preview | None:
+    """Returns the record of a game's preview; None if there is none.
+
+    Raises:
+        OutputError: it is damaged.
+    """
+    path = preview_record_path(game)
+    content = snapshot.read(path) if path in snapshot.paths else None
+    return None if content is None else Preview.from_json(content, game, path)
+
+
+def is_whole(preview: Preview, snapshot: Snapshot) -> bool:
+    """Returns whether the preview's file is there, as far as its size shows."""
+    return preview.file is None or snapshot.size(preview.file.path) == preview.file.size
 
 
 def changed_pages(
@@ -34,13 +64,9 @@ def changed_pages(
 
 
 def files_beside_data(snapshot: Snapshot, games: Collection[Game]) -> tuple[str, ...]:
-    """Returns the pages and pictures that are there of these games; people's own files are not among them."""
-    paths = [path for game in games for path in (page_path(game.slug), *_picture_paths(game))]
+    """Returns the pages, pictures and previews that are there of these games, without people's own files."""
+    paths = [path for game in games for path in paths_beside_data(game)]
     return tuple(path for path in paths if path in snapshot.paths)
-
-
-def _picture_paths(game: Game) -> list[str]:
-    return [picture_path(game, name) for name in PICTURES]
 
 
 def card_file(card: bytes, where: str) -> OutgoingFile:

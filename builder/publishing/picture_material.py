@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..card.metadata import find_views
-from ..card.pictures.contact_sheet import COLUMNS, ROWS, Moments, spread
+from ..card.pictures.contact_sheet import COLUMNS, ROWS, Moments
 from ..card.pictures.coverage import Coverage
 from ..card.pictures.draw import LEAST_BYTES, MOST_FRAMES, SHARE, Material, draw
 from ..card.pictures.learning import Learning
@@ -21,6 +21,7 @@ from ..errors import OutputError
 from ..format.frames import decode_frames
 from ..format.games import Game
 from ..format.manifest import Manifest
+from ..format.numbers import spread
 from ..repos.destination import Snapshot
 
 MOST_CHECKPOINTS = 25

@@ -14,12 +14,15 @@ from ..format.checkpoint_id import CheckpointId
 from ..format.games import Game
 from ..format.layout import CARD
 from ..format.manifest import check_one_log
+from ..format.preview import Preview, preview_record_path
 from ..repos.built_folder import BuiltCheckpoint, read_built_folder
 from ..repos.destination import Change, CheckpointChange, Destination, Snapshot
+from ..repos.repo_folder import read_repo_file
 from ..terminal.progress import progress_bar
+from .beside_data import update_beside_data
 from .carry_out import Publication, carry_out
-from .pages import card_file, changed_pages, find_pictures
-from .pictures import add_pictures
+from .pages import card_file, changed_pages, find_pictures, find_previews
+from .preview import wanted_previews
 from .published_manifests import published_manifests, remember
 
 COMMIT_FILES = 99
@@ -29,7 +32,12 @@ COMMIT_BYTES = 10 * 10**9
 
 
 def publish(
-    folder: Path, destination: Destination, *, dry_run: bool = False, license: str | None = None
+    folder: Path,
+    destination: Destination,
+    *,
+    dry_run: bool = False,
+    license: str | None = None,
+    preview: int | None = None,
 ) -> Publication:
     """Copy a built dataset to another folder or to a repo on the Hub.
 
@@ -42,6 +50,8 @@ def publish(
         destination: where it is published.
         dry_run: only report what would be done.
         license: the license for the card to name, as the Hub spells it (`cc-by-4.0`); None keeps its own.
+        preview: the number of episodes of each game in the config `preview`; 0 removes these games from it;
+            None keeps what the destination has, or takes over what the folder has.
 
     Raises:
         UnknownNameError: the Hub knows no such license.
@@ -52,9 +62,13 @@ def publish(
     destination.check(folder)
     checkpoints = read_built_folder(folder)
     built_card = (folder / CARD).read_bytes()
+    games = _games(checkpoints)
+    wanted = built_previews(folder, games) if preview is None else wanted_previews(games, preview)
     done = put(checkpoints, built_card, destination, dry_run=dry_run, license=license)
-    pictures = None if dry_run else add_pictures(destination, _games(checkpoints))
-    return replace(done.followed_by(pictures), unchanged=done.unchanged) if pictures else done
+    if dry_run:
+        return replace(done, previews=wanted)
+    beside = update_beside_data(destination, games, previews=wanted)
+    return replace(done.followed_by(beside), unchanged=done.unchanged) if beside else done
 
 
 def put(
@@ -151,23 +165,40 @@ def plan_change(
         absent = [] if text is None else games_on_card(text)
     else:
         text, absent = decode_readme(present, destination.address), _games(pending)
-    pictures = find_pictures(snapshot, {manifest.find_game() for manifest in manifests})
+    there = {manifest.find_game() for manifest in manifests}
+    pictures, previews = find_pictures(snapshot, there), find_previews(snapshot, there)
     card = merge_card(
-        text, manifests, absent=absent, pictures=pictures, license=license, repo_id=name
+        text, manifests, absent=absent, pictures=pictures, previews=previews, license=license, repo_id=name
     ).encode()
     interim = present
     if present is not None and any(_replaces(each, snapshot) for each in changes):
-        interim = merge_card(text, others, absent=_games(pending), pictures=pictures, repo_id=name).encode()
+        interim = merge_card(
+            text, others, absent=_games(pending), pictures=pictures, previews=previews, repo_id=name
+        ).encode()
     games = ", ".join(game.slug for game in _games(checkpoints))
     return Change(
         summary=f"Publish {games}: {sum(each.is_needed for each in changes)} checkpoints",
         checkpoints=tuple(each for each in changes if each.is_needed),
-        card=None if card == present else card_file(card, destination.address),
+        card=None if card == interim == present else card_file(card, destination.address),
         interim_card=None
         if interim is None or interim == present
         else card_file(interim, destination.address),
         pages=changed_pages(snapshot, manifests, pictures),
     )
+
+
+def built_previews(folder: Path, games: Iterable[Game]) -> dict[Game, int]:
+    """Returns the number of episodes in the preview of each game of a built folder that has one.
+
+    Raises:
+        OutputError: the record of one is damaged, or cannot be read.
+    """
+    paths = {game: folder / preview_record_path(game) for game in games}
+    return {
+        game: Preview.from_json(read_repo_file(path), game, str(path)).most_episodes
+        for game, path in paths.items()
+        if path.exists()
+    }
 
 
 def check_card(snapshot: Snapshot, destination: Destination) -> None:

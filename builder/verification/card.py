@@ -15,14 +15,16 @@ from ..card.front_matter import FrontMatter, decode_readme
 from ..card.game_page import curve_in_text, game_page, origin_kinds
 from ..card.metadata import View, dataset_info_entry, entries, find_views, summarize
 from ..card.pictures.names import PICTURES, picture_path
+from ..card.preview_config import preview_entries, sort_by_slug
 from ..card.sections import CardText, Section
 from ..card.text import section_body
 from ..errors import AtariReplayError, OutputError
 from ..format.card_yaml import is_outside, split_globs
-from ..format.configs import ConfigName, parse_config_name
+from ..format.configs import PREVIEW, PREVIEW_SPLIT, ConfigName, parse_config_name
 from ..format.games import Game
 from ..format.layout import CARD, page_path, split_name
 from ..format.manifest import Manifest
+from ..format.preview import Preview, preview_path
 from ..network.errors import describe_error
 from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..terminal.progress import progress_bar
@@ -45,6 +47,7 @@ class CardCheck:
         manifests: those of all checkpoints of the games.
         games: the games to check; None means all that the repo or the card has.
         half_known: games with a manifest that cannot be read; for these, only loading is checked.
+        previews: the records of the games' previews.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class CardCheck:
         manifests: Sequence[Manifest],
         games: Sequence[Game] | None,
         half_known: Collection[Game],
+        previews: Mapping[Game, Preview],
     ) -> None:
         self._repo, self._files, self._half_known = repo, files, half_known
+        self._previews = previews
         of_games: dict[Game, list[Manifest]] = defaultdict(list)
         for manifest in manifests:
             of_games[manifest.find_game()].append(manifest)
@@ -99,6 +104,8 @@ class CardCheck:
                     f"{CARD} ({name})",
                     f"found no such config, expected one with {runs}; {_publish(view.config.game)}",
                 )
+        if self._shown_previews() and PREVIEW not in names:
+            yield Difference(f"{CARD} ({PREVIEW})", f"found no such config; {_RENDER}")
         if absent := self._find_absent(names):
             yield Difference(
                 CARD,
@@ -132,7 +139,7 @@ class CardCheck:
             name = str(entry["config_name"])
             if names.pop(name, 1) > 1:
                 yield self._wrong_entry(entry, "found this config more than once, expected once")
-            if name in self._views and (more := entry.keys() - _OPTIONS):
+            if (name in self._views or name == PREVIEW) and (more := entry.keys() - _OPTIONS):
                 options = ", ".join(sorted(map(str, more)))
                 yield self._wrong_entry(entry, f"found {options}, by which `load_dataset` may read less")
 
@@ -140,6 +147,8 @@ class CardCheck:
         name = str(entry["config_name"])
         config = _config_of(name)
         advice = "mend or remove what its author has written" if config is None else _publish(config.game)
+        if self._shown_previews() and name == PREVIEW:
+            advice = _RENDER
         return Difference(f"{CARD} ({name})", f"{message}; {advice}")
 
     def _stale_sections(self, text: CardText, front: FrontMatter) -> Iterator[str]:
@@ -149,12 +158,14 @@ class CardCheck:
             manifests = self._of_games.get(game) if game else None
             if game and manifests and game not in self._half_known:
                 pictures = self._pictures(game)
+                preview = self._previews[game].size if game in self._previews else None
                 expected = Section.of_game(
                     game,
                     origin_kinds(manifests),
                     pictures,
                     curve_in_text(manifests),
                     frames=manifests[0].frames,
+                    preview=preview,
                 )
                 body = section_body(summaries[game], games=len(summaries))
                 found = replace(section, drawn_from="")
@@ -214,25 +225,38 @@ class CardCheck:
     def _check_config(
         self, name: str, builder: datasets.DatasetBuilder, info: Mapping[str, Any]
     ) -> Iterator[Difference]:
-        config, view = _config_of(name), self._views.get(name)
-        if config is None or config.game in self._half_known:
+        config, view, previews = _config_of(name), self._views.get(name), self._shown_previews()
+        if config is not None and config.game not in self._half_known:
+            advice = _publish(config.game)
+            expected = {} if view is None else {split_name(run): [*_paths(view, run)] for run in view.runs}
+            numbers = None if view is None else dataset_info_entry(view)
+        elif name == PREVIEW and previews:
+            advice = _RENDER
+            expected = {PREVIEW_SPLIT: [preview_path(game) for game in sort_by_slug(previews)]}
+            numbers = preview_entries(previews)["dataset_info"]
+        else:
             return
         assert builder.config.data_files is not None
         found = {
             str(split): [self._repo.path_in_repo(str(url)) for url in urls]
             for split, urls in builder.config.data_files.items()
         }
-        expected = {} if view is None else {split_name(run): [*_paths(view, run)] for run in view.runs}
         wrong = [
             message
             for split in sorted({*found, *expected})
             for message in self._compare_files(split, found.get(split, []), expected.get(split, []))
         ]
         # Numbers that belong to other files differ, too.
-        if view is not None and not wrong:
-            wrong = list(_wrong_numbers(view, builder, info))
+        if numbers is not None and not wrong:
+            wrong = list(_wrong_numbers(numbers, builder, info))
         for message in wrong:
-            yield Difference(f"{CARD} ({name})", f"{message}; {_publish(config.game)}")
+            yield Difference(f"{CARD} ({name})", f"{message}; {advice}")
+
+    def _shown_previews(self) -> dict[Game, tuple[int, int]]:
+        """Returns the sizes of all previews that the config is to show; none if not all games are checked."""
+        if self._games is not None or self._half_known:
+            return {}
+        return {game: preview.size for game, preview in self._previews.items() if preview.size}
 
     def _compare_files(self, split: str, found: list[str], expected: list[str]) -> Iterator[str]:
         there = [path for path in expected if path in self._files]
@@ -251,8 +275,9 @@ def _paths(view: View, run: int) -> Iterator[str]:
     return (file.path for file in view.files(run))
 
 
-def _wrong_numbers(view: View, builder: datasets.DatasetBuilder, info: Mapping[str, Any]) -> Iterator[str]:
-    expected = dataset_info_entry(view)
+def _wrong_numbers(
+    expected: Mapping[str, Any], builder: datasets.DatasetBuilder, info: Mapping[str, Any]
+) -> Iterator[str]:
     said = {name: split.num_examples for name, split in (builder.info.splits or {}).items()}
     pairs = [
         (f"num_examples of {split['name']}", said.get(split["name"]), split["num_examples"])
@@ -287,12 +312,17 @@ def _config_of(name: str) -> ConfigName | None:
     return config if str(config) == name else None
 
 
+_RENDER = "write the card anew with `atari-dqn-replay render`"
+
+
 def _publish(game: Game) -> str:
     return f"publish {game.slug} again: that writes its part of the card anew"
 
 
 def _again(names: Sequence[str]) -> str:
     config = next(filter(None, map(_config_of, names)), None)
+    if config is None and PREVIEW in names:
+        return f"mend what else differs, then {_RENDER}"
     if config is None:
         return "mend or remove what its author has written"
     return f"mend what else differs, then publish {config.game.slug} again"

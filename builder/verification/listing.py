@@ -4,21 +4,17 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from ..card.pictures.names import PICTURES, picture_path
+from ..card.pictures.names import paths_beside_data
 from ..files import TEMPORARY_SUFFIX, sha256_of
 from ..format.checkpoint_id import CheckpointId
 from ..format.games import ALL_GAMES, Game
-from ..format.layout import CARD, DATA_FOLDERS, GAME_FOLDERS, PAGES, page_path
+from ..format.layout import CARD, DATA_FOLDERS, GAME_FOLDERS, PAGES
 from ..format.manifest import Manifest
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
 from .manifests import place_of, redo
 from .report import Difference
 
-_PAGE_FILES = frozenset(
-    path
-    for game in ALL_GAMES
-    for path in (page_path(game.slug), *(picture_path(game, each) for each in PICTURES))
-)
+_PAGE_FILES = frozenset(path for game in ALL_GAMES for path in paths_beside_data(game))
 
 
 def check_listed(manifest: Manifest, files: Mapping[str, ListedFile]) -> Iterator[Difference]:

@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from ..card.card import by_game
 from ..errors import OutputError
 from ..format.configs import EPISODES, QUALITIES, ConfigName
 from ..format.games import ALL_GAMES, Game
 from ..format.layout import CARD, DATA_FOLDERS
 from ..format.manifest import Manifest
+from ..format.preview import Preview
 from ..repos.repo_folder import find_manifests
 from ..repos.repo_reader import ListedFile, NoDatasetError, RepoReader
 from ..sources.source import Source
@@ -17,6 +19,7 @@ from .card import CardCheck
 from .content import check_content
 from .listing import check_hashes, check_home, check_listed, find_strays, is_of, own_files
 from .manifests import check_manifest, check_run, place_of, read_all_manifests
+from .preview import PreviewCheck
 from .report import CheckedGame, Difference, Verification
 from .source import SourceCheck, unseen_games
 
@@ -98,10 +101,15 @@ class _Verifier:
     def differences(self) -> Iterator[Difference]:
         """Yield the differences of all checks, the quickest first."""
         yield from self._check_manifests()
-        yield from self._check_card()
+        previews = PreviewCheck(self._repo, self._files, self._whole_games(), self._games)
+        yield from previews.records()
+        yield from self._check_card(previews.previews)
         if self._quick:
             yield from self._check_hashes()
+            yield from previews.hashes()
         yield from self._check_rows()
+        if not self._quick:
+            yield from previews.rows()
 
     def tally(self) -> list[CheckedGame]:
         """Returns what was checked, for each game."""
@@ -132,11 +140,16 @@ class _Verifier:
                 yield from check_listed(manifest, self._files)
             yield from check_run(of_run)
 
-    def _check_card(self) -> Iterator[Difference]:
+    def _whole_games(self) -> dict[Game, Sequence[Manifest]]:
+        """Returns the manifests of the games of which all could be read."""
+        games = by_game(self._manifests)
+        return {game: of_game for game, of_game in games.items() if game not in self._half_known}
+
+    def _check_card(self, previews: Mapping[Game, Preview]) -> Iterator[Difference]:
         if CARD not in self._files:
             yield Difference(CARD, "missing; publish again: that writes the card")
             return
-        card = CardCheck(self._repo, self._files, self._manifests, self._games, self._half_known)
+        card = CardCheck(self._repo, self._files, self._manifests, self._games, self._half_known, previews)
         yield from card.differences(decode=not self._quick)
         self._configs = card.configs
         self.notes += card.notes

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ...format.numbers import spread
 from .webp import still
 
 COLUMNS = 10
@@ -58,17 +59,3 @@ def contact_sheet(moments: Sequence[Moments], *, columns: int = COLUMNS, rows: i
                 (left + (cell - width) // 2, _CAPTION + row * (height + _GAP)),
             )
     return still(sheet)
-
-
-def spread(length: int, count: int) -> list[int]:
-    """Returns up to `count` indices into a sequence, evenly spaced from its first element to its last.
-
-    >>> spread(50, 3)
-    [0, 24, 49]
-    >>> spread(2, 3)
-    [0, 1]
-    """
-    if count == 1 or length == 1:
-        return [length // 2][:length]
-    count = min(count, length)
-    return [place * (length - 1) // (count - 1) for place in range(count)]

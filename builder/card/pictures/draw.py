@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .contact_sheet import Moments, contact_sheet, spread
+from ...format.numbers import spread
+from .contact_sheet import Moments, contact_sheet
 from .coverage import Coverage, coverage
 from .learning import Learning, learning
 from .names import BEST_EPISODE, CONTACT_SHEET, COVERAGE, LEARNING

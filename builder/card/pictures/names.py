@@ -1,7 +1,8 @@
 """Names a game's pictures, which lie beside its page."""
 
 from ...format.games import Game
-from ...format.layout import PAGES
+from ...format.layout import PAGES, page_path
+from ...format.preview import preview_path, preview_record_path
 
 CONTACT_SHEET = "contact_sheet"
 LEARNING = "learning"
@@ -22,6 +23,12 @@ PICTURES = tuple(_ALT_TEXTS)
 def picture_path(game: Game, name: str) -> str:
     """Returns the path of a picture in the repo: `games/pong/contact_sheet.webp`."""
     return f"{PAGES}/{game.slug}/{name}.webp"
+
+
+def paths_beside_data(game: Game) -> list[str]:
+    """Returns the paths of all that may lie in a game's folder beside its data: page, pictures, preview."""
+    pictures = [picture_path(game, name) for name in PICTURES]
+    return [page_path(game.slug), *pictures, preview_path(game), preview_record_path(game)]
 
 
 def alt_text(game: Game, name: str) -> str:
