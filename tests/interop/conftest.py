@@ -5,16 +5,20 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from played_games import PlayedGame, play_games
+from made_once import made_once
+from played_games import PlayedGame, play_games, played_games
 
 # torchvision's wheels have operators for CUDA that torch's wheels for the CPU lack; resizing needs none.
 sys.modules.setdefault("torchvision._meta_registrations", ModuleType("torchvision._meta_registrations"))
+
+GAMES = {"pong": 4, "asterix": 1}
 
 
 @pytest.fixture(scope="session")
 def games(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, PlayedGame]]:
     """Three checkpoints and a partial one of Pong's run 4 and of Asterix's run 1."""
-    return play_games(tmp_path_factory.mktemp("games"), {"pong": 4, "asterix": 1})
+    folder = made_once(tmp_path_factory, "games", lambda folder: play_games(folder, GAMES))
+    return folder / "dataset", played_games(folder, GAMES)
 
 
 @pytest.fixture(scope="session")

@@ -166,6 +166,7 @@ def dataset(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_from(collected, tmp_path_factory.mktemp("dataset"))
 
 
+@pytest.mark.slow
 def test_collected_logs_come_back_to_the_last_byte(collected: Path, dataset: Path, tmp_path: Path) -> None:
     """Also the final, partial dump, and the record that they were newly played."""
     export(dataset, "all-full", format="bucket", out=tmp_path)
@@ -177,6 +178,7 @@ def test_collected_logs_come_back_to_the_last_byte(collected: Path, dataset: Pat
         assert ours == theirs
 
 
+@pytest.mark.slow
 def test_any_file_can_be_had_alone_with_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
     export(dataset, "pong-full", format="bucket", out=tmp_path / "all")
     whole = contents(tmp_path / "all")
@@ -187,6 +189,7 @@ def test_any_file_can_be_had_alone_with_the_same_bytes(dataset: Path, tmp_path: 
     assert contents(tmp_path / "one") == whole
 
 
+@pytest.mark.slow
 def test_small_compression_changes_the_size_and_not_the_arrays(dataset: Path, tmp_path: Path) -> None:
     reports = [
         export(dataset, "ms-pacman-full", format="bucket", out=tmp_path / name, compression=name)
@@ -199,12 +202,14 @@ def test_small_compression_changes_the_size_and_not_the_arrays(dataset: Path, tm
         )
 
 
+@pytest.mark.slow
 def test_a_source_of_logs_can_be_exported_as_well(collected: Path, dataset: Path, tmp_path: Path) -> None:
     export(collected, "freeway-full", format="bucket", out=tmp_path / "source")
     for number in range(3):
         assert_same(arrays(tmp_path / "source", "freeway", number), arrays(collected, "freeway", number))
 
 
+@pytest.mark.slow
 def test_dumps_of_a_dataset_lack_what_an_absent_checkpoint_held(collected: Path, tmp_path: Path) -> None:
     dataset = build_from(collected, tmp_path / "dataset", checkpoints=[1])
     report = export(dataset, "pong-full", format="bucket", out=tmp_path / "out")
@@ -250,6 +255,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
     assert contents(out) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_dump_that_is_gone_or_cut_is_written_again(dataset: Path, tmp_path: Path) -> None:
     export(dataset, "pong-full", format="bucket", out=tmp_path)
     before = contents(tmp_path)
@@ -261,6 +267,7 @@ def test_a_dump_that_is_gone_or_cut_is_written_again(dataset: Path, tmp_path: Pa
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_logs_is_left_alone(collected: Path, dataset: Path) -> None:
     before = contents(collected)
     with pytest.raises(AtariReplayError, match="is there already"):
@@ -298,6 +305,7 @@ def test_verify_round_trip_compares_without_writing(collected: Path, dataset: Pa
     assert run("verify", dataset, "--round-trip").returncode == 2
 
 
+@pytest.mark.slow
 def test_verify_round_trip_looks_at_the_place_of_each_game(
     collected: Path, dataset: Path, tmp_path: Path
 ) -> None:
@@ -307,6 +315,7 @@ def test_verify_round_trip_looks_at_the_place_of_each_game(
     assert "Freeway" in str(result), "games that the source has and no place"
 
 
+@pytest.mark.slow
 def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> None:
     builder = AtariDQNReplay("freeway-full", source=collected)
     export(builder, "freeway-full", format="bucket", out=tmp_path, checkpoints=[1])

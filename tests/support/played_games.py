@@ -40,21 +40,24 @@ class PlayedGame:
 
 def play_games(
     folder: Path, games: Mapping[str, int], *, checkpoints: int = 3, checkpoint_size: int = 2_000
-) -> tuple[Path, dict[str, PlayedGame]]:
-    """Play games, each as the given run, and build them into a dataset; return its folder and the games."""
-    played = {}
+) -> None:
+    """Play games, each as the given run, and build them into `folder / "dataset"`."""
     for name, run in games.items():
-        game, record = find_game(name), folder / f"{name}.npz"
         collect(
-            game,
+            find_game(name),
             folder / "logs",
             checkpoints=checkpoints,
             checkpoint_size=checkpoint_size,
             run=run,
-            record=record,
+            record=folder / f"{name}.npz",
         )
-        played[name] = PlayedGame(game, run, folder / "logs", dict(np.load(record)))
-    dataset = folder / "dataset"
-    done = run_command("build", *games, "--source", folder / "logs", "--out", dataset)
+    done = run_command("build", *games, "--source", folder / "logs", "--out", folder / "dataset")
     assert done.returncode == 0, done.stderr
-    return dataset, played
+
+
+def played_games(folder: Path, games: Mapping[str, int]) -> dict[str, PlayedGame]:
+    """Returns the games that `play_games` played."""
+    return {
+        name: PlayedGame(find_game(name), run, folder / "logs", dict(np.load(folder / f"{name}.npz")))
+        for name, run in games.items()
+    }
