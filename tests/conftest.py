@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -15,6 +16,17 @@ from hub_server import HubServer, running_hub
 # `HYPOTHESIS_PROFILE=default` tries others.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_collection_finish() -> None:
+    """Collecting garbage, as `verify` does, need not look at all that was imported for the tests."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for a process, a server or a clock."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
