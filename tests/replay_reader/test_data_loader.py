@@ -244,7 +244,7 @@ assert "torch" not in sys.modules
 from torch.utils.data import DataLoader
 for method in ("fork", "spawn"):
     reader.set_epoch(0)
-    loader = DataLoader(reader, batch_size=None, num_workers=2, multiprocessing_context=method)
+    loader = DataLoader(reader, batch_size=None, num_workers=1, multiprocessing_context=method)
     assert (next(iter(loader))["observation"].numpy() == first["observation"]).all()
     assert reader.state_dict(consumed=1)["item"] == 1
 print("done")

@@ -9,6 +9,7 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Fuzzer:
     return Fuzzer(tmp_path_factory.mktemp("fuzzing"))
 
 
+@pytest.mark.slow
 def test_spoilt_datasets_are_never_wrong_in_silence(fuzzer: Fuzzer) -> None:
     findings = [fuzzer.round(seed, list(READERS)) for seed in range(60)]
     assert [finding for finding in findings if finding is not None] == []

@@ -88,7 +88,7 @@ def expected_windows(played: list[Batch], given: dict[str, Any]) -> list[dict[st
 
 
 def is_quick(given: dict[str, Any]) -> bool:
-    return given["length"] * given["frame_stack"] <= 60 * given["stride"]
+    return given["length"] * given["frame_stack"] <= 25 * given["stride"]
 
 
 options = st.fixed_dictionaries(

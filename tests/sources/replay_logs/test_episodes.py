@@ -552,7 +552,7 @@ def everything(checkpoint: Checkpoint) -> tuple[Any, ...]:
     return episodes, checkpoint.row_counts, checkpoint.step_counts, checkpoint.sources()
 
 
-@settings(thorough, max_examples=50)
+@settings(thorough, max_examples=20)
 @given(given=arguments(), data=st.data())
 def test_a_checkpoint_is_the_same_in_whatever_order_checkpoints_are_read(
     given: dict[str, Any], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -820,7 +820,7 @@ def test_whether_a_final_file_repeats_is_seen_without_its_frames(tmp_path: Path)
     assert not [name for name in CountingFileSystem.counts if "observation" in name]
 
 
-@settings(thorough, max_examples=60)
+@settings(thorough, max_examples=30)
 @given(given=arguments())
 def test_a_part_is_the_same_whichever_of_its_episodes_is_read_first(
     given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
