@@ -6,6 +6,7 @@ is not read.
 
 import contextlib
 import functools
+import itertools
 import pickle
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -187,7 +188,7 @@ class EpisodesPtRun(WholeEpisodesRun):
 
 def _find_folders(store: Store) -> dict[_Place, str]:
     names = store.list("")
-    if any(map(FOLDER_NAME.fullmatch, names)):
+    if _has_episodes(store, ""):
         parts = store.root.rstrip("/").split("/")
         game = next(filter(None, map(match_game, reversed(parts))), None)
         run = next((int(found[1]) for part in parts[-1:] if (found := _RUN.fullmatch(part))), 1)
@@ -197,8 +198,19 @@ def _find_folders(store: Store) -> dict[_Place, str]:
         for name in names
         if (game := match_game(name)) is not None
         for run in store.list(name)
-        if (found := _RUN.fullmatch(run)) and any(map(FOLDER_NAME.fullmatch, store.list(f"{name}/{run}")))
+        if (found := _RUN.fullmatch(run)) and _has_episodes(store, f"{name}/{run}")
     }
+
+
+def _has_episodes(store: Store, folder: str) -> bool:
+    """Returns whether a folder is arranged as such episodes are, judging by the names of two levels.
+
+    A run of replay logs may be in a folder of three digits, too.
+    """
+    firsts = filter(FOLDER_NAME.fullmatch, store.list(folder))
+    return any(
+        any(map(str.isdecimal, store.list(_below(folder, name)))) for name in itertools.islice(firsts, 1)
+    )
 
 
 def _numbers_in(store: Store, folder: str) -> Iterator[int]:
