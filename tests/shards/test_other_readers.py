@@ -1,10 +1,12 @@
 """Readers that share no code with pyarrow read shards whole, and every column is what was written."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.shards.steps import TABLE_ROWS, steps_tables
 from atari_dqn_replay.builder.shards.writer import write_steps
@@ -71,6 +73,24 @@ def test_files_of_few_rows(reader: str, rows: int, tmp_path: Path) -> None:
     write_steps(path, episodes(rows), SCHEMA)
     expected = pa.concat_tables([SCHEMA.empty_table(), *steps_tables(episodes(rows), SCHEMA)])
     assert_same(READERS[reader](path, "step >= 0"), expected)
+
+
+@pytest.mark.parametrize("query", ["WHERE episode = 17 AND step > 100", "LIMIT 100"])
+def test_a_page_of_rows_takes_one_row_group(query: str, shard: Path) -> None:
+    """DataFusion reads Parquet by the library with which the Hub's viewer reads it."""
+    datafusion = pytest.importorskip("datafusion")
+    context = datafusion.SessionContext()
+    context.register_parquet("steps", str(shard))
+    plan = str(context.sql(f"EXPLAIN ANALYZE SELECT * FROM steps {query}").to_arrow_table()["plan"][0])
+    scanned = re.search(r"bytes_scanned=([0-9.]+)( K)?", plan)
+    assert scanned is not None
+    metadata = pq.read_metadata(shard)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    sizes = [
+        sum(group.column(place).total_compressed_size for place in range(group.num_columns))
+        for group in groups
+    ]
+    assert 0 < float(scanned[1]) * (1_024 if scanned[2] else 1) <= 1.1 * max(sizes) < sum(sizes) / 3
 
 
 def assert_same(found: pa.Table, written: pa.Table) -> None:
