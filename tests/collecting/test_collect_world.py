@@ -56,6 +56,7 @@ def test_frames_and_states_are_those_of_the_environment(collected: Path) -> None
     np.testing.assert_array_equal(episode["final_observation"], observation)
 
 
+@pytest.mark.slow
 def test_environments_have_the_same_maps_or_their_own(collected: Path, tmp_path: Path) -> None:
     collect_world(CRAFTER, tmp_path, environments=2, steps=4, own_maps=True)
 

@@ -16,6 +16,8 @@ from crafter_datasets import CRAFTER, crafter_dataset, episodes_of
 
 from atari_dqn_replay import export
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -30,6 +30,7 @@ def test_its_names_are_those_of_the_package() -> None:
     assert list(ACHIEVEMENTS) == constants.achievements
 
 
+@pytest.mark.slow
 def test_each_step_is_what_the_package_itself_plays() -> None:
     theirs = crafter.Env(seed=3)
     ours = CrafterEnvironment(seed=3)
@@ -65,6 +66,7 @@ def test_episodes_start_in_any_order() -> None:
     np.testing.assert_array_equal(environment.reset(0)[0], first)
 
 
+@pytest.mark.slow
 def test_the_map_is_what_the_package_draws_of_the_whole_world() -> None:
     environment = CrafterEnvironment(seed=5)
     environment.reset(1)

@@ -33,6 +33,8 @@ from publishing import REPO, to_hub
 
 from atari_dqn_replay import AtariDQNReplay, Episodes, Sequences, Transitions
 
+pytestmark = pytest.mark.slow
+
 
 def played() -> list[dict[str, np.ndarray]]:
     """Returns the files of the played episodes, in order."""
@@ -134,7 +136,6 @@ gc.collect()
 """
 
 
-@pytest.mark.slow
 def test_it_streams_from_the_hub(hub: HubServer, tmp_path: Path) -> None:
     publish(crafter_dataset(), to_hub(hub))
     environment = {**os.environ, **hub.environment(), "HF_HOME": str(tmp_path)}
