@@ -11,7 +11,7 @@ def test_data_flows_one_way() -> None:
     command = [
         Path(sys.executable).with_name("lint-imports"),
         "--no-cache",
-        "--no-logo",
+        "--config",
         ROOT / "pyproject.toml",
     ]
     # In `typings` the flat repository has the shape of the installed package.

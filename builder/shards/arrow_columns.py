@@ -1,7 +1,7 @@
 """Converts arrays and lists to Arrow columns and back, without pandas.
 
-`pa.array` imports pandas to check whether its argument is a Series, and so does `to_numpy`: half a second of
-processor time in each process that builds.
+`pa.array` imports pandas to check whether its argument is a Series, and so do `to_numpy` and, in older
+releases, `to_pandas_dtype`: half a second of processor time in each process that builds.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,19 @@ import pyarrow as pa
 
 from ..format.frames import IMAGE_TYPE
 
+_DTYPES = {
+    pa.from_numpy_dtype(name): np.dtype(name)
+    for name in (
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64"),
+    )
+}
+
+
+def dtype_of(of_type: pa.DataType) -> np.dtype:
+    """Returns the dtype of the values of a column of this type; `object` if they are no numbers."""
+    return _DTYPES.get(of_type, np.dtype(object))
+
 
 def column_of_array(values: np.ndarray, of_type: pa.DataType) -> pa.Array:
     """Returns an array of numbers or booleans as a column.
@@ -19,7 +32,7 @@ def column_of_array(values: np.ndarray, of_type: pa.DataType) -> pa.Array:
     Raises:
         ValueError: the array's dtype does not match the column's type.
     """
-    if values.dtype != of_type.to_pandas_dtype():
+    if values.dtype != dtype_of(of_type):
         raise ValueError(f"a column of {of_type} was given values of {values.dtype}")
     bits_or_values = np.packbits(values, bitorder="little") if values.dtype == bool else values
     return pa.Array.from_buffers(
@@ -33,7 +46,7 @@ def column_of_list(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:
         return pa.concat_arrays([pa.nulls(0, IMAGE_TYPE), *values])
     if of_type == pa.string():
         return _column_of_strings(values)
-    return column_of_array(np.array(values, of_type.to_pandas_dtype()), of_type)
+    return column_of_array(np.array(values, dtype_of(of_type)), of_type)
 
 
 def _column_of_strings(values: Sequence[str]) -> pa.StringArray:
@@ -45,4 +58,4 @@ def _column_of_strings(values: Sequence[str]) -> pa.StringArray:
 
 def array_of_column(column: pa.ChunkedArray) -> np.ndarray:
     """Returns a column of numbers without nulls as an array."""
-    return np.concatenate([np.empty(0, column.type.to_pandas_dtype()), *map(np.from_dlpack, column.chunks)])
+    return np.concatenate([np.empty(0, dtype_of(column.type)), *map(np.from_dlpack, column.chunks)])

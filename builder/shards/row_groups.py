@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ..format.frame_format import GREY84, FrameFormat
 from ..format.frames import empty_images
+from .arrow_columns import dtype_of
 from .parquet.compression import Compress
 from .parquet.filling import fill_first_column
 from .parquet.frames_page import FramesPage
@@ -78,7 +79,7 @@ def _is_layout_known(schema: pa.Schema, options: Options, frame_format: FrameFor
 
 def _blank_steps(rows: int, schema: pa.Schema, frame_format: FrameFormat) -> Columns:
     numbers = {
-        field.name: (np.arange(rows) % 2).astype(field.type.to_pandas_dtype())
+        field.name: (np.arange(rows) % 2).astype(dtype_of(field.type))
         for field in schema
         if field.name != "observation"
     }

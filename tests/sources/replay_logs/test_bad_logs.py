@@ -535,9 +535,9 @@ def test_a_file_that_inflates_without_end_takes_no_memory(root: Path) -> None:
 
 
 def test_a_gzip_header_without_end_takes_no_memory(root: Path) -> None:
-    """Its notes may hold a name of any length."""
+    """Its notes may hold a name of any length. Which fault it is, is up to the release of isal."""
     path_of(root, ACTION, 1).write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 4_000_000)
-    with pytest.raises(ReplayLogError, match=r"action_ckpt\.1\.gz: is damaged"):
+    with pytest.raises(ReplayLogError, match=r"action_ckpt\.1\.gz: is (damaged|cut short)"):
         read_all(root)
 
 
