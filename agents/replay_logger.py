@@ -74,7 +74,7 @@ class ReplayLogger(gymnasium.Wrapper[Any, Any, Any, Any]):
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise OutputError(f"{self.folder} is there already: choose another out or run, or remove it")
         self.time_limit = time_limit
-        self._ring = new_ring(self.folder, checkpoint_size)
+        self._ring = new_ring(self.folder, checkpoint_size, final_observations=True)
         self._observation: np.ndarray | None = None
         """What the agent sees; None between episodes."""
         self._steps = 0
@@ -122,7 +122,8 @@ class ReplayLogger(gymnasium.Wrapper[Any, Any, Any, Any]):
             )
         truncated = not terminated and self._steps >= self.time_limit
         ended = bool(terminated or truncated)
-        self._ring.add(self._observation, int(action), float(reward), ended)
+        final = np.array(after) if ended else None
+        self._ring.add(self._observation, int(action), float(reward), ended, final_observation=final)
         self._observation = None if ended else after
         return after, reward, bool(terminated), truncated, information
 

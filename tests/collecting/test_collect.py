@@ -49,7 +49,8 @@ def test_the_log_is_what_the_ring_makes_of_the_play(tmp_path: Path) -> None:
     assert len(again) == collected.transitions
     assert again.files == (0, 1, 2, 3, 4)
     names = {path.name for path in again.folder.iterdir()}
-    assert {path.name for path in collected.settings.folder.iterdir()} == names | {FILE_NAME}
+    finals = {f"final_observation-{number}.npy.zst" for number in again.files}
+    assert {path.name for path in collected.settings.folder.iterdir()} == names | finals | {FILE_NAME}
     for name in names:
         assert np.array_equal(read(collected.settings.folder / name), read(again.folder / name)), name
 
