@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument(
         "--agents",
         nargs="+",
-        default=["dqn-adam", "qr-dqn", "rem", "behaviour-cloning"],
+        default=["dqn-adam", "rem", "behaviour-cloning"],
         choices=HYPERPARAMETERS,
         help="default: %(default)s",
     )
