@@ -148,10 +148,10 @@ def play_theirs(game: Game, environments: int, options: argparse.Namespace) -> d
     import gymnasium
     import torch
     from atari_dqn_replay.agents.networks import NETWORKS, AtariNetwork
-    from stable_baselines3 import DQN
-    from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-    from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
+    from stable_baselines3 import DQN  # pyright: ignore[reportMissingImports]
+    from stable_baselines3.common.callbacks import BaseCallback  # pyright: ignore[reportMissingImports]
+    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor  # pyright: ignore[reportMissingImports]
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     gymnasium.register_envs(ale_py)

@@ -11,6 +11,7 @@ EXAMPLES = (
     "atari-dqn-replay play dqn pong --out logs",
     "atari-dqn-replay play dqn-adam freeway --out logs --network small --steps 100000 "
     "--checkpoint-size 20000 --min-replay-history 2000 --epsilon-decay-steps 30000",
+    "atari-dqn-replay play dqn-adam pong --out logs --environments 8 --dry-run",
 )
 WHEN_STOPPED = "the same command goes on from the last checkpoint of the log"
 
