@@ -37,6 +37,8 @@ class BatchOptions:
     memory: int
     rank: int
     world_size: int
+    columns: Sequence[str] = ()
+    """The columns of numbers to read besides those of every dataset."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Batches(Reader):
         super().__init__(seed=options.seed, rank=rank, world_size=world_size)
         self.catalog: Catalog = options.selection.open()
         self.drop_last, self.shuffle = options.drop_last, options.shuffle
+        self._columns = _checked_columns(self.catalog, options.columns)
         preprocessing = options.preprocessing or Preprocessing()
         self.preprocessing = preprocessing.bind(
             self.catalog.action_names, channel_axis, self.catalog.frame_format
@@ -112,7 +115,7 @@ class Batches(Reader):
         """Yield the batches of an epoch with these numbers, which ascend."""
         if not numbers:
             return
-        pool = BlockPool(self.catalog, self._blocks, self._slots)
+        pool = BlockPool(self.catalog, self._blocks, self._slots, columns=self._columns)
         try:
             pieces: list[Batch] = []
             for span, piece in self._read_pieces(pool, self._order(epoch), numbers):
@@ -199,3 +202,16 @@ def _joined(pieces: list[Batch]) -> Batch:
     if len(pieces) == 1:
         return pieces[0]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _checked_columns(catalog: Catalog, columns: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of columns, after checking that all shards have them.
+
+    Raises:
+        DatasetError: a shard has no such column of numbers.
+    """
+    for shard in catalog.shards:
+        if missing := [name for name in columns if name not in shard.other_columns]:
+            has = ", ".join(shard.other_columns) or "none"
+            raise DatasetError(f"columns={missing[0]!r}: {shard.name} has no such column; others are {has}")
+    return tuple(dict.fromkeys(columns))

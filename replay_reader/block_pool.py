@@ -67,9 +67,17 @@ class BlockPool:
         blocks: all blocks, of which some are held at a time.
         slots: the number of blocks that may be held at once.
         threads: the number of threads that fetch and decode.
+        columns: the columns of numbers to hold besides those of every dataset.
     """
 
-    def __init__(self, catalog: Catalog, blocks: Sequence[Block], slots: int, threads: int = 2) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        blocks: Sequence[Block],
+        slots: int,
+        threads: int = 2,
+        columns: Sequence[str] = (),
+    ) -> None:
         # From now on glibc keeps a batch's memory for the next one. Otherwise it would be returned and
         # requested # each time, and its pages zeroed: half of what a batch costs.
         np.empty(LARGE_BLOCK, np.uint8)
@@ -91,7 +99,10 @@ class BlockPool:
         """The steps to the episode's end, including this one."""
         self.terminates = np.zeros(rows, bool)
         """Whether the game ends the episode, rather than the time limit or the end of the log."""
-        self._read = (*_READ, PROB) if catalog.has_probs else _READ
+        self.others = {name: np.zeros(rows, _dtype_of(catalog, name)) for name in columns}
+        """The other columns of numbers that were asked for."""
+        wanted: list[str] = [*_READ, *([PROB] if catalog.has_probs else []), *columns]
+        self._read: tuple[str, ...] = tuple(dict.fromkeys(wanted))
         self._free = list(range(slots))[::-1]
         self._slot_of: dict[int, int] = {}
         self._loading: dict[int, Future[None]] = {}
@@ -142,6 +153,8 @@ class BlockPool:
             self.return_to_go[rows], self.step[rows] = piece["return_to_go"], piece["step"]
             if self.prob is not None:
                 self.prob[rows] = piece[PROB]
+            for name, values in self.others.items():
+                values[rows] = piece[name]
             for name, values in checked.items():
                 values.append(piece[name])
             at = rows.stop
@@ -150,3 +163,7 @@ class BlockPool:
         check_steps(shard, columns, places, block.first)
         self.remaining[start:at] = places.remaining
         self.terminates[start:at] = places.episodes["terminated"]
+
+
+def _dtype_of(catalog: Catalog, column: str) -> np.dtype:
+    return np.dtype(catalog.shards[0].schema.field(column).type.to_pandas_dtype())

@@ -1,5 +1,6 @@
 """Reads batches of windows of consecutive steps, for sequence models and world models."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -58,6 +59,7 @@ class Sequences(Batches):
         shuffle: whether to mix windows from the whole selection; if False, they come in order of play.
         seed: the seed of the order.
         drop_last: whether to omit a last batch that is not full.
+        columns: other columns of numbers to add, each (B, T), such as the state of a world: "player_x".
         episodes: the episodes to read; all if None.
         preprocessing: changes to make to each batch.
         memory: the bytes of frames held; more mixes better. Each worker of a DataLoader has its own.
@@ -94,6 +96,7 @@ class Sequences(Batches):
         shuffle: bool = True,
         seed: int = 0,
         drop_last: bool = False,
+        columns: Sequence[str] = (),
         episodes: EpisodeFilter | None = None,
         preprocessing: Preprocessing | None = None,
         memory: int = 768 << 20,
@@ -121,6 +124,7 @@ class Sequences(Batches):
                 memory=memory,
                 rank=rank,
                 world_size=world_size,
+                columns=columns,
             ),
             before=frame_stack - 1 + (reach if padding == "start" else 0),
             after=0 if padding == "start" else reach,
@@ -160,5 +164,6 @@ class Sequences(Batches):
             "terminated": ends & terminates,
             "truncated": ends & ~terminates,
             "mask": mask,
+            **{name: values[rows] for name, values in pool.others.items()},
             **({} if pool.prob is None else {PROB: pool.prob[rows]}),
         }

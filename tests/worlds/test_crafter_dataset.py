@@ -23,6 +23,7 @@ from atari_dqn_replay.builder.repos.repo_folder import read_manifests
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.content import check_content
 from atari_dqn_replay.builder.worlds.crafter import ACTIONS, CRAFTER
+from atari_dqn_replay.replay_reader.errors import DatasetError
 from crafter_datasets import CRAFTER as GAME
 from crafter_datasets import crafter_dataset, crafter_episodes
 from dataset_folders import contents
@@ -81,6 +82,16 @@ def test_the_readers_have_frames_in_colour_and_the_state() -> None:
     np.testing.assert_array_equal(first["inventory_health"], file["state"][:-1, 2])
     segments = next(iter(Sequences(str(crafter_dataset()), "crafter-full", split="run_1", length=16)))
     assert segments["observation"].shape == (32, 16, 64, 64, 3)
+    dataset = str(crafter_dataset())
+    in_order = Sequences(
+        dataset, "crafter-full", split="run_1", length=100, shuffle=False, columns=["player_x"]
+    )
+    with_state = next(iter(in_order))
+    length = len(file["action"])
+    assert with_state["player_x"][0, :length].tolist() == file["state"][:-1, 0].tolist()
+    assert not with_state["player_x"][0, length:].any() and with_state["mask"][0].sum() == length
+    with pytest.raises(DatasetError, match=r"columns='mana': .* has no such column; others are player_x"):
+        Sequences(dataset, "crafter-full", split="run_1", length=16, columns=["mana"])
     batch = next(iter(Transitions(str(crafter_dataset()), "crafter-full", split="run_1", frame_stack=1)))
     assert batch["observation"].shape[-3:] == (64, 64, 3)
 
