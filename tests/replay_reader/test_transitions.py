@@ -439,7 +439,7 @@ class TestBadInput:
             features=datasets.Features({"observation": datasets.Image()}),
         )
         self.rewrite(self.shard(copy), "observation", images.data.column("observation"))
-        with pytest.raises(AtariReplayError, match="expected an 84×84 greyscale image"):
+        with pytest.raises(AtariReplayError, match="expected 84×84 grey"):
             list(Transitions(copy, *CONFIG))
 
     def test_datasets_that_are_out_of_order(self, folder: Path, tmp_path: Path) -> None:
