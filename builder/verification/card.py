@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -29,6 +30,7 @@ from ..network.errors import describe_error
 from ..repos.repo_reader import RepoReader, UnreadableFileError
 from ..terminal.progress import progress_bar
 from .report import Difference
+from .stock_configs import StockConfigs
 from .stock_streams import ending_streams
 
 STANDALONE = REPOYAML_FILENAME
@@ -204,12 +206,11 @@ class CardCheck:
     def _check_loading(self, infos: Mapping[str, Mapping[str, Any]], decode: bool) -> Iterator[Difference]:
         failures: dict[str, list[str]] = defaultdict(list)
         with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets(), ending_streams():
+            configs = StockConfigs(self._repo, Path(cache))
             for name in progress_bar(self.configs, description="configs", unit=" configs"):
                 found: list[Difference] = []
                 try:
-                    builder = datasets.load_dataset_builder(
-                        name=name, cache_dir=cache, **self._repo.load_arguments
-                    )
+                    builder = configs.open(name)
                     found += self._check_config(name, builder, infos.get(name, {}))
                     if decode:
                         _decode_first_rows(builder)
