@@ -8,7 +8,7 @@ import yaml
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.explorer.page_files import page_files
 from atari_dqn_replay.explorer.space import publish_space
-from command import run, run_process
+from command import run_process
 from hub_server import HubServer
 
 SPACE = "user/atari-explorer"
@@ -55,7 +55,7 @@ def test_a_space_that_holds_something_else_is_left_alone(hub: HubServer) -> None
 
 
 def test_a_dry_run_says_what_would_be_published_and_makes_nothing(hub: HubServer) -> None:
-    done = run(
+    done = run_process(
         "explore", DATASET, "--publish-space", SPACE, "--dry-run", env=hub.environment()
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

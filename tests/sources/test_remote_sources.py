@@ -26,7 +26,7 @@ from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.sources.open import open_source, open_store
 from atari_dqn_replay.builder.stores.http import STALL
 from bucket_server import BUCKET, running_bucket
-from command import run, start
+from command import run, run_process, start
 from gcp_storage_emulator.server import create_server
 from gcsfs.core import GCSFileSystem
 from hub_server import HubServer
@@ -335,7 +335,7 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
     fault = GIVEN_UP[name]()
     with running_web(THREE_LAPS, faults=[fault]) as server:
         url = server.url.replace("://", "://me:s3cret@")
-        done = run(
+        done = run_process(
             *("build", "breakout", "--source", url, "--out", tmp_path / "out"),
             *("--storage-option", "patience=1.5"),
             timeout=PATIENCE,
