@@ -17,6 +17,7 @@ import imageio_ffmpeg
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from atari_dqn_replay.builder.card.pictures.coverage import seen_fields
 from atari_dqn_replay.explorer.page_files import PAGE, settings_json
 from atari_dqn_replay.explorer.server import ExplorerServer, Served, serve_folder
 from command import run, run_process
@@ -143,11 +144,17 @@ def running_crafter(files: Path) -> Iterator[str]:
     if not HAS_CRAFTER:
         yield ""
         return
-    episode = list(episodes_of(crafter_dataset()))[1]
+    world = CRAFTER.world
+    assert world is not None
+    first, episode, *_ = episodes_of(crafter_dataset())
     names = CRAFTER.actions
     told = {name: episode[name].tolist() for name in ("player_x", "player_y", "inventory_health")}
     told["action"] = [names[action] for action in episode["action"]]
     told["pixel"] = episode["observation"][0, 0, 0].tolist()
+    paths = [np.stack([each["player_x"], each["player_y"]], axis=1) for each in (first, episode)]
+    one, other = (seen_fields(path, world.sight, world.fields) for path in paths)
+    told["overlap"] = float((one & other).sum() / (one | other).sum())
+    told["coverage"] = float((one | other).mean())
     (files / "crafter.json").write_text(json.dumps(told))
     with running(serve_folder(crafter_dataset(), hub="https://example.org")) as address:
         yield address

@@ -14,6 +14,10 @@ interface PlayedWorld {
   inventory_health: number[];
   /** The first frame's first pixel. */
   pixel: number[];
+  /** Of the fields that it and the first episode saw, on the same map, the share that both saw. */
+  overlap: number;
+  /** The share of all fields that either saw. */
+  coverage: number;
 }
 
 let browser: Browser;
@@ -41,6 +45,21 @@ test("a step of Crafter is shown with the map, the player's place and the invent
     return [canvas.clientWidth > 0, ...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
   });
   expect(pixel).toEqual([true, ...played.pixel]);
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+test("the episodes on one map are drawn together, with what their players saw", async () => {
+  const played = JSON.parse(readFileSync(join(setting.files, "crafter.json"), "utf-8")) as PlayedWorld;
+  const { page, complaints } = await open(browser, `${setting.crafter}?game=crafter&run=1&checkpoint=1&episode=1&step=0`);
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  await page.locator(".overlap").waitFor();
+  expect(await value(page, "sharing")).toBe("2");
+  expect(await value(page, "coverage")).toBe(percent(played.coverage));
+  const shares = ["100 %", percent(played.overlap), percent(played.overlap), "100 %"];
+  expect(await page.locator(".overlap td").allInnerTexts()).toEqual(shares);
+  await page.locator(".overlap").getByRole("button", { name: "0" }).click();
+  await page.getByLabel(/^Frame of run 1, checkpoint 1, episode 0/).waitFor();
   expect(complaints).toEqual([]);
   await page.context().close();
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseEpisodes, EVERY_EPISODE, type Episode } from "../src/data/episodes";
+import { chooseEpisodes, EVERY_EPISODE, sharingMap, type Episode } from "../src/data/episodes";
 
 const episode = (checkpoint: number, number: number, rest: Partial<Episode>): Episode => ({
   checkpoint,
@@ -44,5 +44,19 @@ describe("episodes", () => {
     expect(choose({ top: 0.5 })).toBe("0/0 1/1");
     expect(choose({ top: 0.01 })).toBe("1/1");
     expect(choose({ top: 0.5, completeOnly: true, sort: "length" })).toBe("1/0 1/1");
+  });
+});
+
+describe("episodes that share a map", () => {
+  const played = Array.from({ length: 10 }, (_, number) => episode(1, number, { world: `7 ${number % 2}` }));
+  const shown = (number: number) => names(sharingMap(played, played[number], 2));
+
+  test("are shown a few at a time, with the one that is watched", () => {
+    expect([shown(0), shown(2), shown(4), shown(8)]).toEqual(["1/0 1/2", "1/0 1/2", "1/4 1/6", "1/8"]);
+    expect(shown(1)).toBe("1/1 1/3");
+  });
+
+  test("are none but the episode itself where no world is recorded", () => {
+    expect(names(sharingMap(EPISODES, EPISODES[1], 8))).toBe("0/1");
   });
 });

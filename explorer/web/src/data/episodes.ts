@@ -13,6 +13,8 @@ export interface Episode {
   file: string;
   /** The first of its rows there. */
   firstRow: number;
+  /** Names the world it was played in, where the dataset records that: the same name is the same map. */
+  world?: string;
 }
 
 export type SortKey = "order" | "return" | "length";
@@ -49,6 +51,13 @@ export function chooseEpisodes(episodes: readonly Episode[], query: EpisodeQuery
   const { sort } = query;
   if (sort === "order") return query.descending ? chosen.reverse() : chosen;
   return chosen.sort((one, other) => sign * (one[sort] - other[sort]));
+}
+
+/** Up to `most` episodes that have the map of one of them, which is among them, in the order of the list. */
+export function sharingMap(episodes: readonly Episode[], of: Episode, most: number): Episode[] {
+  const sharing = episodes.filter((each) => each === of || (each.world !== undefined && each.world === of.world));
+  const first = Math.floor(sharing.indexOf(of) / most) * most;
+  return sharing.slice(first, first + most);
 }
 
 function inOrderOfPlay(one: Episode, other: Episode): number {

@@ -8,7 +8,7 @@ import { keyOf, manifestFile, manifestFileOfFormat2, type Place } from "./layout
 import { readManifest, type Manifest, type ParquetRecord } from "./manifest";
 import type { Origin } from "./origin";
 import type { Shards } from "../frames/shards";
-import type { TableFile } from "../frames/protocol";
+import type { TableFile, Trail } from "../frames/protocol";
 
 /** The YAML of a few games; of the whole collection it is twice this. */
 const CARD_BYTES = 2 ** 18;
@@ -70,6 +70,11 @@ export class Repository {
     const shard = shards.find((each) => each.path === episode.file);
     if (!shard) throw new ExplorerError(`${episode.file}: the manifest of ${keyOf(place)} names no such shard.`);
     return this.table(shard);
+  }
+
+  /** Where the player is at each step of an episode. */
+  async trail(place: Place, episode: Episode): Promise<Trail> {
+    return this.shards.trail(await this.shardOf(place, episode), episode.firstRow, episode.length);
   }
 
   /** The picture of an episode's world, a PNG; undefined where the dataset has none. */

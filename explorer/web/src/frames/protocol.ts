@@ -35,6 +35,12 @@ export interface Steps {
   groups: RowGroup[];
 }
 
+/** The column and the row of the map that a player is on, step by step. */
+export interface Trail {
+  x: Int32Array;
+  y: Int32Array;
+}
+
 /** The size of frames, in pixels, and their colour: grey has one channel, RGB three. */
 export interface Shape {
   width: number;
@@ -63,6 +69,7 @@ export type Question =
   | { kind: "steps"; file: TableFile; first: number; count: number }
   | { kind: "frames"; file: TableFile; first: number; count: number }
   | { kind: "actions"; file: TableFile }
+  | { kind: "trail"; file: TableFile; first: number; count: number }
   | { kind: "map"; file: TableFile; row: number };
 
 export interface Answers {
@@ -71,6 +78,7 @@ export interface Answers {
   frames: Frames;
   /** How often each action occurs in the file. */
   actions: number[];
+  trail: Trail;
   /** The picture of an episode's world, a PNG; undefined where the dataset has none. */
   map: Uint8Array | undefined;
 }

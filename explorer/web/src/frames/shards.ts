@@ -42,6 +42,11 @@ export class Shards {
     return this.ask({ kind: "actions", file });
   }
 
+  /** Where the player is in consecutive steps. */
+  trail(file: TableFile, first: number, count: number): Promise<Answers["trail"]> {
+    return this.ask({ kind: "trail", file, first, count });
+  }
+
   /** The picture of an episode's world, given the episode's row of the episodes table. */
   map(file: TableFile, row: number): Promise<Answers["map"]> {
     return this.ask({ kind: "map", file, row });

@@ -6,7 +6,7 @@ import type { Episode } from "../data/episodes";
 import { ExplorerError, messageOf } from "../data/errors";
 import { readRange } from "../data/http";
 import { decodePng, shapeOf } from "./png";
-import { type Frames, type RowGroup, type Steps, type TableFile } from "./protocol";
+import { type Frames, type RowGroup, type Steps, type TableFile, type Trail } from "./protocol";
 
 const decoder = new ZSTDDecoder();
 const compressors = { ZSTD: decompress };
@@ -22,6 +22,9 @@ const footers = new Map<string, Promise<FileMetaData>>();
 /** Read an episodes table. */
 export async function readEpisodes(file: TableFile): Promise<Episode[]> {
   const columns = ["checkpoint", "episode", "length", "return", "terminated", "truncated", "complete", "file", "first_row"];
+  const { schema } = await readFooter(file);
+  const hasWorlds = schema.some((each) => each.name === "world_seed");
+  if (hasWorlds) columns.push("world_seed", "world_episode");
   const rows = await readColumns(file, columns, 0, file.rows);
   return Array.from({ length: file.rows }, (_, row) => ({
     checkpoint: Number(rows.checkpoint[row]),
@@ -33,6 +36,7 @@ export async function readEpisodes(file: TableFile): Promise<Episode[]> {
     complete: rows.complete[row] === true,
     file: String(rows.file[row]),
     firstRow: Number(rows.first_row[row]),
+    world: hasWorlds ? `${rows.world_seed[row]} ${rows.world_episode[row]}` : undefined,
   }));
 }
 
@@ -60,6 +64,12 @@ export async function readSteps(file: TableFile, first: number, count: number): 
     actionNames: actionNames(metadata),
     groups,
   };
+}
+
+/** Read where the player is in consecutive steps. */
+export async function readTrail(file: TableFile, first: number, count: number): Promise<Trail> {
+  const { player_x, player_y } = await readColumns(file, ["player_x", "player_y"], first, first + count);
+  return { x: Int32Array.from(player_x, Number), y: Int32Array.from(player_y, Number) };
 }
 
 /** Read the frames of consecutive rows. */

@@ -2,7 +2,7 @@
 
 import { messageOf } from "../data/errors";
 import type { Question } from "./protocol";
-import { countActions, readEpisodes, readFrames, readMap, readSteps } from "./tables";
+import { countActions, readEpisodes, readFrames, readMap, readSteps, readTrail } from "./tables";
 
 addEventListener("message", async ({ data: { id, question } }: MessageEvent<{ id: number; question: Question }>) => {
   try {
@@ -24,6 +24,8 @@ function reply(question: Question) {
       return readFrames(question.file, question.first, question.count);
     case "actions":
       return countActions(question.file);
+    case "trail":
+      return readTrail(question.file, question.first, question.count);
     case "map":
       return readMap(question.file, question.row);
   }

@@ -3,8 +3,7 @@ import { messageOf } from "../data/errors";
 import type { Playback } from "../play/playback";
 import { amountsOf, FIELDS, middleOf, TILE, visitsOf } from "../play/trail";
 import { useChanges } from "./hooks";
-
-const SIDE = FIELDS * TILE;
+import { drawMap, SIDE, strokeTrail } from "./map_canvas";
 
 /** The world around the frame: the map with the player's path and visits, the inventory and the achievements. */
 export function World({ playback }: { playback: Playback }) {
@@ -78,8 +77,7 @@ function WorldMap({ playback }: { playback: Playback }) {
 async function drawGround(map: Promise<Uint8Array | undefined> | undefined, x: Int32Array, y: Int32Array): Promise<OffscreenCanvas> {
   const canvas = new OffscreenCanvas(SIDE, SIDE);
   const context = canvas.getContext("2d")!;
-  const png = await map;
-  if (png) context.drawImage(await createImageBitmap(new Blob([new Uint8Array(png)], { type: "image/png" })), 0, 0);
+  await drawMap(context, map);
   const { visits, most } = visitsOf(x, y);
   for (const [field, count] of visits) {
     const middle = middleOf({ x: field % FIELDS, y: Math.floor(field / FIELDS) });
@@ -90,14 +88,7 @@ async function drawGround(map: Promise<Uint8Array | undefined> | undefined, x: I
 }
 
 function drawPath(context: CanvasRenderingContext2D, x: Int32Array, y: Int32Array, step: number): void {
-  context.beginPath();
-  for (let each = 0; each <= step; each++) {
-    const { x: left, y: top } = middleOf({ x: x[each], y: y[each] });
-    context.lineTo(left, top);
-  }
-  context.lineWidth = 4;
-  context.strokeStyle = "#ffffff";
-  context.stroke();
+  strokeTrail(context, { x: x.subarray(0, step + 1), y: y.subarray(0, step + 1) }, "#ffffff", 4);
   const here = middleOf({ x: x[step], y: y[step] });
   context.beginPath();
   context.arc(here.x, here.y, TILE * 0.8, 0, 2 * Math.PI);
