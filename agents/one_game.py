@@ -33,7 +33,8 @@ class OneGame(PlayedGames):
         stack = self.observation[0]
         frame, reward, terminated, truncated = self._environment.step(self._action)
         ended = terminated or truncated
-        self._logged = LoggedStep(stack[-1].copy(), self._action, reward, ended, self._prob)
+        final = frame if ended else None
+        self._logged = LoggedStep(stack[-1].copy(), self._action, reward, ended, self._prob, final)
         self._return += reward
         returns = []
         if ended:

@@ -96,7 +96,9 @@ class Playing:
             seed=settings.seed,
             device=device,
         )
-        self.ring = new_ring(settings.logs, settings.schedule.checkpoint_size, probabilities=True)
+        self.ring = new_ring(
+            settings.logs, settings.schedule.checkpoint_size, probabilities=True, final_observations=True
+        )
         self.memory = ReplayMemory(self.ring, settings.hyperparameters.discount)
         self.steps, self.logged, self.learned, self.episodes = 0, 0, 0, 0
         """Steps played, those logged, those whose updates were made, and episodes that have ended."""

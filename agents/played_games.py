@@ -15,6 +15,8 @@ class LoggedStep(NamedTuple):
     reward: float
     terminal: bool
     prob: float
+    final_observation: np.ndarray | None = None
+    """What was seen after an episode's last step."""
 
 
 class PlayedGames(ABC):

@@ -27,6 +27,7 @@ class _Episode:
         self.probs: list[float] = []
         self.rewards: list[float] = []
         self.frames: list[np.ndarray] = []
+        self.final_observation: np.ndarray | None = None
 
     def add(self, frame: np.ndarray, action: int, reward: float, prob: float) -> None:
         """Add a step."""
@@ -38,12 +39,14 @@ class _Episode:
     def step(self, index: int) -> LoggedStep:
         """Returns a step of the episode, which has ended."""
         is_last = index == len(self.actions) - 1
+        final = self.final_observation if is_last else None
         return LoggedStep(
-            self.frames[index], self.actions[index], self.rewards[index], is_last, self.probs[index]
+            self.frames[index], self.actions[index], self.rewards[index], is_last, self.probs[index], final
         )
 
     def state(self) -> dict[str, Any]:
-        """Returns what determines the episode."""
+        """Returns what determines the episode, and its final observation if it has ended."""
+        final = self.final_observation
         return {
             "place": self.place,
             "number": self.number,
@@ -51,6 +54,7 @@ class _Episode:
                 : len(self.actions)
             ],
             "probs": torch.tensor(self.probs, dtype=torch.float64),
+            **({} if final is None else {"final_observation": torch.from_numpy(final)}),
         }
 
 
@@ -59,7 +63,9 @@ class SeveralGames(PlayedGames):
 
     Of episodes that end in the same step, that of the game with the lower number comes first. An episode is
     held in memory until it has ended. Each has a seed of its own, so that a stopped run can play it again.
-    ALE's vector environment gives the frames of `AtariEnvironment`, bit for bit.
+    ALE's vector environment gives the frames of `AtariEnvironment`, bit for bit, but for one: where a game is
+    over in the last of a step's four emulated frames, its final observation can also show what was pooled in
+    the step before.
     """
 
     def __init__(self, game: Game, environments: int, seed: Sequence[int], time_limit: int) -> None:
@@ -106,6 +112,7 @@ class SeveralGames(PlayedGames):
             action, prob = int(self._actions[place]), float(self._probs[place])
             episode.add(stack[-1].copy(), action, float(rewards[place]), prob)
             if terminated[place] or len(episode.actions) >= self._time_limit:
+                episode.final_observation = frames[place, 0].copy()
                 ended.append(episode)
             else:
                 see(stack, frames[place, 0])
@@ -189,4 +196,5 @@ class SeveralGames(PlayedGames):
             after, reward, _, _ = environment.step(action)
             episode.add(frame, action, reward, prob)
             frame = after
+        episode.final_observation = state["final_observation"].numpy()
         return episode

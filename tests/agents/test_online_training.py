@@ -18,7 +18,9 @@ from atari_dqn_replay.agents.replay_memory import ReplayMemory
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
 from atari_dqn_replay.agents.run_log import read_log
 from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
+from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.collecting.ring_buffer import RingBuffer
+from atari_dqn_replay.builder.collecting.stream import console_seed
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
@@ -56,6 +58,25 @@ def test_the_log_holds_every_step_once_as_whole_episodes(whole: PlaySettings) ->
     lengths = [len(e) for number in range(4) for e in reader.checkpoint(number).episodes()]
     reader.close()
     assert lengths == [LIMIT] * 8 + [STEPS - 8 * LIMIT]
+
+
+def test_each_episode_that_ended_has_its_final_observation(whole: PlaySettings) -> None:
+    """It is what the same actions give in a game that is not stopped by the time limit."""
+    reader = open_source(str(whole.out)).open_run(PONG, 1).reader()
+    environment = AtariEnvironment(PONG, seed=console_seed(whole.seed, whole.run))
+    finals = 0
+    for episode in (each for number in range(4) for each in reader.checkpoint(number).episodes()):
+        frame = environment.reset()
+        for action, logged in zip(episode.action, np.concatenate(list(episode.frames)), strict=True):
+            np.testing.assert_array_equal(logged, frame)
+            frame, *_ = environment.step(int(action))
+        if episode.truncated:
+            np.testing.assert_array_equal(episode.final_observation, frame)
+            finals += 1
+        else:
+            assert episode.final_observation is None
+    reader.close()
+    assert finals == 8
 
 
 def test_the_provenance_says_who_played_and_how(whole: PlaySettings) -> None:

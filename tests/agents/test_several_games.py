@@ -41,6 +41,8 @@ def test_each_episode_is_what_its_seed_and_actions_give_in_one_game_alone() -> N
                 rewards.append(reward)
                 assert (step.reward, step.prob) == (reward, 0.25)
                 assert step.terminal == (index == len(episode.actions) - 1)
+                if step.terminal:
+                    np.testing.assert_array_equal(step.final_observation, frame)
             assert over or len(rewards) == LIMIT
             assert total == sum(rewards)
             episodes += 1
