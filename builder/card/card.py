@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..format.frame_format import FrameFormat
 from ..format.games import Game
 from ..format.layout import page_path
 from ..format.manifest import Manifest
@@ -23,7 +24,7 @@ from .metadata import (
 from .pictures.names import PICTURES
 from .preview_config import replace_preview
 from .sections import HEAD, USAGE, CardText, Section
-from .text import card_body, head_body, section_body, title, usage_body
+from .text import card_body, card_prose, head_body, section_body, title, usage_body
 
 Pictures = Mapping[Game, Collection[str]]
 """The names of games' pictures."""
@@ -152,14 +153,17 @@ class _Card:
         self.front, text = FrontMatter.split(readme.removeprefix("\ufeff").replace("\r\n", "\n"))
         self.text = CardText(text)
         self._generated: Mapping[str, Any] = {}
+        self._before: list[GameSummary] = []
+        self._finals = _has_finals(manifests)
         if self.text.sections():
             self._generated = self._describe()
+            self._before = self._summaries()
         else:
             own = text.strip("\n")
             body = card_body(
                 {manifest.frame_format for manifest in manifests},
                 {manifest.find_game() for manifest in manifests},
-                finals=any(each.capacity and each.row_counts.final_observations for each in manifests),
+                finals=self._finals,
             )
             self.text = CardText(f"\n{own}\n\n{body}\n" if own else f"\n{body}\n")
 
@@ -205,11 +209,20 @@ class _Card:
         if not self.text.replace(head):
             self.text.insert_first(head)
         self.text.replace(Section(USAGE, usage_body(self.front, summaries, repo_id)))
+        self._refresh_prose(summaries)
         of_game = {summary.game: summary for summary in summaries}
         for section in self.text.sections():
             if section.game:
                 body = section_body(of_game[section.game], games=len(summaries))
                 self.text.replace(replace(section, body=body))
+
+    def _refresh_prose(self, summaries: Sequence[GameSummary]) -> None:
+        """Let the text between the sections fit the games of now, unless a person has changed it."""
+        for finals in (False, True):
+            before = card_prose(*_formats_and_games(self._before), finals=finals)
+            after = card_prose(*_formats_and_games(summaries), finals=finals or self._finals)
+            if self.text.replace_prose(before, after):
+                return
 
     def __str__(self) -> str:
         return f"{self.front}{self.text}".replace("\n", self._newline)
@@ -220,6 +233,15 @@ class _Card:
 
     def _summaries(self) -> list[GameSummary]:
         return summarize(self.front, self.text.sections())
+
+
+def _has_finals(manifests: Iterable[Manifest]) -> bool:
+    """Returns whether any of the logs has what was seen after an episode's last step."""
+    return any(each.capacity and each.row_counts.final_observations for each in manifests)
+
+
+def _formats_and_games(summaries: Sequence[GameSummary]) -> tuple[set[FrameFormat], list[Game]]:
+    return {each.frame_format for each in summaries}, [each.game for each in summaries]
 
 
 def by_game(manifests: Iterable[Manifest]) -> dict[Game, Sequence[Manifest]]:

@@ -78,7 +78,7 @@ class Section:
 
 
 class CardText:
-    """A card's text: a list of sections and, between them, text that is never touched.
+    """A card's text: a list of sections and, between them, text that is touched only by `replace_prose`.
 
     Raises:
         OutputError: the marks do not pair up.
@@ -97,6 +97,14 @@ class CardText:
         if place is not None:
             self._parts[place] = section
         return place is not None
+
+    def replace_prose(self, before: str, after: str) -> bool:
+        """Replace text between the sections; return False if it is not there, word for word."""
+        for place, part in enumerate(self._parts):
+            if isinstance(part, str) and before in part:
+                self._parts[place] = part.replace(before, after, 1)
+                return True
+        return False
 
     def insert_first(self, section: Section) -> None:
         """Insert `section` above everything else."""

@@ -49,7 +49,14 @@ def card_body(
         finals: whether logs have what was seen after an episode's last step.
     """
     kind = "world_card" if are_worlds(games) else "dataset_card"
-    return render(f"{kind}.md.jinja", frames=describe_formats(formats).replace(" ", ", "), finals=finals)
+    frames = " or ".join(each.replace(" ", ", ") for each in describe_formats(formats).split(" or "))
+    return render(f"{kind}.md.jinja", frames=frames, finals=finals)
+
+
+def card_prose(formats: Collection[FrameFormat], games: Collection[Game], *, finals: bool) -> str:
+    """Returns what the card says beside its generated parts, as `card_body` does, from `## Columns` on."""
+    body = card_body(formats, games, finals=finals)
+    return body[body.index("## Columns") : body.index("\n\n## Games")]
 
 
 def are_worlds(games: Collection[Game]) -> bool:

@@ -558,6 +558,21 @@ def test_a_second_game_loses_nothing() -> None:
         assert info_of(after, config) == info_of(before, config)
 
 
+def test_the_columns_are_described_for_all_games_in_whatever_order_they_came() -> None:
+    """A dataset of a world alone says nothing of replay logs; with a game of Atari it must."""
+    world = [replace(manifest("crafter", 1, provenance=PLAYED), capacity=0, frames="rgb64")]
+    logged = [replace(each, row_counts=replace(each.row_counts, final_observations=2)) for each in BREAKOUT]
+    at_once = merge_card(None, [*world, *PONG, *logged])
+    assert merge_card(merge_card(merge_card(None, world), PONG), logged) == at_once
+    assert merge_card(merge_card(merge_card(None, logged), PONG), world) == at_once
+    assert "Order of play" in at_once and "64×64, RGB or 84×84, grey" in at_once
+    assert remove_game(merge_card(merge_card(None, world), PONG), find_game("pong")) == merge_card(
+        None, world
+    )
+    edited = merge_card(None, world).replace("the frame before the action", "what the player sees")
+    assert "what the player sees" in merge_card(edited, PONG)
+
+
 def test_publishing_a_game_again_replaces_what_was_said_of_it() -> None:
     before = merge_card(None, [*PONG, *BREAKOUT])
     after = merge_card(before, [manifest("pong", 0, episodes=5)])
