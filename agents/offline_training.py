@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..builder.files import writing_alone
-from ..builder.format.frame_format import GREY84
 from ..builder.format.games import Game
 from ..builder.terminal.progress import progress_bar
 from ..replay_reader.preprocessing import Preprocessing
@@ -23,7 +22,7 @@ from .run_folder import RunFolder, RunRecord
 from .run_log import RunLog, read_log
 from .training_batches import TrainingBatches
 from .training_settings import TrainingSettings
-from .trajectories import Trajectories, check_probabilities
+from .trajectories import Trajectories
 
 LOG_EVERY = 1_000
 """Updates between two records of the log."""
@@ -209,9 +208,8 @@ class _Training:
 
     def _open_data(self) -> tuple[ReplayDataset | JoinedGames, Trajectories | None]:
         settings = self.settings
+        settings.catalogs()  # refuses what cannot be learned from, before frames are prepared for long
         if settings.needs_probabilities:
-            (selection,) = settings.selections()
-            check_probabilities(selection.open())  # before frames are prepared, which takes long
             single_steps = self._open_game(settings.config, n_step=1)
             trajectories = Trajectories(single_steps, settings.hyperparameters.n_step)
             return self._open_game(settings.config), trajectories
@@ -226,7 +224,7 @@ class _Training:
     ) -> ReplayDataset:
         settings = self.settings
         hyperparameters = settings.hyperparameters
-        data = ReplayDataset(
+        return ReplayDataset(
             settings.dataset,
             config,
             settings.split,
@@ -237,12 +235,6 @@ class _Training:
             cache_dir=settings.cache_dir,
             revision=settings.revision,
         )
-        if data.frame_format != GREY84:
-            raise AgentError(
-                f"{settings.dataset}: frames of {config} are {data.frame_format.describe()}, expected "
-                f"{GREY84.describe()}, which the agents' networks are made for"
-            )
-        return data
 
     def _record(self) -> RunRecord:
         settings = self.settings

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from .training_settings import TrainingSettings
-from .trajectories import check_probabilities
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,15 @@ class TrainingPlan:
 
 
 def plan_training(settings: TrainingSettings) -> TrainingPlan:
-    """Returns what `train` would do; reads the episodes table only.
+    """Returns what `train` would do; reads the episodes tables, and of each game one frame.
 
     Raises:
-        AtariReplayError: the dataset or what is asked of it does not exist, or a number is too small.
+        AtariReplayError: the dataset or what is asked of it does not exist, or cannot be learned from; or a
+            number is too small.
     """
     settings.check()
     planned = []
-    for config, selection in zip(settings.configs, settings.selections(), strict=True):
-        catalog = selection.open()
-        if settings.needs_probabilities:
-            check_probabilities(catalog)
+    for config, catalog in zip(settings.configs, settings.catalogs(), strict=True):
         returns = catalog.episodes["return"]
         planned.append(PlannedData(config, catalog.steps, float(returns.mean()), len(returns)))
     return TrainingPlan(settings, planned)

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..builder.format.configs import parse_config_name
+from ..builder.format.frame_format import GREY84
 from ..builder.format.games import Game
 from ..builder.format.protocol import TIME_LIMIT
+from ..replay_reader.catalog import Catalog
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.selection import Selection
 from .agents import agent_class
 from .errors import AgentError, check_least
 from .hyperparameters import Hyperparameters
+from .trajectories import check_probabilities
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,25 @@ class TrainingSettings:
             Selection(self.dataset, config, self.split, self.episodes, self.revision, None)
             for config in self.configs
         ]
+
+    def catalogs(self) -> list[Catalog]:
+        """Returns what is learned from of each game, once it is known that it can be learned from.
+
+        Raises:
+            AtariReplayError: the dataset or what is asked of it does not exist.
+            AgentError: the networks are not made for its frames, or it lacks the probabilities of actions.
+        """
+        catalogs = [selection.open() for selection in self.selections()]
+        for config, catalog in zip(self.configs, catalogs, strict=True):
+            if catalog.frame_format != GREY84:
+                raise AgentError(
+                    f"{self.dataset}: frames of {config} are {catalog.frame_format.describe()}, expected "
+                    f"{GREY84.describe()}, which the agents' networks are made for; read them with "
+                    f"Transitions or Sequences"
+                )
+            if self.needs_probabilities:
+                check_probabilities(catalog)
+        return catalogs
 
     def check(self) -> None:
         """Check the agent's name, the numbers and the configs.

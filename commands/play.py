@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="games played at once, while the agent learns; whole episodes are logged, in the order in which "
         "they end (default: %(default)s, as the original)",
     )
+    parser.add_argument(
+        "--observation",
+        type=_to_observation,
+        metavar="FORMAT",
+        help="colour and size of the frames: grey84, for which the networks are made; `collect` plays others",
+    )
     add_dry_run(parser)
     schedule = parser.add_argument_group("schedule", "The defaults are those of the original's agents.")
     for name, default, meaning in (
@@ -58,6 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _PLAYING = tuple(name for name in HYPERPARAMETERS if name not in LEARN_FROM_LOGS)
+
+
+def _to_observation(name: str) -> str:
+    """Parses a frame format: the one that the networks are made for."""
+    if name != "grey84":
+        raise argparse.ArgumentTypeError(
+            f"{name!r}: agents learn from grey84 only; `collect GAME --observation {name}` plays without "
+            "learning"
+        )
+    return name
 
 
 def run(options: argparse.Namespace) -> object:

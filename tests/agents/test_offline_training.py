@@ -20,8 +20,11 @@ from atari_dqn_replay.agents.run_folder import RunFolder
 from atari_dqn_replay.agents.training_batches import TrainingBatches
 from atari_dqn_replay.agents.training_plan import plan_training
 from atari_dqn_replay.agents.training_settings import TrainingSettings
+from atari_dqn_replay.builder.collecting.collect import collect
+from atari_dqn_replay.builder.format.frame_format import FrameFormat
 from atari_dqn_replay.builder.format.games import find_game
 from command import run
+from datasets_of_logs import build_from
 from reader_datasets import CONFIG, SHARDS, write_dataset
 
 from atari_dqn_replay import AtariReplayError, Preprocessing, ReplayDataset
@@ -335,3 +338,33 @@ def test_the_command_trains_and_says_how_well(settings: TrainingSettings, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "iteration 0: mean return 0.0 over 1 episodes" in done.stdout
     assert json.loads((tmp_path / "run" / "run.json").read_text())["episodes"]["top"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["rgb64", "grey64"])
+def test_frames_that_the_networks_are_not_made_for_are_refused(
+    name: str, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    frame_format = FrameFormat.parse(name)
+    collect(
+        find_game("breakout"),
+        tmp_path / "logs",
+        checkpoints=1,
+        checkpoint_size=60,
+        frame_format=frame_format,
+    )
+    dataset = build_from(tmp_path / "logs", tmp_path / "dataset")
+    other = replace(
+        settings,
+        dataset=str(dataset),
+        config="breakout-full",
+        split="run_1",
+        out=tmp_path / "run",
+        cache_dir=tmp_path / "cache",
+    )
+    for attempt in (plan_training, train):
+        with pytest.raises(
+            AtariReplayError, match=f"{frame_format.describe()}, expected 84×84 grey"
+        ) as error:
+            attempt(other)
+        assert str(dataset) in str(error.value)
+    assert not other.out.exists() and not (tmp_path / "cache").exists()  # no frames were prepared

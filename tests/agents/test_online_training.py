@@ -24,6 +24,7 @@ from atari_dqn_replay.builder.collecting.stream import console_seed
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
+from command import run
 
 from atari_dqn_replay import AtariReplayError
 
@@ -171,6 +172,14 @@ def test_what_cannot_be_played_is_refused(whole: PlaySettings, tmp_path: Path) -
     with pytest.raises(AtariReplayError, match="run 100 is too large: expected 99 or less"):
         play(replace(whole, run=100, out=tmp_path))
     assert not any(tmp_path.iterdir())
+
+
+def test_frames_that_the_networks_are_not_made_for_are_refused(tmp_path: Path) -> None:
+    options = "--out", tmp_path / "logs", "--network", "tiny", "--dry-run"
+    done = run("play", "dqn", "pong", "--observation", "rgb64", *options)
+    assert done.returncode == 2
+    assert "agents learn from grey84 only; `collect GAME --observation rgb64` plays" in done.stderr
+    assert run("play", "dqn", "pong", "--observation", "grey84", *options).returncode == 0
 
 
 def test_a_dry_run_says_what_would_be_played(whole: PlaySettings) -> None:
