@@ -47,14 +47,14 @@ class FolderReader(RepoReader):
     def read(self, path: str) -> bytes:
         """Returns the content of a small file."""
         try:
-            return read_small(self.folder / path)
+            return read_small(self._place(path))
         except OSError as error:
             raise UnreadableFileError(error.strerror) from None
 
     @contextlib.contextmanager
     def fetch(self, path: str) -> Iterator[Path]:
         """Yield the path of the file itself."""
-        place = self.folder / path
+        place = self._place(path)
         if not place.is_file():  # a pipe would wait for a writer, a device never end
             raise UnreadableFileError("not a regular file" if place.exists() else "it is gone")
         if not os.access(place, os.R_OK):
@@ -73,6 +73,11 @@ class FolderReader(RepoReader):
     @property
     def _root(self) -> str:
         return self.folder.resolve().as_posix()
+
+    def _place(self, path: str) -> Path:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise UnreadableFileError("leads out of the folder")
+        return self.folder / path
 
     def _walk(self) -> Iterator[tuple[str, ListedFile]]:
         for place, folders, names in os.walk(self.folder, onerror=_raise):

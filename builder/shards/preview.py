@@ -67,6 +67,9 @@ def choose_episodes(
         manifests: those of all checkpoints of a game.
         most_episodes: the number of episodes to choose.
         open_file: opens the tables of episodes.
+
+    Raises:
+        ValueError: a table names another file than its checkpoint's shards.
     """
     with_complete = [manifest for manifest in manifests if manifest.step_counts.complete_episodes]
     numbers = sorted({manifest.checkpoint for manifest in with_complete})
@@ -89,7 +92,13 @@ def _complete_episodes(manifest: Manifest, open_file: OpenFile) -> Iterator[Prev
     columns = ["episode", "length", "complete", "file", "first_row"]
     with open_file(manifest.episodes_table.path) as file:
         rows = file.read(columns).to_pylist()
+    shards = [shard.path for shard in manifest.shards]
     for row in rows:
+        if row["file"] not in shards:  # it would be opened, and could lie outside of the dataset
+            raise ValueError(
+                f"{manifest.episodes_table.path}: found the file {row['file']!r}, "
+                f"expected {' or '.join(shards)}"
+            )
         if row.pop("complete"):
             yield PreviewEpisode(run=manifest.run, checkpoint=manifest.checkpoint, **row)
 

@@ -21,6 +21,7 @@ from atari_dqn_replay.builder.publishing.preview import wanted_previews
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.repos.repo_reader import UnreadableFileError
 from atari_dqn_replay.builder.shards.preview import choose_episodes
 from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
@@ -258,6 +259,20 @@ def test_a_world_beyond_atari_has_none() -> None:
     assert wanted_previews([crafter, PONG], 3) == {PONG: 3}
     with pytest.raises(OutputError, match=r"^Crafter: has no preview, since its actions are not ALE's"):
         wanted_previews([crafter], 3)
+
+
+def test_a_table_cannot_name_files_outside_of_the_dataset(folder: Path) -> None:
+    of_pong = [each for each in manifests(folder) if each.game == "Pong"]
+    path = folder / of_pong[0].episodes_table.path
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("file")
+    pq.write_table(table.set_column(place, "file", pa.array(["../other.parquet"] * len(table))), path)
+    (folder.parent / "other.parquet").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"found the file '../other.parquet', expected data/pong/"):
+        choose_episodes(of_pong, 3, lambda path: pq.ParquetFile(folder / path))
+    for path in ("../other.parquet", str(folder.parent / "other.parquet")):
+        with pytest.raises(UnreadableFileError, match="leads out of the folder"):
+            FolderReader(folder).fetch(path).__enter__()
 
 
 # What `verify` says of one that is wrong.
