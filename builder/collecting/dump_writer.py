@@ -43,7 +43,9 @@ class DumpWriter:
         self._stop = threading.Event()
         self._progress = threading.Condition()
         self._copied = 0
-        """Frames of the dump that may be written over."""
+        """Frames of the dump that may be written over, besides the last."""
+        self._last = -1
+        """The ring's last row, of which the dump has a copy."""
         self._has_ended = True
 
     def write(self, number: int, frames: NDArray[np.uint8], arrays: Arrays) -> None:
@@ -58,7 +60,7 @@ class DumpWriter:
             OSError: the dump before could not be written.
         """
         self.flush()
-        self._copied, self._has_ended = 0, False
+        self._copied, self._has_ended, self._last = 0, False, len(frames) - 1
         copies = {name: array.copy() for name, array in arrays.items()}
         last_row = frames[-1].copy()
         self.then(lambda: self._write(number, frames, last_row, copies))
@@ -69,7 +71,7 @@ class DumpWriter:
         Raises:
             OSError: the dump that is being written has failed.
         """
-        if not self._jobs:
+        if not self._jobs or row == self._last:
             return
         if row >= self._copied:
             with self._progress:

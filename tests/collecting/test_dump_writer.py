@@ -47,38 +47,35 @@ def packed_at_once(path: Path, array: np.ndarray) -> bytes:
 
 
 def test_play_waits_where_it_would_overtake_the_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the compression held up, play comes through the copied block and the last row, and no further."""
+    """With the compression held up, play comes through the last row and the copied block, and no further."""
     monkeypatch.setattr(dump_writer, "BLOCK_ROWS", 10)
-    ring, held_up = RingBuffer(tmp_path, 40), threading.Event()
-    monkeypatch.setattr(dump_writer.gzip.GzipFile, "write", waiting_for(held_up))
-    played: list[int] = []
+    ring, block_is_copied, goes_on = RingBuffer(tmp_path, 40), threading.Event(), threading.Event()
+    write, wait_for = gzip.GzipFile.write, ring._writer._progress.wait_for
+    headers, waited_at = iter([1]), []
 
-    def play() -> None:
-        for frame in real_frames("Breakout", 60):
-            ring.add(frame, 0, 0.0, False)
-            played.append(ring.add_count)
+    def holding_up(file: gzip.GzipFile, data: bytes) -> int:
+        if next(headers, None) is None:  # the frames come after the file's header
+            block_is_copied.set()
+            goes_on.wait()
+        return write(file, data)
 
-    player = threading.Thread(target=play)
-    player.start()
-    ring_is_full = threading.Event()
-    while not ring.dumps:
-        ring_is_full.wait(0.01)
-    player.join(0.5)
-    assert player.is_alive() and played[-1] <= 40 + 10
-    held_up.set()
-    player.join()
+    def waiting(predicate: Callable[[], bool]) -> bool:
+        waited_at.append(ring.add_count)
+        goes_on.set()
+        return wait_for(predicate)
+
+    monkeypatch.setattr(gzip.GzipFile, "write", holding_up)
+    monkeypatch.setattr(ring._writer._progress, "wait_for", waiting)
+    frames = real_frames("Breakout", 60)
+    for frame in frames[:36]:  # after three rows of padding
+        ring.add(frame, 0, 0.0, False)
+    assert ring.dumps == 1 and block_is_copied.wait(60)
+    for frame in frames[36:]:
+        ring.add(frame, 0, 0.0, False)
+    goes_on.set()
     ring.flush()
-    assert played[-1] == 63
-
-
-def waiting_for(event: threading.Event) -> Callable[[gzip.GzipFile, bytes], int]:
-    write = gzip.GzipFile.write
-
-    def waiting(self: gzip.GzipFile, data: bytes) -> int:
-        event.wait()
-        return write(self, data)
-
-    return waiting
+    assert waited_at[:1] == [39 + 1 + 10]
+    assert ring.add_count == 63
 
 
 def test_a_dump_that_cannot_be_written_stops_the_play(tmp_path: Path) -> None:
