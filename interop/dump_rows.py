@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..builder.format.games import Game
+from ..builder.sources.dataset_repo.run import RepoRun
 from ..builder.sources.run import describe_numbers
 from ..replay_reader.errors import DatasetError
 from .export.bucket.log_layout import Blank, FileLayout
 from .export.bucket.rebuilt_log import RebuiltLog
-from .published_dataset import PublishedRun
-from .selection import Place, open_published
+from .selection import Place, open_built
 
 BLANK = -1
 """The step of a row that holds none: padding, or what was never written."""
@@ -39,7 +39,7 @@ def find_dump_rows(dataset: Place | None, game: Game, run: int, number: int) -> 
         DatasetError: the dataset lacks the file's checkpoint or one that it goes on from, or was not made
             from such files, so that rows cannot be placed.
     """
-    opened = open_published(dataset).open_run(game, run)
+    opened = open_built(dataset).open_run(game, run)
     where = f"the rows of file {number} of {game}/{run}"
     log = RebuiltLog(opened)
     if not log.is_recorded:
@@ -63,12 +63,12 @@ def find_dump_rows(dataset: Place | None, game: Game, run: int, number: int) -> 
     return _place(file, opened)
 
 
-def _place(file: FileLayout, run: PublishedRun) -> DumpRows:
+def _place(file: FileLayout, run: RepoRun) -> DumpRows:
     pieces = (*file.rows, file.last_row)
     checkpoints = sorted({piece.checkpoint for piece in pieces if not isinstance(piece, Blank)})
     begins, steps = {}, 0
     for checkpoint in checkpoints:
-        lengths = run.episodes.catalog.episodes["length"][run.places(checkpoint)]
+        lengths = np.array([episode.length for episode in run.recorded(checkpoint)], np.int64)
         begins[checkpoint] = steps + np.cumsum(lengths) - lengths
         steps += int(lengths.sum())
     rows = [

@@ -10,10 +10,13 @@ from ..builder.format.games import Game
 from ..builder.format.layout import split_name
 from ..builder.repos.folder_reader import FolderReader
 from ..builder.repos.hub_reader import MAIN, HubReader
+from ..builder.repos.repo_folder import find_manifests
+from ..builder.repos.repo_reader import NoDatasetError, RepoReader
+from ..builder.sources.dataset_repo.source import DatasetRepo
+from ..builder.sources.open import open_store
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.errors import DatasetError
 from ..replay_reader.replay_dataset import ReplayDataset
-from .published_dataset import PublishedDataset
 
 DATASET_VARIABLE = "ATARI_DQN_REPLAY_DATASET"
 """The environment variable that names the dataset, so that code written for another library need not."""
@@ -42,8 +45,8 @@ def find_dataset(dataset: Place | None) -> str:
     return place
 
 
-def open_published(dataset: Place | None) -> PublishedDataset:
-    """Returns the dataset with its manifests.
+def open_built(dataset: Place | None) -> DatasetRepo:
+    """Returns a built or published dataset as a source.
 
     Args:
         dataset: a folder or a repo; None takes it from the environment.
@@ -53,7 +56,22 @@ def open_published(dataset: Place | None) -> PublishedDataset:
     """
     place = find_dataset(dataset)
     folder = Path(place)
-    return PublishedDataset(FolderReader(folder) if folder.is_dir() else HubReader(place, MAIN))
+    return open_repo(FolderReader(folder) if folder.is_dir() else HubReader(place, MAIN))
+
+
+def open_repo(repo: RepoReader) -> DatasetRepo:
+    """Returns the dataset in a repo as a source.
+
+    Raises:
+        NoDatasetError: the repo does not exist, or holds no dataset.
+        OutputError: it cannot be listed.
+    """
+    if not find_manifests(repo.files()):
+        raise NoDatasetError(
+            f"{repo.address}: holds no dataset; expected manifests/<game>/run_<n>/checkpoint_<nn>.json, as "
+            f"`build` and `publish` write it"
+        )
+    return DatasetRepo(open_store(repo.url, repo.storage_options))
 
 
 def open_steps(

@@ -29,6 +29,11 @@ class FolderReader(RepoReader):
         """The folder, as `load_dataset` takes it."""
         return {"path": self._root}
 
+    @property
+    def url(self) -> str:
+        """The folder's path."""
+        return str(self.folder)
+
     def files(self) -> dict[str, ListedFile]:
         """Returns all files; of hidden folders, only those in which a build or a publication works.
 

@@ -68,6 +68,21 @@ class HubReader(RepoReader):
         """The repo at its commit, as `load_dataset` takes it."""
         return {"path": self.repo_id, "revision": self.commit, "token": self.token}
 
+    @property
+    def url(self) -> str:
+        """The commit's URL.
+
+        Raises:
+            NoDatasetError: there is no such repo or revision.
+            OutputError: the Hub does not permit reading, or does not answer.
+        """
+        return f"hf://datasets/{self.repo_id}@{self.commit}"
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """The token, if one was given, and the patience."""
+        return {"patience": self.patience, **({} if self.token is None else {"token": self.token})}
+
     @cached_property
     def commit(self) -> str:
         """The commit that is read.

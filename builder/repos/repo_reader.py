@@ -42,6 +42,16 @@ class RepoReader(ABC):
     def load_arguments(self) -> dict[str, Any]:
         """The arguments for `load_dataset`, besides a config's name."""
 
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The path or URL at which a store has the repo's files, as they are at this moment."""
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """The options for that store."""
+        return {}
+
     @abstractmethod
     def files(self) -> dict[str, ListedFile]:
         """Returns all files by their path in the repo, without those of Git and other programs.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...builder.sources.dataset_repo.run import RepoCheckpoint, RepoRun
+from ...builder.sources.dataset_repo.shards import RecordedEpisode
 from ...builder.sources.run import Episode, Run
 from ...builder.terminal.progress import progress_bar
 from ...replay_reader.episode_filter import EpisodeFilter
 from ...replay_reader.episode_index import EPISODE_FIELDS
-from ..published_dataset import PublishedCheckpoint, PublishedRun
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ChosenEpisodes:
             for number in np.unique(entries["checkpoint"]).tolist():
                 wanted = entries["episode"][entries["checkpoint"] == number].tolist()
                 checkpoint = reader.checkpoint(number)
-                if isinstance(checkpoint, PublishedCheckpoint):
+                if isinstance(checkpoint, RepoCheckpoint):
                     yield from checkpoint.chosen(wanted)
                 else:
                     yield from _among(checkpoint.episodes(), wanted)
@@ -56,16 +57,18 @@ def choose_episodes(
     Raises:
         DatasetError: the filter is impossible.
     """
-    table = (
-        _published_entries(run, checkpoints) if isinstance(run, PublishedRun) else _entries(run, checkpoints)
-    )
+    table = _recorded_entries(run, checkpoints) if isinstance(run, RepoRun) else _entries(run, checkpoints)
     chosen = table if episode_filter is None else table[episode_filter.choose(table)]
     return ChosenEpisodes(run, chosen, len(table))
 
 
-def _published_entries(run: PublishedRun, checkpoints: Sequence[int]) -> np.ndarray:
-    places = np.concatenate([np.empty(0, np.int64), *(run.places(number) for number in sorted(checkpoints))])
-    return run.episodes.catalog.episodes[places] if len(places) else np.empty(0, EPISODE_FIELDS)
+def _recorded_entries(run: RepoRun, checkpoints: Sequence[int]) -> np.ndarray:
+    rows = [
+        _entry(number, place, episode, episode.length, episode.episode_return)
+        for number in sorted(checkpoints)
+        for place, episode in enumerate(run.recorded(number))
+    ]
+    return np.array(rows, EPISODE_FIELDS)
 
 
 def _entries(run: Run, checkpoints: Sequence[int]) -> np.ndarray:
@@ -74,15 +77,22 @@ def _entries(run: Run, checkpoints: Sequence[int]) -> np.ndarray:
     try:
         for number in progress_bar(sorted(checkpoints), description="list episodes", unit=" checkpoints"):
             for episode in reader.checkpoint(number).episodes():
-                entry = np.zeros((), EPISODE_FIELDS)
-                entry["checkpoint"], entry["episode"], entry["length"] = number, episode.number, len(episode)
-                entry["return"] = episode.reward.sum(dtype=np.float64)
-                for field in ("terminated", "truncated", "complete"):
-                    entry[field] = getattr(episode, field)
-                rows.append(entry)
+                total = float(episode.reward.sum(dtype=np.float64))
+                rows.append(_entry(number, episode.number, episode, len(episode), total))
     finally:
         reader.close()
     return np.array(rows, EPISODE_FIELDS)
+
+
+def _entry(
+    checkpoint: int, number: int, episode: Episode | RecordedEpisode, length: int, episode_return: float
+) -> np.ndarray:
+    entry = np.zeros((), EPISODE_FIELDS)
+    entry["checkpoint"], entry["episode"] = checkpoint, number
+    entry["length"], entry["return"] = length, episode_return
+    for field in ("terminated", "truncated", "complete"):
+        entry[field] = getattr(episode, field)
+    return entry
 
 
 def _among(episodes: Iterator[Episode], wanted: Sequence[int]) -> Iterator[Episode]:

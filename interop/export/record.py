@@ -10,8 +10,8 @@ import msgspec
 from ...builder.errors import OutputError
 from ...builder.files import read_small, replacing
 from ...builder.format.records import Record, read_record, record_of, to_json
+from ...builder.sources.dataset_repo.run import RepoRun
 from ...builder.sources.run import Run
-from ..published_dataset import PublishedRun
 
 FILE_NAME = "export.json"
 """Lies beside what was exported."""
@@ -111,8 +111,8 @@ class ExportRecord(Generic[Part]):
 
 def made_from(run: Run, checkpoints: Iterable[int]) -> str:
     """Returns a digest that changes when the data of these checkpoints does."""
-    if isinstance(run, PublishedRun):
-        parts = [[shard.digests for shard in run.manifests[number].shards] for number in checkpoints]
+    if isinstance(run, RepoRun):
+        parts = [[shard.digests for shard in run.manifest(number).shards] for number in checkpoints]
     else:
         parts = sorted(run.file_sizes().items())
     return sha256(repr(parts).encode()).hexdigest()

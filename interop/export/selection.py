@@ -17,7 +17,7 @@ from ...builder.repos.repo_reader import NoDatasetError
 from ...builder.sources.open import open_source
 from ...builder.sources.run import Run, describe_numbers
 from ...builder.sources.source import Source
-from ..published_dataset import PublishedDataset
+from ..selection import open_repo
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -63,14 +63,14 @@ def open_dataset(
         raise OutputError(f"{text}: a revision is for a repo on the Hub")
     if Path(text).is_dir():
         try:
-            return PublishedDataset(FolderReader(Path(text)))
+            return open_repo(FolderReader(Path(text)))
         except NoDatasetError as no_dataset:
             try:
                 return open_source(text, storage_options)
             except SourceError as no_source:
                 raise SourceError(f"{no_dataset}; nor replay logs: {no_source}") from None
     if _REPO_ID.fullmatch(text) and not Path(text).exists():
-        return PublishedDataset(HubReader(text, revision or MAIN))
+        return open_repo(HubReader(text, revision or MAIN))
     return open_source(text, storage_options)
 
 

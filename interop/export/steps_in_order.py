@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 
 from ...builder.format.features import PROB
+from ...builder.sources.dataset_repo.run import RepoCheckpoint
 from ...builder.sources.run import Checkpoint, Episode, Run, RunReader
-from ..published_dataset import PublishedCheckpoint
 
 Columns = dict[str, np.ndarray]
 """Some consecutive steps: observation (n, 84, 84) uint8, action (n,) int32, reward (n,) float32 and
@@ -94,6 +94,6 @@ class StepsInOrder:
 
 
 def _episodes_from(checkpoint: Checkpoint, first: int) -> Iterator[Episode]:
-    if isinstance(checkpoint, PublishedCheckpoint):
+    if isinstance(checkpoint, RepoCheckpoint):
         return checkpoint.chosen(range(first, len(checkpoint)))
     return islice(checkpoint.episodes(), first, None)

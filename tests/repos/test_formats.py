@@ -17,7 +17,7 @@ from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.verify import verify
-from atari_dqn_replay.interop.published_dataset import PublishedDataset
+from atari_dqn_replay.interop.selection import open_repo
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from logs import write_log
@@ -73,7 +73,7 @@ def test_a_folder_is_read_whole_by_any_parquet_reader(reader: str, built: Path) 
 def test_a_dataset_of_format_2_is_read_and_verified(old: Path) -> None:
     assert verify(FolderReader(old)).ok
     assert len(list(Episodes(old, "pong-full", split="run_1"))) == len(LENGTHS)
-    assert PublishedDataset(FolderReader(old)).open_run(PONG, 1).checkpoints == list(CHECKPOINTS)
+    assert open_repo(FolderReader(old)).open_run(PONG, 1).checkpoints == list(CHECKPOINTS)
     # Its manifests still count.
     (old / MANIFEST).write_text("{}")
     with pytest.raises(AtariReplayError, match=f"{MANIFEST}: not a manifest"):

@@ -14,6 +14,7 @@ from atari_dqn_replay.builder.errors import AtariReplayError, SourceError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
+from atari_dqn_replay.builder.sources.dataset_repo.run import RepoCheckpoint
 from atari_dqn_replay.builder.sources.inspection import inspect_source
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
@@ -54,6 +55,25 @@ def test_it_gives_what_its_own_source_would_give(
     """Shards, tables, manifests and card: only what was asked for, and the same to the byte."""
     expected = build_from(THREE_LAPS / "dqn", tmp_path / "of-logs", **selection)
     assert contents(build_from(dataset, tmp_path / "of-dataset", **selection)) == contents(expected)
+
+
+def test_chosen_episodes_are_read_without_the_others(dataset: Path) -> None:
+    """So an export of the best episodes, or one that goes on in mid-run, decodes few frames."""
+    reader = open_source(str(dataset)).open_run(BREAKOUT, 1).reader()
+    whole = [
+        (each.number, each.reward, np.concatenate(list(each.frames)))
+        for each in reader.checkpoint(1).episodes()
+    ]
+    last = len(whole) - 1  # it goes on in later files, so it has a shard of its own
+    for chosen in ([last], [1, last], [0, 2]):
+        checkpoint = reader.checkpoint(1)
+        assert isinstance(checkpoint, RepoCheckpoint)
+        for episode, number in zip(checkpoint.chosen(chosen), chosen, strict=True):
+            frames = np.concatenate(list(episode.frames))
+            assert episode.number == number
+            assert np.array_equal(episode.reward, whole[number][1])
+            assert np.array_equal(frames, whole[number][2])
+    reader.close()
 
 
 @pytest.mark.slow

@@ -12,12 +12,11 @@ from ...errors import SourceError
 from ...format.features import PROB, UNCLIPPED_REWARD, state_features
 from ...format.frame_format import FrameFormat
 from ...format.games import Game
-from ...format.manifest import Manifest
+from ...format.manifest import FileRecord, Manifest, RowCounts, StepCounts
 from ...format.provenance import Provenance
 from ...stores.read_ahead import read_ahead
 from ...stores.store import Store
-from ..manifest_checkpoint import ManifestCheckpoint
-from ..run import Episode, Run, RunReader
+from ..run import Checkpoint, Episode, Run, RunReader
 from .shards import CheckpointFiles, RecordedEpisode
 
 
@@ -73,6 +72,15 @@ class RepoRun(Run):
         if isinstance(found, SourceError):
             raise found
         return found
+
+    def recorded(self, checkpoint: int) -> list[RecordedEpisode]:
+        """Returns what a checkpoint's episodes table lists, in order of play.
+
+        Raises:
+            UnknownNameError: the run has no such checkpoint.
+            SourceError: its manifest or the table cannot be read.
+        """
+        return CheckpointFiles(self.store, self.manifest(checkpoint)).episodes()
 
     @property
     def provenance(self) -> Provenance:
@@ -149,14 +157,41 @@ class RepoRunReader(RunReader):
             self._checkpoint = None
 
 
-class RepoCheckpoint(ManifestCheckpoint):
+class RepoCheckpoint(Checkpoint):
     """The episodes of one checkpoint of a dataset repo; its counts are those of its manifest."""
 
     def __init__(self, run: RepoRun, number: int) -> None:
-        super().__init__(run.manifest(number))
+        self._manifest = run.manifest(number)
         self.run = run
+        self.number = number
         self._run = run
         self._reading: Generator[Episode, None, None] | None = None
+
+    def __len__(self) -> int:
+        return self.step_counts.episodes
+
+    @property
+    def row_counts(self) -> RowCounts:
+        """What happened to each of the rows of the log's files."""
+        return self._manifest.row_counts
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """How the files' transitions became the checkpoint's steps."""
+        return self._manifest.step_counts
+
+    @property
+    def add_count(self) -> int | None:
+        """The number in the log's `add_count`; None if the manifest has none."""
+        return self._manifest.add_count
+
+    def sources(self) -> tuple[FileRecord, ...]:
+        """Returns the files of the log that the dataset was made from."""
+        return self._manifest.sources
+
+    def remarks(self) -> tuple[str, ...]:
+        """Returns how the log's files were converted, and what else differs from the original's."""
+        return self._manifest.remarks
 
     def episodes(self) -> Iterator[Episode]:
         """Yield the episodes in order of play; read each one's frames before asking for the next.
@@ -164,7 +199,15 @@ class RepoCheckpoint(ManifestCheckpoint):
         Raises:
             SourceError: a file is missing or damaged, or is not what the manifest states.
         """
-        self._reading = self._episodes()
+        return self.chosen(range(len(self)))
+
+    def chosen(self, numbers: Sequence[int]) -> Iterator[Episode]:
+        """Yield some of the episodes, as `episodes` does; of the others no frames are decoded but few.
+
+        Args:
+            numbers: the episodes' numbers within the checkpoint, ascending.
+        """
+        self._reading = self._chosen(numbers)
         return self._reading
 
     def close(self) -> None:
@@ -172,18 +215,19 @@ class RepoCheckpoint(ManifestCheckpoint):
         if self._reading is not None:
             self._reading.close()
 
-    def _episodes(self) -> Generator[Episode, None, None]:
+    def _chosen(self, chosen: Sequence[int]) -> Generator[Episode, None, None]:
         with CheckpointFiles(self._run.store, self._manifest) as files:
             recorded, numbers = files.episodes(), files.numbers()
-            frames = _Frames(read_ahead(files.frames()), self._run.frame_format)
+            stops = np.cumsum([episode.length for episode in recorded], dtype=np.int64)
+            starts = stops - [episode.length for episode in recorded]
+            wanted = np.asarray(chosen, np.int64)
+            frames = _Frames(read_ahead(files.frames(starts[wanted], stops[wanted])))
             try:
-                start = 0
-                for place, episode in enumerate(recorded):
-                    stop = start + episode.length
+                for place in wanted.tolist():
+                    start, stop = int(starts[place]), int(stops[place])
                     here = {name: column[start:stop] for name, column in numbers.items()}
                     self._check_numbering(here, place)
-                    yield self._episode(place, episode, here, frames.take(start, stop))
-                    start = stop
+                    yield self._episode(place, recorded[place], here, frames.take(start, stop))
                 frames.finish()
             finally:
                 frames.close()
@@ -229,25 +273,21 @@ class RepoCheckpoint(ManifestCheckpoint):
 class _Frames:
     """A checkpoint's frames, handed out by ranges of steps that ascend."""
 
-    def __init__(self, blocks: Generator[np.ndarray, None, None], frame_format: FrameFormat) -> None:
+    def __init__(self, blocks: Generator[tuple[int, np.ndarray], None, None]) -> None:
         self._blocks = blocks
-        self._block = np.empty((0, *frame_format.shape), np.uint8)
-        self._position = 0
-        """The step of the first frame in the block."""
+        self._begin, self._block = 0, np.empty(0, np.uint8)
+        """The block that was read last, and the step of its first frame."""
 
     def take(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Yield the frames of steps start to stop - 1; what was not read before them is skipped."""
-        while self._position < stop:
-            if not len(self._block):
+        while start < stop:
+            while self._begin + len(self._block) <= start:
                 block = next(self._blocks, None)
                 assert block is not None, "the shards have as many rows as their footers say"
-                self._block = block
-            skipped = min(len(self._block), max(0, start - self._position))
-            taken = self._block[skipped : skipped + stop - max(start, self._position)]
-            self._block = self._block[skipped + len(taken) :]
-            self._position += skipped + len(taken)
-            if len(taken):
-                yield taken
+                self._begin, self._block = block
+            taken = self._block[start - self._begin : stop - self._begin]
+            start += len(taken)
+            yield taken
 
     def finish(self) -> None:
         """Read what is left, which closes the files in order."""

@@ -20,7 +20,7 @@ from ..checks import check_actions, check_rewards
 from ..frame_blocks import frames_in_block
 
 _AGAIN = "copy it again, or compare the dataset with its manifests: atari-dqn-replay verify"
-_EPISODE_COLUMNS = ("episode", "length", "terminated", "truncated", "complete", "final_observation")
+_EPISODE_COLUMNS = ("episode", "length", "return", "terminated", "truncated", "complete", "final_observation")
 _NUMBERS = ("action", "reward", "episode", "step")
 
 
@@ -29,6 +29,7 @@ class RecordedEpisode:
     """A row of the episodes table."""
 
     length: int
+    episode_return: float
     terminated: bool
     truncated: bool
     complete: bool
@@ -39,7 +40,7 @@ class RecordedEpisode:
 
 
 class CheckpointFiles:
-    """The files of one checkpoint, open while it is used as a context manager.
+    """The files of one checkpoint; the shards are open while it is used as a context manager.
 
     Args:
         store: the dataset repo.
@@ -91,6 +92,7 @@ class CheckpointFiles:
         episodes = [
             RecordedEpisode(
                 row["length"],
+                row["return"],
                 row["terminated"],
                 row["truncated"],
                 row["complete"],
@@ -120,13 +122,27 @@ class CheckpointFiles:
         check_rewards(numbers["reward"], where)
         return numbers
 
-    def frames(self) -> Generator[np.ndarray, None, None]:
-        """Yield all frames in order, in blocks of shape (n, *frame_format.shape), uint8."""
-        frame_format = self._manifest.frame_format
+    def frames(self, starts: np.ndarray, stops: np.ndarray) -> Generator[tuple[int, np.ndarray], None, None]:
+        """Yield the frames of some ranges of steps in order, and those that share row groups with them.
+
+        Args:
+            starts: (n,), the first step of each range.
+            stops: (n,), the step after its last.
+
+        Yields:
+            the step of a block's first frame, and the block, of shape (n, *frame_format.shape), uint8.
+        """
+        frame_format, begin = self._manifest.frame_format, 0
         for where, file in self._shards:
             with _reading(where):
-                for batch in file.iter_batches(frames_in_block(frame_format), columns=["observation"]):
-                    yield decode_frames(batch["observation"], frame_format)
+                for group in range(file.num_row_groups):
+                    end = begin + file.metadata.row_group(group).num_rows
+                    if ((starts < end) & (stops > begin)).any():
+                        rows = frames_in_block(frame_format)
+                        for batch in file.iter_batches(rows, row_groups=[group], columns=["observation"]):
+                            yield begin, decode_frames(batch["observation"], frame_format)
+                            begin += len(batch)
+                    begin = end
 
     def _open(
         self, record: ParquetRecord, schema: pa.Schema, stack: contextlib.ExitStack | None = None

@@ -127,7 +127,9 @@ class DatasetRepo(StoreSource):
         except UnreachableError:
             raise
         except FileNotFoundError:
-            return SourceError(f"{where}: no such file; copy the folder manifests as well")
+            return SourceError(
+                f"{where}: no such file; copy the folder manifests as well, or finish the build"
+            )
         except OSError as error:
             return SourceError(f"{where}: cannot be read ({error.strerror or error}); copy it again")
         except AtariReplayError as error:

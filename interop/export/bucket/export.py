@@ -10,8 +10,8 @@ from ....builder.files import replacing, writing_alone
 from ....builder.format.provenance import FILE_NAME as PROVENANCE
 from ....builder.format.provenance import UNRECORDED
 from ....builder.format.records import Count, Record, Sha256
+from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.terminal.progress import progress_bar
-from ...published_dataset import PublishedRun
 from ..format import ExportFormat
 from ..record import FILE_NAME, ExportRecord
 from ..report import ExportedPart
@@ -195,6 +195,6 @@ class _RunExport:
 def _dataset_size(selection: Selection) -> int:
     """Bytes of the step shards; 0 where it is no dataset."""
     run = selection.run
-    if not isinstance(run, PublishedRun):
+    if not isinstance(run, RepoRun):
         return 0
-    return sum(shard.size for number in selection.checkpoints for shard in run.manifests[number].shards)
+    return sum(shard.size for number in selection.checkpoints for shard in run.manifest(number).shards)

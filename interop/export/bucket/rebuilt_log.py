@@ -6,9 +6,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.run import Run
 from ....builder.terminal.progress import progress_bar
-from ...published_dataset import PublishedRun
 from ..record import made_from
 from ..steps_in_order import Columns, StepsInOrder
 from .lay_out import CheckpointFacts, lay_out
@@ -79,8 +79,8 @@ class RebuiltLog:
 def checkpoint_facts(run: Run) -> Iterator[CheckpointFacts]:
     """Yield what must be known of each checkpoint, in order."""
     partial = run.partial_checkpoints()
-    if isinstance(run, PublishedRun):
-        yield from (_published_facts(run, number) for number in run.checkpoints)
+    if isinstance(run, RepoRun):
+        yield from (_recorded_facts(run, number) for number in run.checkpoints)
         return
     reader = run.reader()
     try:
@@ -104,21 +104,15 @@ def checkpoint_facts(run: Run) -> Iterator[CheckpointFacts]:
         reader.close()
 
 
-def _published_facts(run: PublishedRun, number: int) -> CheckpointFacts:
-    manifest, places = run.manifests[number], run.places(number)
-    lengths: tuple[int, ...] = ()
-    ended = False
-    if len(places):
-        episodes = run.episodes.catalog.episodes[places]
-        lengths = tuple(episodes["length"].tolist())
-        ended = bool(episodes["terminated"][-1] or episodes["truncated"][-1])
+def _recorded_facts(run: RepoRun, number: int) -> CheckpointFacts:
+    manifest, episodes = run.manifest(number), run.recorded(number)
     return CheckpointFacts(
         number,
         manifest.partial,
         manifest.row_counts,
         manifest.step_counts,
-        lengths,
-        ended,
+        tuple(episode.length for episode in episodes),
+        any(episode.terminated or episode.truncated for episode in episodes[-1:]),
         manifest.add_count,
     )
 

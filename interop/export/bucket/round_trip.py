@@ -11,13 +11,14 @@ from ....builder.errors import AtariReplayError, OutputError
 from ....builder.format.games import Game
 from ....builder.repos.place import Place
 from ....builder.repos.repo_reader import RepoReader
+from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.replay_logs.array_file import ArrayFile
 from ....builder.sources.replay_logs.logged_run import LoggedRun
 from ....builder.sources.source import Source
 from ....builder.terminal.progress import progress_bar
 from ....builder.verification.places import check_place
 from ....builder.verification.report import Difference, PlacesVerification, Verification
-from ...published_dataset import PublishedDataset, PublishedRun
+from ...selection import open_repo
 from .log_layout import Blank, FileLayout
 from .rebuilt_log import RebuiltLog
 
@@ -68,7 +69,7 @@ def compare_round_trip(repo: RepoReader, source: Source, games: Sequence[Game] |
         OutputError: the dataset cannot be read, or holds nothing of a game.
         SourceError: the source holds no dumps.
     """
-    dataset = PublishedDataset(repo)
+    dataset = open_repo(repo)
     compared: list[ComparedRun] = []
     differences: list[Difference] = []
     notes: list[str] = []
@@ -102,7 +103,7 @@ def _logged(run: Any) -> LoggedRun:
 class _Comparison:
     """Compares the files of one run."""
 
-    def __init__(self, run: PublishedRun, original: LoggedRun) -> None:
+    def __init__(self, run: RepoRun, original: LoggedRun) -> None:
         self._run, self._original = run, original
         self._log = RebuiltLog(run)
         self._files = self._rows = self._unknown = 0

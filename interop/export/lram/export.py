@@ -12,10 +12,10 @@ import numpy as np
 from ....builder.errors import OutputError, UnknownNameError
 from ....builder.files import writing_alone
 from ....builder.format.games import Game
+from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.run import describe_numbers
 from ....builder.terminal.progress import progress_bar
 from ....replay_reader.preprocessing import Preprocessing
-from ...published_dataset import PublishedRun
 from ...selection import check_grey84
 from ..bucket.rebuilt_log import RebuiltLog
 from ..format import ExportFormat
@@ -140,12 +140,12 @@ class _GameExport:
     def plan(self) -> ExportedPart:
         options, run = self._options, self._run
         row = options.crop_dim**2 * (3 if options.to_rgb else 1) * _SHARE[options.save_format]
-        if not isinstance(run, PublishedRun):
+        if not isinstance(run, RepoRun):
             rows = sum(run.rows(number) for number in self._there)
             return self._part(None, rows, row * rows)
         number = collected = rows = 0
         for checkpoint in self._there:
-            lengths = [int(each) for each in self._ended_lengths(run, checkpoint)]
+            lengths = self._ended_lengths(run, checkpoint)
             for length in lengths:
                 if options.limits.ends_slice(number, collected, length):
                     break
@@ -237,12 +237,8 @@ class _GameExport:
         }
 
     @staticmethod
-    def _ended_lengths(run: PublishedRun, checkpoint: int) -> np.ndarray:
-        places = run.places(checkpoint)
-        if not len(places):
-            return np.empty(0, np.int64)
-        episodes = run.episodes.catalog.episodes[places]
-        return episodes["length"][episodes["terminated"] | episodes["truncated"]]
+    def _ended_lengths(run: RepoRun, checkpoint: int) -> list[int]:
+        return [each.length for each in run.recorded(checkpoint) if each.terminated or each.truncated]
 
     def _remarks(self) -> Iterator[str]:
         missing = [number for number in self._wanted if number not in self._there]

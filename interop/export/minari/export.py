@@ -15,9 +15,9 @@ from ....builder.files import TEMPORARY_SUFFIX, replacing, writing_alone
 from ....builder.format.features import UNCLIPPED_REWARD
 from ....builder.format.games import Game
 from ....builder.format.provenance import COLLECTED
+from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.terminal.progress import progress_bar
 from ....replay_reader.episode_filter import EpisodeFilter
-from ...published_dataset import PublishedRun
 from ..choice import ChosenEpisodes, choose_episodes
 from ..format import ExportFormat
 from ..record import FILE_NAME, ExportRecord, made_from
@@ -253,8 +253,8 @@ class _RunExport:
 
     def _has_final(self, entry: np.void) -> bool:
         run = self._run
-        if isinstance(run, PublishedRun):
-            counts = run.manifests[int(entry["checkpoint"])].row_counts
+        if isinstance(run, RepoRun):
+            counts = run.manifest(int(entry["checkpoint"])).row_counts
             return bool(counts.final_observations and entry["complete"])
         has_final = run.has_final_observations or UNCLIPPED_REWARD in run.optional_columns
         return has_final and bool(entry["complete"])
