@@ -1,6 +1,7 @@
 """Finds the folders that are named after games, in a root or as the root itself."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 from ..format.games import Game, match_game
 from ..stores.store import Store
@@ -27,3 +28,12 @@ def game_folders(store: Store, is_inside: Callable[[Iterable[str]], bool]) -> tu
         if (game := match_game(name)) is not None:
             found.setdefault(game, name)
     return store, found
+
+
+def first_folder_holds(store: Store, folders: Mapping[Game, str], name: re.Pattern[str]) -> bool:
+    """Returns whether the first of the games' folders holds a name of this pattern.
+
+    Raises:
+        SourceError: it cannot be listed.
+    """
+    return any(name.fullmatch(each) for folder in [*folders.values()][:1] for each in store.list(folder))

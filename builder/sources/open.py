@@ -73,23 +73,28 @@ class Form:
 
     name: str
     """The name for `--layout`."""
-    recognises: Callable[[Store], bool]
-    """Whether a store's root holds data in this form; decided by names alone."""
     open: Callable[..., Source]
     """Opens it; raises SourceError if there is nothing in this form after all."""
     is_log: bool = False
     """Whether it holds dumps with padding, so that `open` also takes the stack_size."""
 
+    def recognises(self, store: Store) -> bool:
+        """Returns whether a store's root holds data in this form, judging by names alone."""
+        try:
+            return self.open(store).is_here()
+        except SourceError:
+            return False
+
 
 FORMS = (
-    Form("dataset", DatasetRepo.recognises, DatasetRepo),
-    Form("rl-unplugged", RLUnplugged.recognises, RLUnplugged),
-    Form("tfds", TFDSFolder.recognises, TFDSFolder),
-    Form("torchrl", TorchRLCache.recognises, TorchRLCache, is_log=True),
-    Form("lram", LRAMEpisodes.recognises, LRAMEpisodes),
-    Form("jowa", JOWAEpisodes.recognises, JOWAEpisodes),
-    Form("played", PlayedEpisodes.recognises, PlayedEpisodes),
-    Form("episodes-pt", EpisodesPt.recognises, EpisodesPt),
+    Form("dataset", DatasetRepo),
+    Form("rl-unplugged", RLUnplugged),
+    Form("tfds", TFDSFolder),
+    Form("torchrl", TorchRLCache, is_log=True),
+    Form("lram", LRAMEpisodes),
+    Form("jowa", JOWAEpisodes),
+    Form("played", PlayedEpisodes),
+    Form("episodes-pt", EpisodesPt),
 )
 """Forms other than replay logs, whose layouts are in `replay_logs/layouts.py`."""
 

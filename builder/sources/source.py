@@ -24,6 +24,14 @@ class Source(ABC):
         """Whether the source has the files of one game, and nothing in their path says which."""
         return False
 
+    def is_here(self) -> bool:
+        """Returns whether names are those of the source's form, as far as the constructor left that open.
+
+        Raises:
+            SourceError: a folder cannot be listed.
+        """
+        return True
+
     @abstractmethod
     def describe(self) -> str:
         """Returns the source's location for messages, without credentials."""

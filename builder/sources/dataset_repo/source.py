@@ -14,6 +14,7 @@ from ...format.manifest import Manifest, check_one_log
 from ...format.numbers import describe_numbers
 from ...network.at_once import at_once
 from ...stores.store import Store
+from ..game_names import first_folder_holds
 from ..not_taken import describe_left
 from ..store_source import StoreSource
 from .run import RepoRun
@@ -46,14 +47,10 @@ class DatasetRepo(StoreSource):
                 f"`build` and `publish` write it"
             )
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of a dataset repo, judging by one game."""
-        try:
-            games = cls(store)._games[:1]
-            return any(_RUN.fullmatch(name) for game in games for name in store.list(f"{_DATA}/{game.slug}"))
-        except SourceError:
-            return False
+    def is_here(self) -> bool:
+        """Returns whether the first game's folder holds a run's."""
+        folders = {game: f"{_DATA}/{game.slug}" for game in self._games}
+        return first_folder_holds(self._store, folders, _RUN)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the repo."""

@@ -57,14 +57,6 @@ class EpisodesPt(Source):
         if not self._folders:
             raise SourceError(f"{store.describe()}: holds no episodes; expected files such as {path_of(0)}")
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether a store holds such episodes."""
-        try:
-            return bool(_find_folders(store))
-        except SourceError:
-            return False
-
     @property
     def is_nameless(self) -> bool:
         """Whether nothing in the path says which game the episodes are of."""

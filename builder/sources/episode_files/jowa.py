@@ -68,11 +68,6 @@ class JOWAEpisodes(StoreSource):
                 f"{store.describe()}: holds no file of episodes; expected names such as Pong.h5"
             )
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are JOWA's."""
-        return any(map(is_episodes_file, store.list("")))
-
     def runs(self, game: Game) -> list[int]:
         """Returns the number that stands for the runs of a game, which the file does not tell apart."""
         if game not in self._files:

@@ -18,7 +18,7 @@ from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
 from ...stores.store import Store
 from ...stores.whole_file import WholeFile, open_whole
-from ..game_names import game_folders
+from ..game_names import first_folder_holds, game_folders
 from ..not_taken import describe_left
 from ..store_source import StoreSource
 from .hdf5 import array, numbers_of, open_hdf5, rows_of
@@ -58,15 +58,9 @@ class LRAMEpisodes(StoreSource):
                 f"{store.describe()}: holds no game's folder; expected files such as pong/000000000.hdf5"
             )
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are LRAM's, judging by one game."""
-        try:
-            source = cls(store)
-            folders = list(source._games.values())[:1]
-            return any(_EPISODE.fullmatch(name) for folder in folders for name in source._store.list(folder))
-        except SourceError:
-            return False
+    def is_here(self) -> bool:
+        """Returns whether the first game's folder holds an episode's file."""
+        return first_folder_holds(self._store, self._games, _EPISODE)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the run that the script reads."""

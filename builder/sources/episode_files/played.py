@@ -54,14 +54,6 @@ class PlayedEpisodes(StoreSource):
         if not self._folders:
             raise SourceError(f"{store.describe()}: holds no world's episodes; expected {_EXPECTED}")
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether a store holds played episodes of a world."""
-        try:
-            return bool(cls(store)._folders)
-        except SourceError:
-            return False
-
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a world."""
         if game not in self._folders:

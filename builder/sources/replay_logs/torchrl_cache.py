@@ -68,18 +68,13 @@ class TorchRLCache(StoreSource):
                 f"Pong/1/0/{_PATHS['observation']}"
             )
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of TorchRL's cache, judging by one checkpoint."""
-        try:
-            source = cls(store)
-            for game in source._games.values():
-                for run in filter(_NUMBER.fullmatch, source._store.list(game)):
-                    for checkpoint in filter(_NUMBER.fullmatch, source._store.list(f"{game}/{run}")):
-                        names = source._store.list(f"{game}/{run}/{checkpoint}/data")
-                        return any(name.endswith(".memmap") for name in names)
-        except SourceError:
-            return False
+    def is_here(self) -> bool:
+        """Returns whether the first checkpoint holds arrays."""
+        for game in self._games.values():
+            for run in filter(_NUMBER.fullmatch, self._store.list(game)):
+                for checkpoint in filter(_NUMBER.fullmatch, self._store.list(f"{game}/{run}")):
+                    names = self._store.list(f"{game}/{run}/{checkpoint}/data")
+                    return any(name.endswith(".memmap") for name in names)
         return False
 
     def runs(self, game: Game) -> list[int]:

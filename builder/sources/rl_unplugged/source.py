@@ -16,6 +16,7 @@ from ...format.numbers import describe_numbers
 from ...format.provenance import RL_UNPLUGGED as ORIGIN
 from ...format.provenance import Provenance
 from ...stores.store import Store
+from ..game_names import first_folder_holds
 from ..store_source import StoreSource
 from .record_order import FilePerCheckpoint, RecordOrder, StrewnRecords
 from .recorded_episode import RL_UNPLUGGED, RecordForm
@@ -54,15 +55,9 @@ class RLUnplugged(StoreSource):
         self._games = {game: name for game in GAMES for name in names if name in (game.name, game.slug)}
         super().__init__(root, self._games)
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of RL Unplugged, judging by one game."""
-        try:
-            source = cls(store)
-            folders = list(source._games.values())[:1]
-            return any(_SHARD.fullmatch(name) for folder in folders for name in source._store.list(folder))
-        except SourceError:
-            return False
+    def is_here(self) -> bool:
+        """Returns whether the first game's folder holds a shard."""
+        return first_folder_holds(self._store, self._games, _SHARD)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""

@@ -49,13 +49,9 @@ class TFDSFolder(StoreSource):
         self._folders = {(by_name[match["game"]], int(match["run"])): match[0] for match in matches}
         super().__init__(root, {game for game, _ in self._folders})
 
-    @classmethod
-    def recognises(cls, store: Store) -> bool:
-        """Returns whether the names in a store are those of a TensorFlow Datasets folder."""
-        try:
-            return bool(cls(store)._folders)
-        except SourceError:
-            return False
+    def is_here(self) -> bool:
+        """Returns whether a folder is named after a game and a run."""
+        return bool(self._folders)
 
     def runs(self, game: Game) -> list[int]:
         """Returns the runs of a game in the source."""
