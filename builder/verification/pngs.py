@@ -1,5 +1,6 @@
 """The checksums of PNGs, which decoders other than ours compare."""
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from ..format.stored_png import SIGNATURE
 
 _AROUND = 12
 """The bytes of a chunk besides its data: the length, the name and the CRC."""
+_LARGEST_PICTURE = 4096 * (1 + 3 * 4096)
+"""The most bytes that a picture may inflate to; the maps of Crafter have 1024×1024 pixels."""
 
 
 def check_images(column: pa.ChunkedArray | pa.Array, frames: np.ndarray) -> None:
@@ -44,16 +47,22 @@ def check_pictures(column: pa.ChunkedArray) -> None:
     """Check PNGs of any size, grey or RGB, that are not frames: the maps of worlds.
 
     Raises:
-        ValueError: one is damaged, or has data after its end or a path.
+        ValueError: one is missing, damaged or too large, or has data after its end or a path.
     """
-    for picture in column.to_pylist():
-        if picture["path"] is not None:
+    for picture in itertools.chain.from_iterable(column.chunks):
+        fields = picture.as_py() or {"bytes": None, "path": None}
+        if fields["path"] is not None:
             raise ValueError("an image has a path, expected its bytes alone")
-        header = picture["bytes"][len(SIGNATURE) + 8 :][:10]
+        if (png := fields["bytes"]) is None:
+            raise ValueError("an image is null, expected a PNG")
+        header = png[len(SIGNATURE) + 8 :][:10]
         if len(header) < 10:
             raise ValueError("an image does not begin as a PNG does")
         width, height, _, colour = struct.unpack(">IIBB", header)
-        _check_png(picture["bytes"], height * (1 + width * (3 if colour == 2 else 1)))
+        size = height * (1 + width * (3 if colour == 2 else 1))
+        if size > _LARGEST_PICTURE:
+            raise ValueError(f"an image has {width:,}×{height:,} pixels, expected at most 4096×4096")
+        _check_png(png, size)
 
 
 def _check_png(png: bytes, size: int) -> None:
@@ -65,7 +74,8 @@ def _check_png(png: bytes, size: int) -> None:
         raise ValueError("an image does not begin with IHDR and end with IEND")
     inflator = zlib.decompressobj()
     try:
-        pixels = inflator.decompress(b"".join(data for name, data in chunks if name == b"IDAT"))
+        # One byte more than expected shows an excess; the rest of it is not inflated, however much it is.
+        pixels = inflator.decompress(b"".join(data for name, data in chunks if name == b"IDAT"), size + 1)
     except zlib.error as error:
         raise ValueError(f"an image's pixels are damaged ({error})") from None
     if not inflator.eof or inflator.unused_data or len(pixels) != size:
