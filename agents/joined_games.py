@@ -21,13 +21,18 @@ class JoinedGames:
     def __init__(self, games: Sequence[ReplayDataset]) -> None:
         self._games = games
         self._ends = np.cumsum([len(game) for game in games])
+        columns = [game.gather(np.array([0])) for game in games]
+        self._names = [name for name in columns[0] if all(name in each for each in columns)]
 
     def __len__(self) -> int:
         """Returns the number of transitions of all games."""
         return int(self._ends[-1])
 
     def gather(self, indices: np.ndarray) -> Batch:
-        """Returns a batch of the transitions with these indices, (B,), in their order, as `ReplayDataset`."""
+        """Returns a batch of the transitions with these indices, (B,), in their order, as `ReplayDataset`.
+
+        It has the columns that all games have, whichever games are in it.
+        """
         number = np.searchsorted(self._ends, indices, "right")
         order = np.argsort(number, kind="stable")
         parts = [
@@ -36,4 +41,4 @@ class JoinedGames:
             if (number == at).any()
         ]
         back = np.argsort(order)
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in self._names}

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from atari_dqn_replay.agents import offline_training
@@ -213,6 +215,21 @@ def test_actions_of_several_games_are_numbered_among_all(both: TrainingSettings)
     drawn = joined.gather(np.arange(len(games[0]), len(joined)))["action"]
     freeway = find_game("freeway").actions
     assert {joined.action_names[action] for action in drawn.tolist()} <= set(freeway)
+
+
+@pytest.mark.parametrize("with_probs", ["breakout", "freeway"])
+def test_a_column_that_not_all_games_have_is_left_out(with_probs: str, tmp_path: Path) -> None:
+    games = [find_game("breakout"), find_game("freeway")]
+    dataset = write_dataset(tmp_path / "dataset", SHARDS[:1], games=games)
+    for path in (dataset / "data" / with_probs).rglob("*.parquet"):
+        table = pq.read_table(path)
+        probs = pa.array(np.ones(len(table), np.float32))
+        pq.write_table(table.append_column("prob", probs), path, row_group_size=50)
+    opened = [ReplayDataset(str(dataset), f"{game.slug}-full", "run_1", cache_dir=tmp_path) for game in games]
+    assert sum("prob" in game.gather([0]) for game in opened) == 1
+    joined = JoinedGames(opened)
+    for indices in ([0], [len(joined) - 1], [0, len(joined) - 1]):
+        assert "prob" not in joined.gather(np.array(indices))
 
 
 @pytest.mark.parametrize(
