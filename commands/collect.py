@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import to_path
+from .arguments import to_path, to_positive
 
 if TYPE_CHECKING:
     from ..builder.format.games import Game
@@ -63,15 +63,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="log with which probability each action was chosen, too: a seventh array, and the column prob",
     )
     world = parser.add_argument_group("worlds beyond Atari")
-    world.add_argument("--steps", type=int, metavar="N", help="number of steps in all (default: 10000)")
-    world.add_argument("--environments", type=int, metavar="N", help="number of players (default: 1)")
+    world.add_argument(
+        "--steps", type=to_positive, metavar="N", help="number of steps in all (default: 10000)"
+    )
+    world.add_argument("--environments", type=to_positive, metavar="N", help="number of players (default: 1)")
     world.add_argument(
         "--own-maps",
         action="store_true",
         help="a map for each player; by default all have the same in their first episodes, and so on",
     )
     world.add_argument(
-        "--workers", type=int, metavar="N", help="number of processes, which makes no difference to the bytes"
+        "--workers",
+        type=to_positive,
+        metavar="N",
+        help="number of processes, which makes no difference to the bytes (default: 1)",
     )
 
 
@@ -87,7 +92,7 @@ def _collect_log(game: "Game", options: argparse.Namespace) -> object:
     from ..builder.collecting.collect import collect
     from ..builder.format.frame_format import FrameFormat
 
-    if given := [name for name in _OF_WORLDS if getattr(options, name)]:
+    if given := _given(options, _OF_WORLDS):
         options.refuse(f"--{given[0].replace('_', '-')} is for worlds beyond Atari, not for {game}")
     return collect(
         game,
@@ -105,7 +110,7 @@ def _collect_log(game: "Game", options: argparse.Namespace) -> object:
 def _collect_world(game: "Game", options: argparse.Namespace) -> object:
     from ..builder.collecting.collect_world import collect_world
 
-    if given := [name for name in _OF_LOGS if getattr(options, name) not in (None, False)]:
+    if given := _given(options, _OF_LOGS):
         options.refuse(f"--{given[0].replace('_', '-')} is for games of Atari; {game} has --steps")
     return collect_world(
         game,
@@ -116,5 +121,12 @@ def _collect_world(game: "Game", options: argparse.Namespace) -> object:
         own_maps=options.own_maps,
         run=options.run,
         seed=options.seed,
-        workers=options.workers or 1,
+        workers=1 if options.workers is None else options.workers,
     )
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    """Returns which of these options were given, whatever their value: 0 is one, too."""
+    return [
+        name for name in names if getattr(options, name) is not None and getattr(options, name) is not False
+    ]

@@ -95,6 +95,8 @@ def collect_world(
     chosen = policy or next(iter(world.policies))
     settings = WorldSettings(game, out, chosen, environments, steps, own_maps, run, seed, time_limit)
     settings.check()
+    if workers < 1:
+        raise OutputError(f"workers {workers} is too small: expected 1 or more")
     world.environment(0)  # if the package is missing, say so before anything is written
     provenance = Provenance(COLLECTED, settings.details())
     if _is_there(settings.folder, provenance):

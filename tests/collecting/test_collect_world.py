@@ -94,4 +94,6 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
         collect_world(CRAFTER, tmp_path, policy="player")
     with pytest.raises(OutputError, match="steps 1 is too small: expected 2 or more"):
         collect_world(CRAFTER, tmp_path, environments=2, steps=1)
+    with pytest.raises(OutputError, match="workers -1 is too small: expected 1 or more"):
+        collect_world(CRAFTER, tmp_path, workers=-1)
     assert not any(tmp_path.iterdir())
