@@ -1,9 +1,6 @@
 """The folder of a run: what was trained and how, its log, and the checkpoint from which it goes on."""
 
 import io
-import pickle
-import zipfile
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +13,7 @@ from ..builder.files import read_small, replacing
 from ..builder.format.actions import FULL_ACTIONS
 from ..builder.format.games import Game, find_game
 from ..builder.format.records import Count, Record, read_record, to_json
+from ..builder.format.tensor_file import DAMAGE, load_tensors
 from .errors import AgentError
 from .hyperparameters import Hyperparameters
 
@@ -25,9 +23,6 @@ FORMAT = 1
 RECORD = "run.json"
 LOG = "log.jsonl"
 CHECKPOINT = "checkpoint.pt"
-
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError)
-"""What reading a damaged checkpoint raises, besides other errors."""
 
 Text = Annotated[str, Meta(max_length=1000)]
 
@@ -172,16 +167,11 @@ class RunFolder:
         Raises:
             AgentError: the file is damaged, or holds something else.
         """
-        import torch
-
         if not self.checkpoint.exists():
             return None
         try:
-            with zipfile.ZipFile(self.checkpoint) as file:
-                if damaged := file.testzip():  # PyTorch does not look at the checksums that it writes
-                    raise zipfile.BadZipFile(f"{damaged} has changed")
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, KeyError, *DAMAGE) as error:
+            state = load_tensors(self.checkpoint)
+        except DAMAGE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise AgentError(
                 f"{self.checkpoint}: not a checkpoint ({reason}); restore it, or remove it to train from the "

@@ -123,6 +123,57 @@ def test_what_is_no_episode_is_refused(
     assert not Path("was-run").exists()
 
 
+def episode_of(**others: torch.Tensor) -> dict[str, torch.Tensor]:
+    """An episode of two steps."""
+    zeros = {"act": torch.int64, "rew": torch.float32, "end": torch.uint8, "trunc": torch.uint8}
+    rest = {key: torch.zeros(2, dtype=dtype) for key, dtype in zeros.items()}
+    return {"obs": torch.full((2, 3, 8, 8), 7, dtype=torch.uint8), **rest, **others}
+
+
+def read_episodes(folder: Path) -> None:
+    list(open_source(str(folder)).open_run(CRAFTER, 1).reader().checkpoint(1).episodes())
+
+
+def test_a_pixel_that_has_changed_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / path_of(0)
+    path.parent.mkdir(parents=True)
+    torch.save(episode_of(), path)
+    read_episodes(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\7" * 384) + 100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"cannot be read by torch \(.*data/0 has changed\)"):
+        read_episodes(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b".", b"\x80\x02K", b"<!DOCTYPE html>", b"PK\5\6" + b"\xff" * 18])
+def test_what_is_no_file_of_torch_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / path_of(0)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"0\.pt: cannot be read by torch \(.+\); copy it again"):
+        read_episodes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rewards", "found"),
+    [
+        (torch.zeros(2, dtype=torch.bfloat16), "rew is bfloat16 of shape"),
+        (torch.ones(2).to_sparse(), "rew is sparse_coo float32 of shape"),
+        (torch.zeros(2, requires_grad=True), None),
+    ],
+)
+def test_tensors_that_numpy_does_not_have(tmp_path: Path, rewards: torch.Tensor, found: str | None) -> None:
+    path = tmp_path / path_of(0)
+    path.parent.mkdir(parents=True)
+    torch.save(episode_of(rew=rewards), path)
+    if found is None:
+        read_episodes(tmp_path)
+        return
+    with pytest.raises(SourceError, match=found):
+        read_episodes(tmp_path)
+
+
 def test_a_plain_pickle_is_refused_as_well(tmp_path: Path) -> None:
     path = tmp_path / path_of(0)
     path.parent.mkdir(parents=True)

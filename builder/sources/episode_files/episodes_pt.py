@@ -21,6 +21,7 @@ from ...format.games import Game, match_game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_numbers
 from ...format.provenance import UNRECORDED, Provenance
+from ...format.tensor_file import DAMAGE, load_tensors
 from ...stores.store import Store
 from ...stores.whole_file import WholeFile, open_whole
 from ..checks import check_actions, check_rewards
@@ -236,30 +237,43 @@ def _load(whole: WholeFile) -> dict[str, np.ndarray]:
         SourceError: the file is damaged, or holds something else than tensors.
     """
     torch = _require_torch()
-    whole.content.seek(0)
     try:
-        content = torch.load(whole.content, map_location="cpu", weights_only=True)
+        content = load_tensors(whole.content)
     except pickle.UnpicklingError:
         raise SourceError(
             f"{whole.where}: holds objects that would have to be unpickled, which could run any program; "
             f"expected a dict of the tensors {', '.join(KEYS)}"
         ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SourceError(f"{whole.where}: cannot be read by torch ({reason}); {_AGAIN}") from None
+    except DAMAGE as error:
+        raise _unreadable(whole, error) from None
     if not isinstance(content, dict) or not all(isinstance(content.get(key), torch.Tensor) for key in KEYS):
         raise SourceError(f"{whole.where}: expected a dict of the tensors {', '.join(KEYS)}; {_AGAIN}")
-    arrays = {key: content[key].numpy() for key in KEYS}
-    rows = len(arrays["obs"]) if arrays["obs"].ndim else 0
-    for key, array in arrays.items():
-        if array.dtype != _DTYPES[key] or (key != "obs" and array.shape != (rows,)):
+    try:
+        return _check_tensors({key: content[key] for key in KEYS}, whole.where)
+    except DAMAGE as error:
+        raise _unreadable(whole, error) from None
+
+
+def _unreadable(whole: WholeFile, error: Exception) -> SourceError:
+    reason = (str(error) or type(error).__name__).partition("\n")[0]
+    return SourceError(f"{whole.where}: cannot be read by torch ({reason}); {_AGAIN}")
+
+
+def _check_tensors(tensors: dict[str, Any], where: str) -> dict[str, np.ndarray]:
+    """Returns tensors as arrays, after checking their dtypes, layouts and shapes."""
+    rows = len(tensors["obs"]) if tensors["obs"].ndim else 0
+    for key, tensor in tensors.items():
+        dtype, layout = (str(each).removeprefix("torch.") for each in (tensor.dtype, tensor.layout))
+        shape = tuple(tensor.shape)
+        if dtype != _DTYPES[key] or layout != "strided" or (key != "obs" and shape != (rows,)):
+            kind = dtype if layout == "strided" else f"{layout} {dtype}"
             raise SourceError(
-                f"{whole.where}: {key} is {array.dtype} of shape {array.shape}, expected {_DTYPES[key]} for "
-                f"each of {rows:,} steps; {_AGAIN}"
+                f"{where}: {key} is {kind} of shape {shape}, expected {_DTYPES[key]} for each of "
+                f"{rows:,} steps; {_AGAIN}"
             )
     if not 1 <= rows <= MOST_ROWS:
-        raise SourceError(f"{whole.where}: holds {rows:,} steps, expected 1 to {MOST_ROWS:,}; {_AGAIN}")
-    return arrays
+        raise SourceError(f"{where}: holds {rows:,} steps, expected 1 to {MOST_ROWS:,}; {_AGAIN}")
+    return {key: tensor.detach().numpy() for key, tensor in tensors.items()}
 
 
 def _format_of(frames: np.ndarray, where: str) -> FrameFormat:
