@@ -127,6 +127,7 @@ class _Update:
             except OutputError as error:
                 self._failures[game, "pictures"] = error
                 continue
+            self._failures.pop((game, "pictures"), None)  # of an earlier plan
             after.pictures[game], after.drawn_from[game] = change.names, change.source
             after.add(change.writes, change.deletions)
 
@@ -140,6 +141,7 @@ class _Update:
             except OutputError as error:
                 self._failures[game, "preview"] = error
                 continue
+            self._failures.pop((game, "preview"), None)
             after.previews.pop(game, None)
             if change.preview:
                 after.previews[game] = change.preview

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
-from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.games import Game, find_game
+from atari_dqn_replay.builder.publishing.beside_data import update_beside_data
 from atari_dqn_replay.builder.publishing.editing import remove_games, render_cards
 from atari_dqn_replay.builder.publishing.preview import wanted_previews
 from atari_dqn_replay.builder.publishing.publish import publish
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination, FolderSnapshot
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.repos.repo_reader import UnreadableFileError
 from atari_dqn_replay.builder.shards.preview import choose_episodes
@@ -200,7 +201,7 @@ import sys
 sys.path[:0] = [{str(ROOT)!r}]
 from pathlib import Path
 from atari_dqn_replay.builder.publishing.publish import publish
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
+from atari_dqn_replay.builder.repos.folder_destination import FolderDestination, FolderSnapshot
 publish(Path(sys.argv[1]), FolderDestination(Path(sys.argv[2])), preview=2)
 """
 
@@ -218,6 +219,28 @@ def test_a_kill_leaves_a_config_that_loads(n: int, pong: Path, tmp_path: Path) -
         assert len(loaded(folder, tmp_path / "cache")) in (48, 72)
     publish(pong, FolderDestination(folder), preview=2)
     assert contents(folder) == contents(tmp_path / "expected")
+
+
+class MendedMeanwhile(FolderDestination):
+    """A folder in which someone puts damaged shards right while a publication writes there."""
+
+    def snapshot(self, games: Collection[Game]) -> FolderSnapshot:
+        shards, backup = self.folder / "data/pong", self.folder.parent / "shards"
+        if backup.exists():
+            shutil.rmtree(shards)
+            backup.rename(shards)
+            return super().snapshot(games)
+        shutil.copytree(shards, backup)
+        for shard in shards.rglob("*.parquet"):
+            shard.write_bytes(b"damaged")
+        before = super().snapshot(games)
+        edit_card(self.folder, "---\n", "---\n# changed\n")
+        return before
+
+
+def test_a_failure_that_someone_mends_meanwhile_is_forgotten(folder: Path) -> None:
+    update_beside_data(MendedMeanwhile(folder), [PONG, BREAKOUT], previews={PONG: 1, BREAKOUT: 1})
+    assert len(chosen(folder)) == len(chosen(folder, "breakout")) == 1
 
 
 def test_a_config_that_people_have_named_so_is_never_replaced(pong: Path, tmp_path: Path) -> None:
