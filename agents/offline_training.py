@@ -18,7 +18,7 @@ from .devices import explaining_full_memory, find_device
 from .errors import AgentError
 from .evaluation import EvaluationProtocol, Policy, evaluate
 from .joined_games import JoinedGames
-from .run_folder import RunFolder, RunRecord
+from .run_folder import NOT_SUCH_A_STATE, RunFolder, RunRecord
 from .run_log import RunLog, read_log
 from .training_batches import TrainingBatches
 from .training_settings import TrainingSettings
@@ -94,7 +94,7 @@ class _Training:
             try:
                 self.agent.load_state_dict(state["agent"])
                 self.evaluated = int(state["evaluated"])
-            except (KeyError, AgentError) as error:
+            except (*NOT_SUCH_A_STATE, AgentError) as error:
                 raise AgentError(
                     f"{self.folder.checkpoint}: {error}; remove it to train from the beginning"
                 ) from None

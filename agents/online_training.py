@@ -23,7 +23,7 @@ from .play_plan import check
 from .play_settings import PlaySettings
 from .played_games import PlayedGames
 from .replay_memory import ReplayMemory
-from .run_folder import RunFolder
+from .run_folder import NOT_SUCH_A_STATE, RunFolder
 from .run_log import RunLog
 from .several_games import SeveralGames
 
@@ -270,8 +270,11 @@ class Playing:
             self.steps, self.logged, self.learned = state["steps"], state["logged"], state["learned"]
             self.episodes, self.done = state["episodes"], state["done"]
             dumps, episode_starts = state["dumps"], state["episode_starts"]
-        except (KeyError, TypeError, ValueError, AgentError) as error:
-            raise AgentError(f"{self.folder.checkpoint}: not the state of such a run ({error})") from None
+        except (*NOT_SUCH_A_STATE, AgentError) as error:
+            raise AgentError(
+                f"{self.folder.checkpoint}: not the state of such a run ({error}); remove it to play from "
+                f"the beginning"
+            ) from None
         self.ring.resume(dumps, episode_starts=episode_starts)
 
 

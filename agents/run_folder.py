@@ -24,6 +24,9 @@ RECORD = "run.json"
 LOG = "log.jsonl"
 CHECKPOINT = "checkpoint.pt"
 
+NOT_SUCH_A_STATE = (AttributeError, IndexError, KeyError, RuntimeError, SystemError, TypeError, ValueError)
+"""What a state of another form raises; RuntimeError and SystemError are ALE's, for another console."""
+
 Text = Annotated[str, Meta(max_length=1000)]
 
 

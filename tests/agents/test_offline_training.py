@@ -294,6 +294,14 @@ def test_a_checkpoint_that_cannot_be_read_is_named_and_never_unpickled(
     assert not (tmp_path / "touched").exists()
 
 
+def test_a_checkpoint_of_another_form_is_one_error(whole: TrainingSettings, tmp_path: Path) -> None:
+    shutil.copytree(whole.out, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    folder.save({"agent": (folder.load() or {})["agent"], "evaluated": "two"})
+    with pytest.raises(AtariReplayError, match=r"checkpoint\.pt: .*'two'; remove it to train from"):
+        train(replace(whole, out=tmp_path / "run"))
+
+
 class Touching:
     """Makes a file when it is unpickled."""
 

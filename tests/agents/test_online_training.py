@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
 from atari_dqn_replay.agents.online_training import Playing, play
@@ -16,6 +18,7 @@ from atari_dqn_replay.agents.play_plan import plan_play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
 from atari_dqn_replay.agents.run_evaluation import EvaluationSettings, evaluate_run
+from atari_dqn_replay.agents.run_folder import RunFolder
 from atari_dqn_replay.agents.run_log import read_log
 from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
@@ -162,6 +165,27 @@ def test_another_run_or_log_is_not_written_over(whole: PlaySettings, tmp_path: P
     other.logs.mkdir(parents=True)
     with pytest.raises(AtariReplayError, match="holds a log of somebody else"):
         play(other)
+
+
+@pytest.mark.parametrize(
+    ("console", "found"),
+    [
+        ({"console": torch.zeros(9, dtype=torch.uint8)}, ""),  # which the emulator refuses
+        ({"console": None}, "'NoneType' object has no attribute 'numpy'"),
+    ],
+)
+def test_a_state_that_the_game_cannot_go_on_from_is_one_error(
+    console: dict[str, Any], found: str, whole: PlaySettings, tmp_path: Path
+) -> None:
+    settings = replace(whole, out=tmp_path)
+    shutil.copytree(whole.folder, settings.folder)
+    folder = RunFolder(settings.folder / "agent")
+    state = folder.load()
+    assert state is not None
+    state["games"]["console"] |= console
+    folder.save(state)
+    with pytest.raises(AtariReplayError, match=rf"checkpoint\.pt: .*{found}.*; remove it to play from"):
+        play(settings)
 
 
 def test_what_cannot_be_played_is_refused(whole: PlaySettings, tmp_path: Path) -> None:
