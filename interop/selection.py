@@ -17,6 +17,7 @@ from ..builder.sources.open import open_store
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.errors import DatasetError
 from ..replay_reader.replay_dataset import ReplayDataset
+from ..replay_reader.selection import Selection
 
 DATASET_VARIABLE = "ATARI_DQN_REPLAY_DATASET"
 """The environment variable that names the dataset, so that code written for another library need not."""
@@ -98,11 +99,10 @@ def open_steps(
             84×84 grey, which is all that the other libraries know.
     """
     episodes = None if checkpoints is None else EpisodeFilter(checkpoints=list(checkpoints))
-    steps = ReplayDataset(
-        find_dataset(dataset), f"{game.slug}-{view}", split_name(run), episodes=episodes, **options
-    )
-    check_grey84(steps.frame_format, f"{game.slug}-{view}")
-    return steps
+    place, config, split = find_dataset(dataset), f"{game.slug}-{view}", split_name(run)
+    catalog = Selection(place, config, split, episodes, options.get("revision"), options.get("token")).open()
+    check_grey84(catalog.frame_format, config)  # before frames are prepared, which takes long
+    return ReplayDataset(place, config, split, episodes=episodes, **options)
 
 
 def check_grey84(frame_format: FrameFormat, where: str) -> None:

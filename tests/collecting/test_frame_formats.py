@@ -132,7 +132,8 @@ def test_libraries_that_know_only_84_by_84_are_refused_and_dumps_come_back(
 ) -> None:
     dataset = folder / "dataset"
     with pytest.raises(AtariReplayError, match="64×64 RGB, expected 84×84 grey"):
-        open_steps(dataset, BREAKOUT, 1, cache_dir=tmp_path)
+        open_steps(dataset, BREAKOUT, 1, cache_dir=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()  # no frames were prepared
     done = run("export", dataset, "breakout-full", "--format", "lram", "--out", tmp_path / "lram")
     assert done.returncode == 1
     assert "expected 84×84 grey" in done.stderr
