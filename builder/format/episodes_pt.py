@@ -12,6 +12,9 @@ KEYS = ("obs", "act", "rew", "end", "trunc")
 FOLDER_NAME = re.compile(r"[0-9]00")
 """A name of the outermost folders: the hundreds of their episodes' numbers."""
 
+MOST_EPISODES = 10_000_000
+"""The most episodes of a run, whose numbers are below it."""
+
 
 def path_of(number: int) -> str:
     """Returns the path of an episode's file: `100/20/3/123.pt` for episode 123."""

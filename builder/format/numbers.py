@@ -21,6 +21,25 @@ def describe_numbers(numbers: Iterable[int]) -> str:
     return ", ".join("-".join(map(str, span)) for span in spans) or "none"
 
 
+def describe_ranges(ranges: Iterable[range]) -> str:
+    """Returns ranges in the form that people write, without going through their numbers.
+
+    >>> describe_ranges([range(0, 1), range(3, 10**12)])
+    '0, 3-999999999999'
+    """
+    return ", ".join(str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges)
+
+
+def find_gaps(numbers: Iterable[int]) -> list[range]:
+    """Returns the ranges of numbers from 0 on that are missing between ascending numbers.
+
+    >>> find_gaps([1, 2, 5])
+    [range(0, 1), range(3, 5)]
+    """
+    pairs = itertools.pairwise(itertools.chain([-1], numbers))
+    return [range(before + 1, after) for before, after in pairs if after > before + 1]
+
+
 def number_globs(numbers: Collection[int]) -> list[str]:
     """Returns globs for two-digit numbers, in ascending order.
 

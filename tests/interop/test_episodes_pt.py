@@ -174,6 +174,17 @@ def test_tensors_that_numpy_does_not_have(tmp_path: Path, rewards: torch.Tensor,
         read_episodes(tmp_path)
 
 
+def test_missing_episodes_are_found_without_counting_to_the_last(tmp_path: Path) -> None:
+    for number in (1, 2, 9_999_999):
+        (tmp_path / path_of(number)).parent.mkdir(parents=True)
+        (tmp_path / path_of(number)).touch()
+    source = open_source(str(tmp_path))
+    assert source.open_run(CRAFTER, 1).remarks() == ["no episode 0, 3-9999998"]
+    (tmp_path / path_of(999_999_999_999)).touch()
+    with pytest.raises(SourceError, match=r"999999999999\.pt: an episode of number 999,999,999,999"):
+        source.open_run(CRAFTER, 1)
+
+
 def test_a_plain_pickle_is_refused_as_well(tmp_path: Path) -> None:
     path = tmp_path / path_of(0)
     path.parent.mkdir(parents=True)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,6 +136,18 @@ def test_damaged_episodes_are_named(tmp_path: Path, damage: Callable[[Path], obj
     with pytest.raises(SourceError, match=message) as caught:
         list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(1).episodes())
     assert str(folder) in str(caught.value)
+
+
+def test_missing_episodes_are_counted_and_three_of_them_named(tmp_path: Path) -> None:
+    folder = tmp_path / "Crafter/1/episodes"
+    folder.mkdir(parents=True)
+    shutil.copy(crafter_episodes() / "Crafter/1/episodes/provenance.json", folder)
+    (folder / "000002-0007.npz").touch()
+    found = open_source(str(tmp_path)).open_run(GAME, 1).remarks()
+    assert found == ["no episode 000000-0007.npz, 000001-0007.npz"]
+    (folder / "999999-0003.npz").touch()
+    found = open_source(str(tmp_path)).open_run(GAME, 1).remarks()
+    assert found == ["no episode 000000-0003.npz, 000000-0007.npz, 000001-0003.npz and 999,998 more"]
 
 
 LOAD = """

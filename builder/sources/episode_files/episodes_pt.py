@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import SourceError, UnknownNameError
-from ...format.episodes_pt import FOLDER_NAME, KEYS, path_of
+from ...format.episodes_pt import FOLDER_NAME, KEYS, MOST_EPISODES, path_of
 from ...format.frame_format import FrameFormat
 from ...format.games import Game, match_game
 from ...format.manifest import FileRecord
-from ...format.numbers import describe_numbers
+from ...format.numbers import describe_ranges, find_gaps
 from ...format.provenance import UNRECORDED, Provenance
 from ...format.tensor_file import DAMAGE, load_tensors
 from ...stores.store import Store
@@ -98,6 +98,12 @@ class EpisodesPt(Source):
             raise SourceError(
                 f"{self._store.describe(folder)}: holds no episodes; expected files such as {path_of(0)}"
             )
+        if numbers[-1] >= MOST_EPISODES:
+            path = _below(folder, path_of(numbers[-1]))
+            raise SourceError(
+                f"{self._store.describe(path)}: an episode of number {numbers[-1]:,}, expected less than "
+                f"{MOST_EPISODES:,}; rename it, or leave it out"
+            )
         return EpisodesPtRun(game, run, self._store, folder, numbers)
 
     def fingerprint(self, game: Game, runs: Iterable[int]) -> str:
@@ -146,8 +152,8 @@ class EpisodesPtRun(WholeEpisodesRun):
 
     def remarks(self) -> list[str]:
         """Returns which episodes are missing."""
-        missing = sorted({*range(self._numbers[-1])} - {*self._numbers})
-        return [f"no episode {describe_numbers(missing)}"] if missing else []
+        gaps = find_gaps(self._numbers)
+        return [f"no episode {describe_ranges(gaps)}"] if gaps else []
 
     @contextlib.contextmanager
     def open_episode(self, number: int) -> Iterator[tuple[Episode, FileRecord]]:

@@ -4,6 +4,7 @@ They are a source like any other: one checkpoint for each run, since no agent le
 """
 
 import contextlib
+import heapq
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from ...format.features import fact_features
 from ...format.frame_format import FrameFormat
 from ...format.games import Game
 from ...format.manifest import FileRecord
+from ...format.numbers import find_gaps
 from ...format.played_episodes import FOLDER, ORIGIN, STATE_COLUMNS, EpisodeName
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
@@ -31,6 +33,8 @@ from .whole_episodes import WholeEpisodesRun
 
 _EXPECTED = "Crafter/1/episodes/000000-0000.npz, as collect writes it"
 _AGAIN = "copy it again, or collect it again"
+_NAMED = 3
+"""How many missing episodes are named; others are counted."""
 
 
 class PlayedEpisodes(StoreSource):
@@ -136,10 +140,15 @@ class PlayedRun(WholeEpisodesRun):
 
     def remarks(self) -> list[str]:
         """Returns which episodes are missing, as far as the names show."""
-        last = {name.environment: name.world_episode for name in self.names}
-        wanted = {EpisodeName(number, each) for each, most in last.items() for number in range(most)}
-        missing = sorted(wanted - {*self.names})
-        return [f"no episode {', '.join(map(str, missing))}"] if missing else []
+        there: dict[int, list[int]] = {}
+        for name in self.names:
+            there.setdefault(name.environment, []).append(name.world_episode)
+        gaps = [(each, gap) for each, numbers in there.items() for gap in find_gaps(numbers)]
+        count = sum(len(gap) for _, gap in gaps)
+        firsts = (EpisodeName(number, each) for each, gap in gaps for number in gap[:_NAMED])
+        named = ", ".join(map(str, heapq.nsmallest(_NAMED, firsts)))
+        more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
+        return [f"no episode {named}{more}"] if count else []
 
     @contextlib.contextmanager
     def open_episode(self, number: int) -> Iterator[tuple[Episode, FileRecord]]:
