@@ -14,6 +14,7 @@ from atari_dqn_replay.interop.export.bucket.round_trip import compare_round_trip
 from command import run
 from datasets_of_logs import build_from
 from logs import log_transitions, real_frames
+from web_server import running_web
 
 from atari_dqn_replay import Episodes, ReplayDataset, Sequences, Transitions, export
 
@@ -82,6 +83,19 @@ def test_a_log_that_lacks_one_of_the_files_has_no_such_column(logs: Path, tmp_pa
     next(part.rglob("$store$_prob_ckpt.1.gz")).unlink()
     run_of_part = open_source(str(part)).open_run(find_game("breakout"), 1)
     assert run_of_part.optional_columns == ()
+    remark = "checkpoint 1 lacks prob, which others have: the run has no column prob"
+    assert remark in run_of_part.remarks()
+    assert remark in run("inspect", part).stdout
+
+
+def test_a_log_that_lacks_final_observations_of_some_checkpoints_says_so(logs: Path, tmp_path: Path) -> None:
+    part = Path(shutil.copytree(logs, tmp_path / "part"))
+    first = next(part.rglob("$store$_prob_ckpt.0.gz"))
+    first.with_name("final_observation-0.npy.zst").write_bytes(b"zstd")
+    expected = "checkpoint 1-3 lacks final_observation, which others have: episodes that end there have none"
+    with running_web(part, listing=False) as server:
+        for source in (str(part), server.url):
+            assert expected in open_source(source).open_run(find_game("breakout"), 1).remarks()
 
 
 def test_a_probability_of_zero_is_refused(logs: Path, tmp_path: Path) -> None:

@@ -91,9 +91,10 @@ class LoggedRun(Run):
         return NumbersCursor(self.log, later).rows_to_terminal()
 
     def remarks(self) -> list[str]:
-        """Returns missing and damaged files, missing checkpoints, and laps that were never dumped."""
+        """Returns missing and damaged files, missing checkpoints, laps never dumped, and what is left out."""
         assumed = [self.log.remark()] if isinstance(self.log, InferredLog) else []
-        return [*self._losses(), *self._holes(), *assumed, *self._conversions(), *self._stack_size()]
+        found = [*self._losses(), *self._holes(), *self._left_out(), *assumed]
+        return [*found, *self._conversions(), *self._stack_size()]
 
     def lost_files(self, checkpoint: int) -> frozenset[str]:
         """Returns a dump's files if they are so damaged that its neighbours must do without it."""
@@ -144,6 +145,18 @@ class LoggedRun(Run):
                     self.log.header(number)
                 except ReplayLogError as error:
                     yield str(error)
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield which arrays, beyond the original's, are left out since a checkpoint lacks them."""
+        there = self.log.files.checkpoints
+        for array, consequence in (
+            (PROB, "the run has no column prob"),
+            (FINAL, "episodes that end there have none"),
+        ):
+            lacking = sorted(number for number, files in there.items() if array not in files)
+            if 0 < len(lacking) < len(there):
+                numbers = describe_numbers(lacking)
+                yield f"checkpoint {numbers} lacks {array}, which others have: {consequence}"
 
     def _conversions(self) -> Iterator[str]:
         converted: dict[str, list[int]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from ...errors import SourceError
 from ...format.games import Game
 from ...stores.store import Store
-from .log_files import BUCKET_ARRAYS, LogFiles, log_file_name
+from .log_files import LOG_ARRAYS, LogFiles, log_file_name
 from .mirror import Mirror
 
 ROOTS = ("", "dqn")
@@ -24,7 +24,7 @@ class UnlistedMirror(Mirror):
     """A source of replay logs in the bucket's layout on a store that cannot list folders.
 
     Only games that the caller asks for are looked up. Finding a game takes at most 160 requests; a run takes
-    51 for its checkpoints and 4 for each one present. They are sent eight at a time, and only once.
+    51 for its checkpoints and 6 for each one present. They are sent eight at a time, and only once.
 
     Args:
         store: the root folder.
@@ -75,7 +75,7 @@ class UnlistedMirror(Mirror):
         names = {
             f"{files.folder}/{log_file_name(array, number)}": (number, array)
             for number in numbers
-            for array in BUCKET_ARRAYS
+            for array in LOG_ARRAYS
         }
         sizes = self._store.versions(list(names))
         for path, (number, array) in names.items():
