@@ -128,14 +128,20 @@ class ReplayLogger(gymnasium.Wrapper[Any, Any, Any, Any]):
         return after, reward, bool(terminated), truncated, information
 
     def close(self) -> None:
-        """Write the last, partial dump, and close the environment."""
-        ring = self._ring
-        # In the last row, a full dump was made just now, and another would say nothing new.
-        if not self._closed and ring.add_count and ring.cursor != ring.capacity - 1:
-            ring.finish()
-        ring.flush()
-        self._closed = True
-        super().close()
+        """Write the last, partial dump, and close the environment.
+
+        Raises:
+            OSError: the log cannot be written; all is closed nevertheless.
+        """
+        ring, was_closed, self._closed = self._ring, self._closed, True
+        try:
+            # In the last row, a full dump was made just now, and another would say nothing new.
+            if not was_closed and ring.add_count and ring.cursor != ring.capacity - 1:
+                ring.finish()
+            ring.flush()
+        finally:
+            ring.close()
+            super().close()
 
     def _check_spaces(self) -> None:
         observations, actions = self.env.observation_space, self.env.action_space

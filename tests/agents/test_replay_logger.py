@@ -1,5 +1,8 @@
 """Any agent's play in Gymnasium is logged, and comes back as it was seen."""
 
+import errno
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 from atari_dqn_replay.agents.errors import AgentError
 from atari_dqn_replay.agents.replay_logger import ReplayLogger
+from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
@@ -48,6 +52,22 @@ def test_what_was_seen_and_done_comes_back_as_whole_episodes(tmp_path: Path) -> 
         np.testing.assert_array_equal(episode.reward, np.clip(rewards, -1, 1))
         assert episode.truncated == (len(each) == 80)
     reader.close()
+
+
+def test_all_is_closed_although_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    frames, closed = game(), []
+    monkeypatch.setattr(frames, "close", lambda: closed.append(1))
+    monkeypatch.setattr(DumpWriter, "_packed", full)
+    before = set(threading.enumerate())
+    env = ReplayLogger(frames, tmp_path, agent="mine", checkpoint_size=100)
+    env.reset()
+    env.step(0)
+    with pytest.raises(OSError, match="No space left"):
+        env.close()
+    assert closed and not [t for t in threading.enumerate() if t not in before and t.name.startswith("dump")]
 
 
 def test_the_provenance_says_who_played(tmp_path: Path) -> None:
