@@ -145,7 +145,7 @@ class Playing:
                 steps = self.steps
                 self.step()
                 bar.update(self.steps - steps)
-                if self.steps // LOG_EVERY > steps // LOG_EVERY:
+                if self.steps // LOG_EVERY > steps // LOG_EVERY and self.steps > self.began[1]:
                     self._write_record()
         self._learn()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from atari_dqn_replay.agents import online_training
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
 from atari_dqn_replay.agents.online_training import Playing, play
@@ -97,6 +98,17 @@ def test_the_agent_learns_as_often_as_the_schedule_says(whole: PlaySettings) -> 
     last = read_log(whole.folder / "agent" / "log.jsonl")[-1]
     assert last["update"] == STEPS // 8 - 100 // 8
     assert last["random_share"] == 0.01
+
+
+def test_each_step_has_one_record_at_most(
+    whole: PlaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ring is dumped in steps of which each has a record anyway."""
+    monkeypatch.setattr(online_training, "LOG_EVERY", 1)
+    settings = replace(whole, out=tmp_path, schedule=replace(whole.schedule, steps=150))
+    assert play(settings).checkpoints == 2
+    steps = [record["step"] for record in read_log(settings.folder / "agent" / "log.jsonl")]
+    assert steps == list(range(1, 150 + 1))
 
 
 @pytest.mark.slow
