@@ -248,9 +248,9 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
         "--preview",
         type=to_preview,
         metavar="N",
-        help="add a config `preview` with N short episodes of each game (at most 100), which loads in "
-        "seconds and is what the Hub's viewer shows first; 0 takes the games out of it again (default: as "
-        "it was)",
+        help="add a config `preview` with N short episodes of each game (at most 100, and 50,000 steps), "
+        "which loads in seconds and is what the Hub's viewer shows first; 0 takes the games out of it again "
+        "(default: as it was)",
     )
 
 

@@ -13,6 +13,8 @@ from .records import Count, Record, read_record, to_json
 
 MOST_EPISODES = 100
 """The largest number of episodes for each game: a preview loads in seconds."""
+MOST_STEPS = 50_000
+"""The largest number of steps for each game, which bounds the memory that making a preview takes."""
 
 
 def preview_path(game: Game) -> str:
@@ -43,13 +45,13 @@ class Preview(Record, frozen=True):
 
     game: str
     most_episodes: Annotated[int, Meta(ge=1, le=MOST_EPISODES)]
-    """The number that was asked for; there are fewer where too few are complete."""
+    """The number that was asked for; there are fewer where too few are complete, or where they are long."""
     drawn_from: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
     """Names the data from which the episodes were chosen; see `manifest.name_of_data`."""
     episodes: tuple[PreviewEpisode, ...]
     """The episodes in the order of the file's rows."""
     file: ParquetRecord | None
-    """The preview itself; null if no episode is complete."""
+    """The preview itself; null if no episode is chosen."""
     format: Annotated[int, Meta(ge=1, le=1)] = 1
 
     @property

@@ -1,6 +1,7 @@
 """Makes the preview of a game: a few short, complete episodes, copied out of its shards."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
@@ -13,12 +14,12 @@ from ..format.features import preview_features
 from ..format.games import Game
 from ..format.manifest import Manifest, ParquetRecord, name_of_data
 from ..format.numbers import spread
-from ..format.preview import Preview, PreviewEpisode, preview_path
+from ..format.preview import MOST_STEPS, Preview, PreviewEpisode, preview_path
 from .arrow_columns import column_of_array
 from .settings import parquet_writer
 from .steps import TABLE_ROWS
 
-EDITION = 1
+EDITION = 2
 """Raised when other episodes come to be chosen from the same data."""
 
 OpenFile = Callable[[str], AbstractContextManager[pq.ParquetFile]]
@@ -28,7 +29,7 @@ OpenFile = Callable[[str], AbstractContextManager[pq.ParquetFile]]
 def make_preview(
     game: Game, manifests: Sequence[Manifest], most_episodes: int, open_file: OpenFile
 ) -> tuple[Preview, bytes]:
-    """Returns a game's preview and the content of its file, empty if no episode is complete.
+    """Returns a game's preview and the content of its file, empty if no episode is chosen.
 
     Args:
         game: the game.
@@ -55,18 +56,20 @@ def make_preview(
 
 
 def choose_episodes(
-    manifests: Sequence[Manifest], most_episodes: int, open_file: OpenFile
+    manifests: Sequence[Manifest], most_episodes: int, open_file: OpenFile, most_steps: int = MOST_STEPS
 ) -> list[PreviewEpisode]:
     """Returns the shortest complete episodes of checkpoints that are evenly spaced.
 
     They go from the first checkpoint to the last; those without a complete episode do not count. Each gives
     one episode, whatever its run, or several if there are fewer checkpoints than episodes to choose. Of
-    episodes of one length, the first in order of run and play is taken.
+    episodes of one length, the first in order of run and play is taken. If these have too many steps
+    together, the longest are left out.
 
     Args:
         manifests: those of all checkpoints of a game.
         most_episodes: the number of episodes to choose.
         open_file: opens the tables of episodes.
+        most_steps: the largest number of steps of all chosen episodes together.
 
     Raises:
         ValueError: a table names another file than its checkpoint's shards.
@@ -85,7 +88,10 @@ def choose_episodes(
         ]
         complete.sort(key=lambda each: (each.length, each.run, each.episode))
         chosen += sorted(complete[:share], key=lambda each: (each.run, each.episode))
-    return chosen
+    by_length = sorted(chosen, key=lambda each: each.length)
+    totals = itertools.accumulate(each.length for each in by_length)
+    kept = {each for each, total in zip(by_length, totals, strict=True) if total <= most_steps}
+    return [each for each in chosen if each in kept]
 
 
 def _complete_episodes(manifest: Manifest, open_file: OpenFile) -> Iterator[PreviewEpisode]:

@@ -111,9 +111,9 @@ def test_the_shortest_complete_episodes_of_evenly_spaced_checkpoints_are_chosen(
     complete = [row for table in tables for row in table.to_pylist() if row["complete"]]
     numbers = sorted({row["checkpoint"] for row in complete})
 
-    def choose(count: int) -> list[tuple[int, int, int]]:
+    def choose(count: int, **bound: int) -> list[tuple[int, int, int]]:
         of_pong = [each for each in manifests(built) if each.game == "Pong"]
-        found = choose_episodes(of_pong, count, lambda path: pq.ParquetFile(built / path))
+        found = choose_episodes(of_pong, count, lambda path: pq.ParquetFile(built / path), **bound)
         return [(each.checkpoint, each.length, each.run) for each in found]
 
     def shortest(number: int) -> tuple[int, int, int]:
@@ -125,6 +125,11 @@ def test_the_shortest_complete_episodes_of_evenly_spaced_checkpoints_are_chosen(
     assert choose(4) == [*map(shortest, numbers)]
     assert [number for number, _, _ in choose(5)] == [0, 0, 1, 2, 3]
     assert len(choose(100)) == len(complete)
+    # Of too many steps, the longest episodes are left out.
+    lengths = sorted(row["length"] for row in complete)
+    assert sorted(length for _, length, _ in choose(100, most_steps=sum(lengths[:4]))) == lengths[:4]
+    assert choose(100, most_steps=sum(lengths)) == choose(100)
+    assert choose(4, most_steps=lengths[0] - 1) == []
 
 
 def test_the_viewer_shows_it_first(built: Path) -> None:
