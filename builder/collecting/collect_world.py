@@ -8,6 +8,7 @@ import functools
 import io
 import itertools
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +171,8 @@ def _play_environments(
             pictures: dict[int, dict[str, np.ndarray]] = {}
             for number in (each for each in numbers if left[each]):
                 path, seed = folder / str(EpisodeName(episode, number)), seeds[number]
-                if not path.exists():
+                reward = _kept_rewards(path)
+                if reward is None:
                     random = settings.policy_random(number, episode)
                     policy = settings.world.policies[settings.policy](len(settings.world.actions), random)
                     arrays = _play_episode(environments[seed], policy, episode, left[number], after_step)
@@ -181,8 +183,6 @@ def _play_environments(
                         write_npz(temporary, arrays | pictures[seed])
                     reward = arrays["reward"]
                 else:
-                    with np.load(path, allow_pickle=False) as kept:
-                        reward = kept["reward"]
                     after_step(len(reward))
                 left[number] -= len(reward)
                 returns.append(float(reward.sum(dtype=np.float64)))
@@ -190,6 +190,18 @@ def _play_environments(
         for environment in environments.values():
             environment.close()
     raise AssertionError("there is always another episode")
+
+
+def _kept_rewards(path: Path) -> np.ndarray | None:
+    """Returns the rewards of an episode that was played before; None if it is missing or damaged."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.testzip() is not None:
+                return None
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["reward"]
+    except (FileNotFoundError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None  # played again, it is the same
 
 
 def _pngs_of(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Collected worlds: the same bytes whoever plays them, and nothing lost when a collection is killed."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,20 @@ def test_a_collection_that_was_killed_goes_on_to_the_same_bytes(collected: Path,
         (working / name).write_bytes((done / name).read_bytes())
     (working / "000000-0001.npz.incomplete").write_bytes(b"PK half of it")
     collect_world(CRAFTER, tmp_path, **SMALL, workers=2)
+    assert files_of(tmp_path) == files_of(collected)
+
+
+def test_damaged_episodes_of_a_stopped_collection_are_played_again(collected: Path, tmp_path: Path) -> None:
+    working = tmp_path / "Crafter/1/episodes.incomplete"
+    shutil.copytree(collected / "Crafter/1/episodes", working)
+    empty, cut, changed, other = sorted(working.glob("*.npz"))[:4]
+    empty.write_bytes(b"")
+    cut.write_bytes(cut.read_bytes()[:1000])
+    content = bytearray(changed.read_bytes())
+    content[200] ^= 1  # in the first array, which are the frames
+    changed.write_bytes(content)
+    np.savez(other, action=np.zeros(3))
+    collect_world(CRAFTER, tmp_path, **SMALL)
     assert files_of(tmp_path) == files_of(collected)
 
 
