@@ -7,12 +7,14 @@ Replaces, array for array, the writer of the DQN Replay Dataset, which was Dopam
 
 import gzip
 import io
+import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import zstandard
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from ..errors import OutputError, ReplayLogError
@@ -221,9 +223,8 @@ class RingBuffer:
         self._writer.write(self.dumps, self.observation, arrays)
         if self._finals is not None:
             frames = [frame for number, frame in self._finals if number >= first]
-            stacked = np.stack(frames) if frames else self.observation[:0].copy()
-            path = self.folder / f"final_observation-{self.dumps}.npy.zst"
-            self._writer.then(lambda: write_zstd(path, stacked))
+            path, shape = self.folder / f"final_observation-{self.dumps}.npy.zst", self.observation.shape[1:]
+            self._writer.then(lambda: write_zstd(path, frames, shape))
             self._finals.clear()
         self.dumps += 1
 
@@ -260,12 +261,19 @@ def new_ring(
         ) from None
 
 
-def write_zstd(path: Path, array: NDArray[np.uint8]) -> None:
-    """Write an array as `.npy`, compressed by zstd; it appears whole or not at all."""
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    with replacing(path) as temporary:
-        temporary.write_bytes(zstandard.ZstdCompressor(level=9).compress(content.getvalue()))
+def write_zstd(path: Path, frames: Sequence[NDArray[np.uint8]], shape: tuple[int, ...]) -> None:
+    """Write frames of this shape as one `.npy`, compressed by zstd; it appears whole or not at all."""
+    header = io.BytesIO()
+    write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (len(frames), *shape)})
+    size = header.tell() + len(frames) * math.prod(shape)
+    with (
+        replacing(path) as temporary,
+        temporary.open("wb") as file,
+        zstandard.ZstdCompressor(level=9).stream_writer(file, size=size) as packed,
+    ):
+        packed.write(header.getvalue())
+        for frame in frames:
+            packed.write(frame.tobytes())
 
 
 def clip(reward: float) -> float:

@@ -1,5 +1,6 @@
 """What is seen after an episode's last step: logged beside the original arrays, and put with its episode."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint
 from atari_dqn_replay.builder.verification.verify import verify
 from datasets_of_logs import build_from
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from atari_dqn_replay import Episodes, Preprocessing, decode_frames
@@ -118,9 +120,14 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path) -> None:
     path = folder / "final_observation-2.npy.zst"
     content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
     run = open_source(str(tmp_path)).open_run(BREAKOUT, 1)
-    write_zstd(path, np.zeros((7, 8, 8), np.uint8))
+    write_zstd(path, [np.zeros((8, 8), np.uint8)] * 7, (8, 8))
     with pytest.raises(ReplayLogError, match=r"final_observation-2.*holds 7 frames, but .* episodes end"):
         list(read(run.reader().part(2)))
+    claim = io.BytesIO()  # zeros compress so well that a small file may hold as many frames as this
+    write_array_header_1_0(claim, {"descr": "|u1", "fortran_order": False, "shape": (10**9, 8, 8)})
+    path.write_bytes(zstandard.ZstdCompressor().compress(claim.getvalue() + bytes(1000)))
+    with pytest.raises(ReplayLogError, match=r"holds 1,000,000,000 frames, but .* episodes end"):
+        list(read(open_source(str(tmp_path)).open_run(BREAKOUT, 1).reader().part(2)))
     path.write_bytes(zstandard.ZstdCompressor().compress(content[:-5]))
     with pytest.raises(ReplayLogError, match="final_observation-2"):
         list(read(open_source(str(tmp_path)).open_run(BREAKOUT, 1).reader().part(2)))

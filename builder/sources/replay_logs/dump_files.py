@@ -139,13 +139,24 @@ class DumpFiles:
             held = self._scalars.get(number)
             return self._read_scalars(number, rows) if held is None else held[:rows]
 
-    def _read_finals(self, path: str) -> np.ndarray:
-        """Returns the frames in a file of final observations, checked through to its end."""
+    def _read_finals(self, path: str, ends: int) -> np.ndarray:
+        """Returns the frames in a file of final observations, checked through to its end.
+
+        Raises:
+            ReplayLogError: the file is damaged, or its frames are not as many as the ends of episodes.
+        """
         with contextlib.closing(self._open_finals(path)) as file:
-            starts = range(0, file.rows, self.block_rows)
-            blocks = [file.read(min(self.block_rows, file.rows - start)) for start in starts]
+            if file.rows != ends:  # before reading: a small file may hold any number of equal frames
+                raise ReplayLogError(
+                    f"{file.where}: holds {file.rows:,} frames, but {ends:,} episodes "
+                    f"end in this checkpoint; copy the checkpoint's files again, or leave this one out"
+                )
+            frames = np.empty((ends, *file.row_shape), np.uint8)
+            for start in range(0, ends, self.block_rows):
+                block = frames[start : start + self.block_rows]
+                block[...] = file.read(len(block))
             self.finish(file)
-            return np.concatenate([np.empty((0, *file.row_shape), np.uint8), *blocks])
+            return frames
 
     def _open_finals(self, path: str) -> ArrayFile:
         return ArrayFile(self.downloads, path, np.uint8, self.frame_format.shape)
