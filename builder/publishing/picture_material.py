@@ -50,7 +50,7 @@ def draw_pictures(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot)
         return {}
     try:
         return draw(find_material(game, manifests, snapshot), most_bytes)
-    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
+    except (pa.ArrowException, Image.DecompressionBombError, OSError, ValueError, LookupError) as error:
         raise OutputError(
             f"{game}: its pictures cannot be drawn, since its files cannot be read ({error}); verify the "
             f"dataset, then render its card"
@@ -125,25 +125,33 @@ class _Shard:
             start = end
         return found
 
-    def places(self, first: int, length: int) -> NDArray[np.int64]:
+    def places(self, first: int, length: int, fields: tuple[int, int]) -> NDArray[np.int64]:
         """Returns where the player is in a range of rows, (length, 2)."""
         found, start = [], 0
         for group in range(self._file.num_row_groups):
             end = start + self._file.metadata.row_group(group).num_rows
             if start < first + length and first < end:
                 table = self._file.read_row_group(group, columns=["player_x", "player_y"])
-                place = np.stack([table[name].to_numpy() for name in table.column_names], axis=1)
+                place = _places_in(table, fields)
                 found.append(place[max(0, first - start) : first + length - start])
             start = end
-        return np.concatenate(found).astype(np.int64)
+        return np.concatenate(found)
 
     def count_visits(self, fields: tuple[int, int]) -> NDArray[np.int64]:
         """Returns how often each field was visited, (rows, columns), in some row groups of the shard."""
         groups = spread(self._file.num_row_groups, VISITED_ROW_GROUPS)
         table = self._file.read_row_groups(groups, columns=["player_x", "player_y"])
         visits = np.zeros(fields[::-1], np.int64)
-        np.add.at(visits, (table["player_y"].to_numpy(), table["player_x"].to_numpy()), 1)
+        np.add.at(visits, tuple(_places_in(table, fields).T[::-1]), 1)
         return visits
+
+
+def _places_in(table: pa.Table, fields: tuple[int, int]) -> NDArray[np.int64]:
+    """Returns the places of a player, (length, 2), after checking that they are on the map."""
+    places = np.stack([table[name].to_numpy() for name in ("player_x", "player_y")], axis=1).astype(np.int64)
+    if ((places < 0) | (places >= fields)).any():
+        raise ValueError(f"a player is outside the map of {fields[0]}×{fields[1]} fields")
+    return places
 
 
 @dataclass(frozen=True)
@@ -202,8 +210,9 @@ def _find_coverage(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot
         first = int(ends[group]) - file.metadata.row_group(group).num_rows
         png = file.read_row_group(group, columns=["map"])["map"][places[0] - first].as_py()["bytes"]
     with _Shard(snapshot, manifest.shards[0].path) as shard:
-        paths = [shard.places(rows[place]["first_row"], rows[place]["length"]) for place in places]
-        visits = shard.count_visits(game.world.fields)
+        fields = game.world.fields
+        paths = [shard.places(rows[place]["first_row"], rows[place]["length"], fields) for place in places]
+        visits = shard.count_visits(fields)
     return Coverage(np.asarray(Image.open(io.BytesIO(png))), paths, visits, game.world.sight)
 
 

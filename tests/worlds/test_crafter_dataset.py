@@ -16,6 +16,8 @@ import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.card.pictures.coverage import Coverage, coverage, overlaps
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
+from atari_dqn_replay.builder.format.packed_png import packed_png
+from atari_dqn_replay.builder.publishing import picture_material
 from atari_dqn_replay.builder.publishing.picture_material import find_material
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
@@ -136,6 +138,40 @@ def test_damaged_episodes_are_named(tmp_path: Path, damage: Callable[[Path], obj
     with pytest.raises(SourceError, match=message) as caught:
         list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(1).episodes())
     assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "map",
+            lambda _: np.zeros(50, np.uint8),
+            "'map' is no picture of a map .it does not begin as a PNG does",
+        ),
+        (
+            "map",
+            lambda _: np.frombuffer(packed_png(np.zeros((1, 65_000), np.uint8)), np.uint8),
+            "'map' is no picture of a map .it has 65,000×1 pixels for 64×64 fields",
+        ),
+        ("state", lambda state: np.full_like(state, -1), "player_x is -1 to -1, expected 0 to 63"),
+    ],
+)
+def test_what_is_not_on_a_map_is_refused(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    folder = tmp_path / "Crafter/1/episodes"
+    folder.mkdir(parents=True)
+    shutil.copy(crafter_episodes() / "Crafter/1/episodes/provenance.json", folder)
+    file = played()[0]
+    np.savez(folder / "000000-0000.npz", **file | {name: change(file[name])})
+    with pytest.raises(SourceError, match=message):
+        list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(1).episodes())
+
+
+def test_pictures_show_no_player_outside_the_map() -> None:
+    table = pa.table({"player_x": [3, -1], "player_y": [0, 63]})
+    with pytest.raises(ValueError, match="a player is outside the map of 64×64 fields"):
+        picture_material._places_in(table, CRAFTER.fields)
 
 
 def test_missing_episodes_are_counted_and_three_of_them_named(tmp_path: Path) -> None:

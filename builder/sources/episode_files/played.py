@@ -16,6 +16,7 @@ from ...format.frame_format import FrameFormat
 from ...format.games import Game
 from ...format.manifest import FileRecord
 from ...format.numbers import find_gaps
+from ...format.packed_png import read_shape
 from ...format.played_episodes import FOLDER, ORIGIN, STATE_COLUMNS, EpisodeName
 from ...format.provenance import FILE_NAME as PROVENANCE_FILE
 from ...format.provenance import Provenance
@@ -33,6 +34,8 @@ from .whole_episodes import WholeEpisodesRun
 
 _EXPECTED = "Crafter/1/episodes/000000-0000.npz, as collect writes it"
 _AGAIN = "copy it again, or collect it again"
+_MOST_SCALE = 64
+"""The most pixels of a field of a map, each way."""
 _NAMED = 3
 """How many missing episodes are named; others are counted."""
 
@@ -219,10 +222,18 @@ class _Stored:
         """Returns the columns of the state, each before every step and after the last."""
         columns = self._world.state_columns
         values = self.read("state", np.int16, steps + 1, len(columns))
-        return {
+        state = {
             name: exactly(values[:, place], np.dtype(dtype).type, f"{self.where}: {name}")
             for place, (name, dtype) in enumerate(columns.items())
         }
+        for name, most in zip(("player_x", "player_y"), self._world.fields, strict=True):
+            places = state.get(name)
+            if places is not None and not 0 <= places.min() <= places.max() < most:
+                raise SourceError(
+                    f"{self.where}: {name} is {places.min()} to {places.max()}, "
+                    f"expected 0 to {most - 1}; {_AGAIN}"
+                )
+        return state
 
     def frames(self, steps: int) -> Iterator[np.ndarray]:
         """Yield the frames in blocks, once."""
@@ -245,8 +256,24 @@ class _Stored:
             raise SourceError(
                 f"{self.where}: holds episode {origin[2]} of environment {origin[0]}; give it its own name"
             )
-        maps = {name: self.read(name, np.uint8).tobytes() for name in self._world.map_columns}
+        maps = {name: self.picture(name) for name in self._world.map_columns}
         return {**dict(zip(ORIGIN, origin, strict=True)), **state, **maps}
+
+    def picture(self, name: str) -> bytes:
+        """Returns the PNG of a map, which has a square of pixels for each field."""
+        png = self.read(name, np.uint8).tobytes()
+        columns, rows = self._world.fields
+        try:
+            height, width, *_ = read_shape(png)
+            scale = width // columns
+            if not 1 <= scale <= _MOST_SCALE or (height, width) != (rows * scale, columns * scale):
+                raise ValueError(f"it has {width:,}×{height:,} pixels for {columns}×{rows} fields")
+        except ValueError as error:
+            raise SourceError(
+                f"{self.where}: {name!r} is no picture of a map ({error}), expected a PNG as collect writes "
+                f"it; {_AGAIN}"
+            ) from None
+        return png
 
     def close(self) -> None:
         """Check that the frames end where they should."""
