@@ -201,8 +201,12 @@ class _Card:
 
     def refresh(self, repo_id: str | None) -> None:
         """Rewrite the parts that concern all games together."""
-        previews = {section.game: section.preview for section in self.text.sections()}
-        replace_preview(self.front, {game: size for game, size in previews.items() if game and size})
+        previews = {
+            section.game: (*section.preview, FrameFormat.parse(section.frames))
+            for section in self.text.sections()
+            if section.game and section.preview
+        }
+        replace_preview(self.front, previews)
         update_generated(self.front, self._generated, self._describe())
         summaries = self._summaries()
         head = Section(HEAD, head_body(summaries))

@@ -8,15 +8,15 @@ from ..errors import OutputError
 from ..format.card_yaml import split_globs
 from ..format.configs import PREVIEW, PREVIEW_SPLIT
 from ..format.features import preview_features
-from ..format.frame_format import GREY84
+from ..format.frame_format import FrameFormat
 from ..format.games import Game
 from ..format.layout import PAGES
 from ..format.preview import preview_path
 from .front_matter import FrontMatter
 from .metadata import arrow_bytes_per_step, entries, set_entries
 
-Sizes = Mapping[Game, tuple[int, int]]
-"""The numbers of rows and bytes of each game's preview."""
+Sizes = Mapping[Game, tuple[int, int, FrameFormat]]
+"""The numbers of rows and bytes of each game's preview, and the format of its frames."""
 
 _PATH = re.compile(rf"{PAGES}/[a-z-]+/{PREVIEW}\.parquet")
 
@@ -25,7 +25,8 @@ def preview_entries(sizes: Sizes) -> dict[str, dict[str, Any]]:
     """Returns the config's entries in `configs` and `dataset_info`, its games in order of slugs."""
     games = sort_by_slug(sizes)
     rows = sum(sizes[game][0] for game in games)
-    split = {"name": PREVIEW_SPLIT, "num_bytes": rows * arrow_bytes_per_step(GREY84), "num_examples": rows}
+    num_bytes = sum(count * arrow_bytes_per_step(frame_format) for count, _, frame_format in sizes.values())
+    split = {"name": PREVIEW_SPLIT, "num_bytes": num_bytes, "num_examples": rows}
     # No glob: a repo may hold a preview before its card mentions it.
     data_files = [{"split": PREVIEW_SPLIT, "path": [preview_path(game) for game in games]}]
     return {

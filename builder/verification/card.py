@@ -22,6 +22,7 @@ from ..card.text import section_body
 from ..errors import AtariReplayError, OutputError
 from ..format.card_yaml import is_outside, split_globs
 from ..format.configs import PREVIEW, PREVIEW_SPLIT, ConfigName, parse_config_name
+from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.layout import CARD, page_path, split_name
 from ..format.manifest import Manifest
@@ -253,11 +254,16 @@ class CardCheck:
         for message in wrong:
             yield Difference(f"{CARD} ({name})", f"{message}; {advice}")
 
-    def _shown_previews(self) -> dict[Game, tuple[int, int]]:
-        """Returns the sizes of all previews that the config is to show; none if not all games are checked."""
+    def _shown_previews(self) -> dict[Game, tuple[int, int, FrameFormat]]:
+        """Returns what `preview_entries` takes of all previews; nothing if not all games are checked."""
         if self._games is not None or self._half_known:
             return {}
-        return {game: preview.size for game, preview in self._previews.items() if preview.size}
+        formats = {game: of_game[0].frame_format for game, of_game in self._of_games.items() if of_game}
+        return {
+            game: (*preview.size, formats.get(game, GREY84))
+            for game, preview in self._previews.items()
+            if preview.size
+        }
 
     def _compare_files(self, split: str, found: list[str], expected: list[str]) -> Iterator[str]:
         there = [path for path in expected if path in self._files]

@@ -18,7 +18,7 @@ from atari_dqn_replay.builder.card.metadata import arrow_bytes_per_step, size_ca
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
-from atari_dqn_replay.builder.format.frame_format import GREY84
+from atari_dqn_replay.builder.format.frame_format import GREY84, FrameFormat
 from atari_dqn_replay.builder.format.frames import encode_frames
 from atari_dqn_replay.builder.format.games import GAMES, find_game
 from atari_dqn_replay.builder.format.manifest import (
@@ -29,6 +29,7 @@ from atari_dqn_replay.builder.format.manifest import (
     ShardRecord,
     StepCounts,
 )
+from atari_dqn_replay.builder.format.preview import Preview
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from dataset_folders import write_card
 from datasets import load_dataset
@@ -221,6 +222,20 @@ def test_sizes_are_those_of_the_files() -> None:
     assert [(split["name"], split["num_examples"]) for split in info["splits"]] == [("run_1", 80)]
     assert info["download_size"] == 4000
     assert info["splits"][0]["num_bytes"] == 80 * arrow_bytes_per_step(GREY84)
+
+
+def test_the_size_of_previews_is_that_of_their_frames() -> None:
+    colour = replace(manifest("breakout"), frames="rgb64")
+    games = {"pong": PONG[0], "breakout": colour}
+    previews = {
+        find_game(slug): Preview(
+            find_game(slug).name, 1, "0" * 16, (), ParquetRecord(f"games/{slug}", 500, "0" * 64, rows)
+        )
+        for slug, rows in (("pong", 7), ("breakout", 9))
+    }
+    card = merge_card(None, [*games.values()], previews=previews)
+    expected = 7 * arrow_bytes_per_step(GREY84) + 9 * arrow_bytes_per_step(FrameFormat(64, 64, 3))
+    assert info_of(card, "preview")["splits"][0]["num_bytes"] == expected
 
 
 def test_the_hub_finds_it_by_its_tags() -> None:
