@@ -80,7 +80,9 @@ class Playing:
         self.settings = settings
         self.folder = RunFolder(settings.folder / AGENT_FOLDER)
         if settings.logs.exists() and not self.folder.path.exists():
-            raise OutputError(f"{settings.logs} holds a log of somebody else: choose another --out or --run")
+            raise OutputError(
+                f"{settings.logs} holds a log that this run did not write: choose another --out or --run"
+            )
         device = find_device(settings.device)
         self.games = _games(settings)
         self.folder.begin(settings.record())

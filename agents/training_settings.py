@@ -95,7 +95,7 @@ class TrainingSettings:
             raise AgentError(f"config {self.config}: a game comes twice; expected one config of each game")
         if worlds := [game for game in self.games if game.world is not None]:
             raise AgentError(
-                f"config {self.config}: {worlds[0]} is no game of Atari, which these agents learn; read it "
+                f"config {self.config}: {worlds[0]} is not an Atari game, which these agents learn; read it "
                 f"with Transitions or Sequences"
             )
         if self.needs_probabilities and len(self.configs) > 1:

@@ -79,7 +79,7 @@ class BlockPool:
         columns: Sequence[str] = (),
     ) -> None:
         # From now on glibc keeps a batch's memory for the next one. Otherwise it would be returned and
-        # requested # each time, and its pages zeroed: half of what a batch costs.
+        # requested each time, and its pages zeroed: half of what a batch costs.
         np.empty(LARGE_BLOCK, np.uint8)
         self._catalog = catalog
         self._blocks = blocks

@@ -44,7 +44,7 @@ _PLACES = {
     name: place
     for place, name in enumerate(sorted(all_config_names(), key=lambda name: not name.endswith("-full")))
 }
-"""The order of configs: the Hub's Croissant metadata show the first hundred, and these hold all the data.
+"""The order of configs: the Hub's Croissant metadata shows the first hundred, and these hold all the data.
 
 Configs that people have added come before them, and a preview, which the Hub's viewer is to show, first.
 """

@@ -159,7 +159,7 @@ def rom_of(game: Game) -> Path:
     from ale_py import roms
 
     if game.world is not None:
-        raise UnknownNameError(f"{game} is no game of Atari but a world of its own, which `collect` plays")
+        raise UnknownNameError(f"{game} is not an Atari game but a world of its own, which `collect` plays")
     path = roms.get_rom_path(game.rom_id)
     if path is None:
         raise UnknownNameError(f"ale-py ships no ROM for {game.rom_id!r}; install ale-py 0.11 or newer")

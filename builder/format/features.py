@@ -81,7 +81,7 @@ PROB = "prob"
 
 
 def state_features(game: Game) -> dict[str, Feature]:
-    """Returns the optional columns that tell a world's state, none for a game of Atari."""
+    """Returns the optional columns of a world's state, none for a game of Atari."""
     columns = game.world.state_columns if game.world is not None else {}
     return {name: value(dtype) for name, dtype in columns.items()}
 

@@ -29,7 +29,7 @@ def wanted_previews(games: Collection[Game], episodes: int | None) -> dict[Game,
         episodes: the number for each; None asks for nothing.
 
     Raises:
-        OutputError: there is no game of Atari among them.
+        OutputError: there is no Atari game among them.
     """
     if episodes is None:
         return {}

@@ -48,7 +48,7 @@ class Episode:
     state: Mapping[str, np.ndarray] = field(default_factory=dict)
     """A world's state before each step, by column; empty if the source does not have it."""
     facts: Mapping[str, int | bytes] = field(default_factory=dict)
-    """What the episodes table tells of a world, by column, images as PNGs; see `features.fact_features`."""
+    """What the episodes table says of a world, by column, images as PNGs; see `features.fact_features`."""
     follows: bool = False
     """Whether this piece, in a part, is the rest of an episode that began in an earlier checkpoint."""
     began_at_reset: bool = True

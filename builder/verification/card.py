@@ -272,7 +272,7 @@ class CardCheck:
         elif missing := sorted({*there} - {*found}):
             yield f"split {split} does not show {_some(missing)}"
         if more := sorted({*found} - {*expected}):
-            yield f"split {split} shows {_some(more)}, of which no manifest tells that it belongs there"
+            yield f"split {split} shows {_some(more)}, which no manifest places there"
         elif {*found} == {*there} and found != there:
             how = "more than once" if len(found) > len(there) else "in another order"
             yield f"split {split} shows files {how}, expected each once in the order of play"

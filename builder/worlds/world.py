@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 State = Mapping[str, int]
-"""What a world tells of its state beside the observation, by the names of its `state_columns`."""
+"""What a world reports of its state beside the observation, by the names of its `state_columns`."""
 
 
 class Environment(ABC):

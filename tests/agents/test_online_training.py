@@ -175,7 +175,7 @@ def test_another_run_or_log_is_not_written_over(whole: PlaySettings, tmp_path: P
         play(replace(whole, seed=5))
     other = replace(whole, out=tmp_path)
     other.logs.mkdir(parents=True)
-    with pytest.raises(AtariReplayError, match="holds a log of somebody else"):
+    with pytest.raises(AtariReplayError, match="holds a log that this run did not write"):
         play(other)
 
 

@@ -552,7 +552,7 @@ def test_its_table_links_the_page_of_each_game(whole_card: str) -> None:
 
 
 def test_its_first_hundred_configs_hold_all_the_data(whole_card: str) -> None:
-    """The Hub's Croissant metadata show no more."""
+    """The Hub's Croissant metadata shows no more."""
     assert {f"{game.slug}-full" for game in GAMES} <= {*config_names(whole_card)[:100]}
 
 

@@ -36,7 +36,7 @@ class RecordedEpisode:
     final_observation: np.ndarray | None
     """uint8, of the frames' shape"""
     facts: Mapping[str, int | bytes]
-    """What the table tells of a world, images as PNGs."""
+    """What the table states about a world, images as PNGs."""
 
 
 class CheckpointFiles:

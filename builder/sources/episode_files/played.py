@@ -250,7 +250,7 @@ class _Stored:
         return self.read("final_observation", np.uint8, height, *rest)
 
     def facts(self, state: Mapping[str, int]) -> dict[str, int | bytes]:
-        """Returns what the episodes table tells of the episode; `state` is that after its last step."""
+        """Returns what the episodes table states about the episode; `state` is that after its last step."""
         origin = self.read("origin", np.int64, len(ORIGIN)).tolist()
         if (origin[0], origin[2]) != (self._name.environment, self._name.world_episode):
             raise SourceError(
