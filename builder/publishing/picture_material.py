@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,13 +198,7 @@ def _find_coverage(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot
     with pq.ParquetFile(pa.PythonFile(PublishedFile(snapshot, manifest.episodes_table.path))) as file:
         names = ["world_seed", "world_episode", "file", "first_row", "length"]
         rows = file.read(columns=names).to_pylist()
-        worlds = Counter((row["world_seed"], row["world_episode"]) for row in rows)
-        (world, _), *_ = worlds.most_common(1)
-        places = [
-            place
-            for place, row in enumerate(rows)
-            if (row["world_seed"], row["world_episode"]) == world and row["file"] == manifest.shards[0].path
-        ][:MOST_PATHS]
+        places = _find_one_world(rows, manifest.shards[0].path)[:MOST_PATHS]
         ends = np.cumsum([file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)])
         group = int(np.searchsorted(ends, places[0], "right"))
         first = int(ends[group]) - file.metadata.row_group(group).num_rows
@@ -214,6 +208,17 @@ def _find_coverage(game: Game, manifests: Sequence[Manifest], snapshot: Snapshot
         paths = [shard.places(rows[place]["first_row"], rows[place]["length"], fields) for place in places]
         visits = shard.count_visits(fields)
     return Coverage(np.asarray(Image.open(io.BytesIO(png))), paths, visits, game.world.sight)
+
+
+def _find_one_world(rows: Sequence[Mapping[str, Any]], file: str) -> list[int]:
+    """Returns which rows are of the world that has the most episodes in a file."""
+    worlds = {
+        place: (row["world_seed"], row["world_episode"])
+        for place, row in enumerate(rows)
+        if row["file"] == file
+    }
+    ((most, _),) = Counter(worlds.values()).most_common(1)
+    return [place for place, world in worlds.items() if world == most]
 
 
 class PublishedFile(io.RawIOBase):

@@ -174,6 +174,12 @@ def test_pictures_show_no_player_outside_the_map() -> None:
         picture_material._places_in(table, CRAFTER.fields)
 
 
+def test_paths_are_of_the_world_most_common_in_their_shard() -> None:
+    worlds = [("b", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 0), ("a", 2)]
+    rows = [{"world_seed": 7, "world_episode": world, "file": file} for file, world in worlds]
+    assert picture_material._find_one_world(rows, "a") == [2, 5]
+
+
 def test_missing_episodes_are_counted_and_three_of_them_named(tmp_path: Path) -> None:
     folder = tmp_path / "Crafter/1/episodes"
     folder.mkdir(parents=True)
