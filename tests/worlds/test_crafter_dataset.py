@@ -163,7 +163,7 @@ def test_what_is_not_on_a_map_is_refused(
     folder.mkdir(parents=True)
     shutil.copy(crafter_episodes() / "Crafter/1/episodes/provenance.json", folder)
     file = played()[0]
-    np.savez(folder / "000000-0000.npz", **file | {name: change(file[name])})
+    np.savez(folder / "000000-0000.npz", allow_pickle=False, **file | {name: change(file[name])})
     with pytest.raises(SourceError, match=message):
         list(open_source(str(tmp_path)).open_run(GAME, 1).reader().checkpoint(1).episodes())
 
