@@ -10,8 +10,11 @@ import torch
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.files import sha256_of
+from atari_dqn_replay.builder.format.configs import parse_config_name
 from atari_dqn_replay.builder.format.episodes_pt import path_of
 from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.interop.export.episodes_pt.export import EpisodesPtFormat
+from atari_dqn_replay.interop.export.selection import Selection
 from crafter_datasets import CRAFTER, crafter_dataset, episodes_of
 
 from atari_dqn_replay import export
@@ -172,6 +175,16 @@ def test_tensors_that_numpy_does_not_have(tmp_path: Path, rewards: torch.Tensor,
         return
     with pytest.raises(SourceError, match=found):
         read_episodes(tmp_path)
+
+
+def test_a_plan_goes_by_the_size_of_the_frames(tmp_path: Path) -> None:
+    path = tmp_path / path_of(0)
+    path.parent.mkdir(parents=True)
+    torch.save(episode_of(obs=torch.zeros(2, 3, 128, 128, dtype=torch.uint8)), path)
+    run = open_source(str(tmp_path)).open_run(CRAFTER, 1)
+    part = EpisodesPtFormat().plan(Selection(parse_config_name("crafter-full"), run, (1,), False), tmp_path)
+    assert part.rows > 0
+    assert part.size == part.rows * 128 * 128 * 3
 
 
 def test_missing_episodes_are_found_without_counting_to_the_last(tmp_path: Path) -> None:

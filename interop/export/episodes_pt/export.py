@@ -51,7 +51,8 @@ class EpisodesPtFormat(ExportFormat):
     def plan(self, selection: Selection, out: Path) -> ExportedPart:
         """Returns what would be written of a run."""
         rows = sum(selection.run.rows(number) for number in selection.checkpoints)
-        return ExportedPart(str(selection), None, None, rows, float(rows * 64 * 64 * 3))
+        frame = selection.run.frame_format
+        return ExportedPart(str(selection), None, None, rows, float(rows * frame.height * frame.width * 3))
 
     def write(self, selection: Selection, out: Path) -> ExportedPart:
         """Write the episodes of a run that are not there yet, and then `info.pt`."""
