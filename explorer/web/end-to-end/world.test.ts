@@ -56,7 +56,8 @@ test("the episodes on one map are drawn together, with what their players saw", 
   await page.locator(".overlap").waitFor();
   expect(await value(page, "sharing")).toBe("2");
   expect(await value(page, "coverage")).toBe(percent(played.coverage));
-  const shares = ["100 %", percent(played.overlap), percent(played.overlap), "100 %"];
+  const overlap = String(Math.round(100 * played.overlap));
+  const shares = ["100", overlap, overlap, "100"];
   expect(await page.locator(".overlap td").allInnerTexts()).toEqual(shares);
   await page.locator(".overlap").getByRole("button", { name: "0" }).click();
   await page.getByLabel(/^Frame of run 1, checkpoint 1, episode 0/).waitFor();

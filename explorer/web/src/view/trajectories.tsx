@@ -57,7 +57,7 @@ function Paths({ map, trajectories }: { map?: Promise<Uint8Array | undefined>; t
 function Overlap({ explorer, trajectories }: { explorer: Explorer; trajectories: Trajectory[] }) {
   return (
     <table class="overlap">
-      <caption>Of what two of them saw, the share that both saw</caption>
+      <caption>Of what two of them saw, the % that both saw</caption>
       <thead>
         <tr>
           <th scope="col">episode</th>
@@ -79,7 +79,7 @@ function Overlap({ explorer, trajectories }: { explorer: Explorer; trajectories:
               </button>
             </th>
             {trajectories.map((other) => (
-              <td style={{ "--share": overlapOf(seen, other.seen) }}>{percent(overlapOf(seen, other.seen))}</td>
+              <td style={{ "--share": overlapOf(seen, other.seen) }}>{Math.round(100 * overlapOf(seen, other.seen))}</td>
             ))}
           </tr>
         ))}
