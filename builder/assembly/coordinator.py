@@ -21,10 +21,11 @@ from .job import Task
 from .joining import join
 from .outcome import Outcome
 from .pieces import Piece
-from .plan import Plan, is_same_log, is_usable
+from .plan import Plan
 from .progress_board import ProgressBoard
 from .schedule import Schedule, divide
 from .task_runner import TaskRunner
+from .up_to_date import is_same_log, is_usable
 from .work_folder import HEADS, PIECES
 from .worker import Failure
 

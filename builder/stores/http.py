@@ -3,9 +3,8 @@
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from html.parser import HTMLParser
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
 import yarl
@@ -16,7 +15,8 @@ from ..errors import SourceError
 from ..network.errors import describe_error
 from .file_version import FileVersion, file_version_of
 from .resilient_reader import FIRST_BLOCK, Connection
-from .store import Store, is_plain_name
+from .store import Store
+from .web_page import names_in_page
 
 STALL = 60.0
 """Seconds without a byte after which a connection is considered dead."""
@@ -81,7 +81,7 @@ class HttpStore(Store):
                 page += chunk
                 if len(page) > LARGEST_LISTING:
                     raise SourceError(f"{self.describe(folder)}: its listing has no end")
-            names = _names_in_page(page.decode("utf-8", "replace"), str(response.url))
+            names = names_in_page(page.decode("utf-8", "replace"), str(response.url))
         if not names:
             raise CannotListError(f"{self.describe(folder)}: not listed (a page without links to files)")
         return names
@@ -278,31 +278,3 @@ def _version_of_response(response: aiohttp.ClientResponse) -> FileVersion:
     if response.status == 200 and "Content-MD5" in headers:
         known["Content-MD5"] = headers["Content-MD5"]
     return file_version_of({**known, "size": size if size is None or size.isdigit() else None})
-
-
-class _Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
-
-
-def _names_in_page(page: str, url: str) -> list[str]:
-    """Returns the names that a folder's page links to, only of entries directly in the folder."""
-    links = _Links()
-    links.feed(page)
-    folder = urlsplit(url)
-    base = unquote(folder.path).rstrip("/") + "/"
-    names = set()
-    for link in links.found:
-        try:
-            target = urlsplit(urljoin(url if url.endswith("/") else url + "/", link))
-        except ValueError:
-            continue
-        path = unquote(target.path)
-        name = path.removeprefix(base).rstrip("/")
-        if target.hostname == folder.hostname and path.startswith(base) and is_plain_name(name):
-            names.add(name)
-    return sorted(names)

@@ -14,6 +14,7 @@ from ..errors import SourceError
 from ..network.at_once import at_once
 from ..network.errors import describe_error, is_denied, status_of, without_credentials
 from ..network.retrying import RequestFailedError, RetryPolicy
+from .connections import Handle, Ranges
 from .failures import source_error
 from .file_version import FileVersion, file_version_of
 from .resilient_reader import Connection, ResilientReader
@@ -180,7 +181,7 @@ class Store:
         return without_credentials(self.fs.unstrip_protocol(self._full(path))).removeprefix("file://")
 
     def _connect(self, path: str, offset: int) -> Connection:
-        kind = _Ranges if isinstance(self.fs, AsyncFileSystem) else _Handle
+        kind = Ranges if isinstance(self.fs, AsyncFileSystem) else Handle
         return kind(self.fs, self._full(path), self._version(path), offset)
 
     def _version(self, path: str) -> FileVersion:
@@ -248,52 +249,6 @@ class Store:
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}".rstrip("/")
-
-
-class _Ranges:
-    """A file on a file system whose calls are requests: each block takes one."""
-
-    pinned = False
-
-    def __init__(self, fs: Any, path: str, version: FileVersion, offset: int) -> None:
-        self._fs, self._path, self._offset = fs, path, offset
-        self.version = version
-
-    def read(self, most: int) -> bytes:
-        """Returns the next bytes, at most `most`."""
-        size = self.version.size
-        stop = self._offset + most if size is None else min(self._offset + most, size)
-        if stop <= self._offset:
-            return b""
-        data = self._fs.cat_file(self._path, start=self._offset, end=stop)
-        if len(data) > stop - self._offset:
-            raise SourceError(f"{without_credentials(self._path)}: the store does not answer range requests")
-        self._offset += len(data)
-        return data
-
-    def close(self) -> None:
-        """Do nothing, since no resource is held."""
-
-
-class _Handle:
-    """A file on any other file system."""
-
-    pinned = False
-
-    def __init__(self, fs: Any, path: str, version: FileVersion, offset: int) -> None:
-        self.version = version
-        # Without fsspec's cache, which would read ahead a second time.
-        self._file: io.BufferedIOBase = fs.open(path, "rb", cache_type="none")
-        if offset:
-            self._file.seek(offset)
-
-    def read(self, most: int) -> bytes:
-        """Returns the next bytes, at most `most`."""
-        return self._file.read(most)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def is_plain_name(name: str) -> bool:
