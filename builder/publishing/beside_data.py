@@ -32,6 +32,7 @@ def update_beside_data(
     *,
     anew: bool = False,
     previews: Mapping[Game, int] = NO_PREVIEWS,
+    snapshot: Snapshot | None = None,
 ) -> Publication | None:
     """Make the pictures and previews of games whose data has changed since, and let the card name them.
 
@@ -43,6 +44,7 @@ def update_beside_data(
         games: the games.
         anew: make all of them; the same library versions give the same bytes.
         previews: the number of episodes in the preview of a game, 0 for none; others keep what they have.
+        snapshot: what the destination holds of exactly these games, if it is known.
 
     Returns:
         What was done; None without games.
@@ -54,7 +56,8 @@ def update_beside_data(
     done: Publication | None = None
     ordered = sorted(games, key=str)
     for start in range(0, len(ordered), COMMIT_GAMES):
-        later = carry_out(update.plan, destination, ordered[start : start + COMMIT_GAMES])
+        known = snapshot if len(ordered) <= COMMIT_GAMES else None
+        later = carry_out(update.plan, destination, ordered[start : start + COMMIT_GAMES], snapshot=known)
         done = done.followed_by(later) if done else later
     for error in update.failures:
         raise error

@@ -35,6 +35,8 @@ class Publication:
     """Number of files that were already there; None if they were not counted."""
     previews: Mapping[Game, int] = field(default_factory=dict)
     """The number of episodes in the previews that a dry run has not chosen yet."""
+    snapshot: Snapshot | None = field(default=None, repr=False, compare=False)
+    """What the destination then holds of the games, if it need not be asked."""
 
     def followed_by(self, later: "Publication") -> "Publication":
         """Returns both publications as one."""
@@ -123,5 +125,6 @@ def carry_out(
             continue
         done = change if change.writes or change.deletions else interrupted or change
         sizes = {file.path: file.size for file in done.writes}
-        return Publication(destination.address, sizes, done.deletions, commit, dry_run)
+        after = None if dry_run else snapshot.after(change, commit)
+        return Publication(destination.address, sizes, done.deletions, commit, dry_run, snapshot=after)
     raise OutputError(f"{destination.address}: others keep changing it; publish again when they are done")

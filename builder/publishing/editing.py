@@ -178,7 +178,7 @@ def _remove(
         done = done.followed_by(last)
     if dry_run or runs is None:
         return done
-    beside = update_beside_data(destination, games)
+    beside = update_beside_data(destination, games, snapshot=last.snapshot)
     return done.followed_by(beside) if beside else done
 
 
@@ -195,7 +195,7 @@ def _render_card(
     done = carry_out(plan, destination, games, dry_run=dry_run)
     if dry_run:
         return done
-    beside = update_beside_data(destination, games, anew=redraw, previews=previews)
+    beside = update_beside_data(destination, games, anew=redraw, previews=previews, snapshot=done.snapshot)
     return done.followed_by(beside) if beside else done
 
 

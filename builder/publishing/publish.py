@@ -67,7 +67,7 @@ def publish(
     done = put(checkpoints, built_card, destination, dry_run=dry_run, license=license)
     if dry_run:
         return replace(done, previews=wanted)
-    beside = update_beside_data(destination, games, previews=wanted)
+    beside = update_beside_data(destination, games, previews=wanted, snapshot=done.snapshot)
     return replace(done.followed_by(beside), unchanged=done.unchanged) if beside else done
 
 

@@ -126,6 +126,15 @@ class Snapshot(ABC):
             OutputError: the change cannot be made.
         """
 
+    def after(self, change: Change, commit: str | None) -> "Snapshot | None":
+        """Returns what is there once `apply` has made the change, or None if that must be read again.
+
+        Args:
+            change: the change that was made.
+            commit: what `apply` returned.
+        """
+        return None if change.writes or change.deletions else self
+
 
 class Destination(ABC):
     """Where a dataset is published."""

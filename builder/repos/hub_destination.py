@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,17 @@ class HubSnapshot(Snapshot):
                 if error.is_final and ahead and (lost := self._lost(ahead)):
                     raise UploadLostError(self.destination.address, lost) from None
                 raise
+
+    def after(self, change: Change, commit: str | None) -> "HubSnapshot":
+        """Returns what the commit holds, without asking for it."""
+        gone = set(change.deletions)
+        files = {path: file for path, file in self.files.items() if path not in gone}
+        data = {file.path for each in change.checkpoints for file in each.data}
+        for file in change.writes:
+            if file.path != CARD:
+                blob_id = None if file.path in data else file.blob_id()
+                files[file.path] = ListedFile(file.size, file.sha256, blob_id)
+        return replace(self, commit=commit, files=files)
 
     def create(self) -> None:
         """Create the repo and the branch, where they do not exist."""

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from atari_dqn_replay.builder.errors import OutputError
+from atari_dqn_replay.builder.format.layout import GAME_FOLDERS
 from atari_dqn_replay.builder.publishing import publish as publishing_module
 from atari_dqn_replay.builder.publishing.publish import publish, put
 from atari_dqn_replay.builder.repos.built_folder import read_built_folder
@@ -137,6 +138,18 @@ def test_a_run_is_replaced_by_that_of_another_log(hub: HubServer, pong: Path, tm
     for done, commit in zip((2, 4, 6), list(hub.repos[REPO].commits)[4:], strict=True):
         shards = [path for path in contents(other) if "/steps-" in path]
         assert told(held(hub, commit), "pong-full") == shards[:done]
+
+
+def test_a_publication_lists_the_repo_once(hub: HubServer, pong: Path, tmp_path: Path) -> None:
+    """What a commit holds follows from what was there before, so the pictures need no other listing."""
+    publish(pong, to_hub(hub))
+    other = build_dataset(tmp_path / "other", checkpoints=tuple(range(6)), shards=1, seed=7)
+    for folder, is_there in ((other, False), (other, True)):
+        asked = len(hub.requests)
+        assert publish(folder, to_hub(hub)).nothing_to_do is is_there
+        listings = [each.path for each in list(hub.requests)[asked:] if "/tree/" in each.path]
+        assert len(listings) == len(GAME_FOLDERS), listings
+    assert without_card(held(hub)) == without_card(undisturbed(other))
 
 
 def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_path: Path) -> None:
