@@ -14,6 +14,7 @@ from ..builder.format.frame_format import GREY84, FrameFormat
 from .checkpoint_files import CheckpointFiles, group_by_checkpoint
 from .episode_index import EPISODE_FIELDS, check_tiling, episodes_of_shard, episodes_of_table
 from .errors import DatasetError
+from .final_observations import FinalObservations
 from .repository import find_files, warn_of_part
 from .step_shards import ArrowShard, ParquetShard, StepShard
 from .streams import Dataset, files_of_stream, is_stream, is_table
@@ -66,16 +67,11 @@ class Catalog:
             DatasetError: the episodes table is damaged, or the frame has another format than the steps.
         """
         checkpoint = self.tables.get(shard)
-        if checkpoint is None:
-            return None
-        if checkpoint not in self._finals:
-            self._finals.clear()  # episodes of a checkpoint are mostly read together
-            self._finals[checkpoint] = checkpoint.read_final_observations(self.token, self.frame_format)
-        return self._finals[checkpoint].get(episode)
+        return None if checkpoint is None else self._finals.find(checkpoint, episode)
 
     @cached_property
-    def _finals(self) -> dict[CheckpointFiles, dict[int, np.ndarray]]:
-        return {}
+    def _finals(self) -> FinalObservations:
+        return FinalObservations(self.token, self.frame_format)
 
     @cached_property
     def has_probs(self) -> bool:

@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from ..builder.errors import AtariReplayError
 from ..builder.files import read_small
 from ..builder.format.checkpoint_id import CheckpointId
-from ..builder.format.frame_format import FrameFormat
-from ..builder.format.frames import decode_frames
 from ..builder.format.manifest import Manifest
 from .errors import DatasetError, MissingFileError
 from .step_shards import ParquetShard, is_kind
@@ -108,29 +105,23 @@ class CheckpointFiles:
                 raise DatasetError(f"{self.table}: {name} is missing in {table[name].null_count:,} rows")
         return table
 
-    def read_final_observations(
-        self, token: str | bool | None, frame_format: FrameFormat
-    ) -> dict[int, np.ndarray]:
-        """Returns what was seen after the last step of each episode where that is known, by its number.
+    def read_final_observations(self, token: str | bool | None) -> pa.Table:
+        """Returns, as stored, what was seen after the last step of each episode where that is known.
+
+        The columns are `episode` and `final_observation`.
 
         Raises:
-            DatasetError: the table is damaged, or a frame has another format.
+            DatasetError: the table is damaged.
         """
+        none = pa.table({"episode": pa.array([], pa.int32()), FINAL: pa.nulls(0)})
         try:
             file = ParquetShard(self.table, token=token)
         except MissingFileError:
-            return {}
+            return none
         if file.schema.get_field_index(FINAL) < 0:
-            return {}
+            return none
         table = file.read_table(["episode", FINAL])
-        known = table.filter(table[FINAL].is_valid())
-        try:
-            frames = decode_frames(known[FINAL], frame_format)
-        except AtariReplayError as error:
-            raise DatasetError(
-                f"{self.table}: {FINAL}: {error}; fetch or build this checkpoint again"
-            ) from None
-        return dict(zip(known["episode"].to_pylist(), frames, strict=True))
+        return table.filter(table[FINAL].is_valid())
 
     def _read_manifest(self) -> tuple[str, Manifest | None]:
         """Returns where the manifest lies in a folder, and the manifest; None if it is not there."""

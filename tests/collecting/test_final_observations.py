@@ -1,8 +1,10 @@
 """What is seen after an episode's last step: logged beside the original arrays, and put with its episode."""
 
 import io
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +19,8 @@ from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint
 from atari_dqn_replay.builder.verification.verify import verify
+from atari_dqn_replay.replay_reader import final_observations
+from atari_dqn_replay.replay_reader.checkpoint_files import CheckpointFiles
 from datasets_of_logs import build_from
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
@@ -146,3 +150,38 @@ def test_episodes_hand_them_out_stacked_and_preprocessed_like_observations(tmp_p
         assert stack.shape == (4, 4, 4)
         assert np.array_equal(stack[:-1], last[1:]), number
     assert "final_observation" not in next(iter(Episodes(*dataset)))
+
+
+def test_shuffled_episodes_read_each_table_once_while_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = [9, 30, 2, 17, 8, 5, 11, 4, 20, 3]
+    write_log(tmp_path / "logs", lengths, 23)
+    dataset = str(build_from(tmp_path / "logs", tmp_path / "dataset")), "breakout-full", "run_1"
+    read, tables = CheckpointFiles.read_final_observations, []
+
+    def counted(self: CheckpointFiles, *arguments: Any) -> Any:
+        tables.append(self.table)
+        return read(self, *arguments)
+
+    monkeypatch.setattr(CheckpointFiles, "read_final_observations", counted)
+    expected = {
+        frame(number, 0).tobytes(): (length, frame(number, length)) for number, length in enumerate(lengths)
+    }
+
+    def check(episodes: Episodes) -> None:
+        for episode in episodes:
+            length, after = expected[episode["observation"][0].tobytes()]
+            if len(episode["action"]) < length:  # cut where the log skips a lap
+                assert episode["final_observation"] is None
+            else:
+                assert np.array_equal(episode["final_observation"], after)
+
+    episodes = Episodes(*dataset, shuffle=True, seed=1, final_observation=True)
+    check(episodes)
+    assert len(tables) == len(set(tables)) > 2
+    check(pickle.loads(pickle.dumps(episodes)))  # as a DataLoader sends it to spawned processes
+    monkeypatch.setattr(final_observations, "HELD_BYTES", 1)
+    tables.clear()
+    check(Episodes(*dataset, shuffle=True, seed=1, final_observation=True))
+    assert len(tables) > len(set(tables))
