@@ -19,7 +19,7 @@ from .frame_format import FrameFormat
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_IN_BLOCK = 65_535
 """The most bytes in a stored deflate block."""
-_COLOUR_TYPES = {1: 0, 3: 2}
+COLOUR_TYPES = {1: 0, 3: 2}
 """PNG's colour type for a number of channels: greyscale or truecolour."""
 _HEADER = struct.Struct(">IIBB")
 _HEADER_AT = len(SIGNATURE) + 8
@@ -44,10 +44,10 @@ class StoredPng:
         most = MOST_IN_BLOCK // self._row_bytes
         firsts = range(0, frame_format.height, most)
         blocks = b"\x78\x01"  # zlib's header
-        colour = _COLOUR_TYPES[frame_format.channels]
+        colour = COLOUR_TYPES[frame_format.channels]
         header = _HEADER.pack(frame_format.width, frame_format.height, 8, colour) + bytes(3)
         idat = struct.pack(">I", len(blocks) + 5 * len(firsts) + raw + 4) + b"IDAT"
-        head = SIGNATURE + _chunk(b"IHDR", header) + idat
+        head = SIGNATURE + png_chunk(b"IHDR", header) + idat
         self.bands: list[Band] = []
         """The deflate blocks, in order."""
         for first in firsts:
@@ -62,7 +62,7 @@ class StoredPng:
         self.adler = len(head) + len(blocks)
         """Where the Adler-32 of the rows lies, and behind it the CRC-32 of the chunk."""
         self.crc = self.adler + 4
-        self.blank = head + blocks + bytes(4 + 4) + _chunk(b"IEND", b"")
+        self.blank = head + blocks + bytes(4 + 4) + png_chunk(b"IEND", b"")
         """The bytes common to all PNGs of the format, with zeros for the pixels and their checksums."""
         self._crc_of_head = isal_zlib.crc32(self.blank[len(head) - 4 : self.pixels])
         self._fixed = np.frombuffer(self.blank, np.uint8)
@@ -138,12 +138,13 @@ def format_in_header(png: bytes | memoryview) -> FrameFormat | None:
     if len(png) < _HEADER_AT + _HEADER.size or bytes(png[: len(SIGNATURE)]) != SIGNATURE:
         return None
     width, height, depth, colour = _HEADER.unpack_from(png, _HEADER_AT)
-    channels = {colour: channels for channels, colour in _COLOUR_TYPES.items()}.get(colour)
+    channels = {colour: channels for channels, colour in COLOUR_TYPES.items()}.get(colour)
     try:
         return FrameFormat(height, width, channels) if channels and depth == 8 else None
     except ValueError:
         return None
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """Returns a chunk of a PNG: its length, name, data and CRC-32."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -15,6 +15,7 @@ from ..format.features import PROB, TableFeatures, episodes_features, steps_feat
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
+from ..shards.arrow_columns import dtype_of
 from ..shards.settings import file_of
 from ..shards.steps import Columns, Digests
 from .episodes import check_episodes
@@ -220,4 +221,4 @@ def _values(column: pa.Array, name: str) -> np.ndarray:
 def _dtypes(features: TableFeatures) -> dict[str, np.dtype]:
     """Returns the dtypes of all columns but the frames."""
     schema = features.arrow_schema
-    return {name: np.dtype(schema.field(name).type.to_pandas_dtype()) for name in features if name != FRAMES}
+    return {name: dtype_of(schema.field(name).type) for name in features if name != FRAMES}
