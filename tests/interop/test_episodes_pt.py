@@ -12,7 +12,9 @@ from atari_dqn_replay.builder.errors import SourceError
 from atari_dqn_replay.builder.files import sha256_of
 from atari_dqn_replay.builder.format.configs import parse_config_name
 from atari_dqn_replay.builder.format.episodes_pt import path_of
-from atari_dqn_replay.builder.sources.open import open_source
+from atari_dqn_replay.builder.sources.episode_files.episodes_pt import EpisodesPt
+from atari_dqn_replay.builder.sources.open import Form, open_source
+from atari_dqn_replay.builder.stores.store import Store
 from atari_dqn_replay.interop.export.episodes_pt.export import EpisodesPtFormat
 from atari_dqn_replay.interop.export.selection import Selection
 from crafter_datasets import CRAFTER, crafter_dataset, episodes_of
@@ -175,6 +177,21 @@ def test_tensors_that_numpy_does_not_have(tmp_path: Path, rewards: torch.Tensor,
         return
     with pytest.raises(SourceError, match=found):
         read_episodes(tmp_path)
+
+
+def test_other_sources_are_told_apart_by_their_first_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for game in ("Asterix", "Breakout", "Pong"):
+        (tmp_path / game / "1/replay_logs").mkdir(parents=True)
+    listed: list[str] = []
+    names = Store._names
+    monkeypatch.setattr(Store, "_names", lambda store, folder: listed.append(folder) or names(store, folder))
+    assert not Form("episodes-pt", EpisodesPt).recognises(Store(str(tmp_path)))
+    assert {*listed} == {"", "Asterix"}
+    assert EpisodesPt(Store(str(tmp_path))).describe() == str(tmp_path)
+    with pytest.raises(SourceError, match="holds no episodes; expected files such as"):
+        EpisodesPt(Store(str(tmp_path))).games()
 
 
 def test_a_plan_goes_by_the_size_of_the_frames(tmp_path: Path) -> None:

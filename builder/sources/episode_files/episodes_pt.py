@@ -49,14 +49,23 @@ class EpisodesPt(Source):
         store: the folder.
 
     Raises:
-        SourceError: it holds no episodes, or cannot be listed.
+        SourceError: it cannot be listed. Properties and methods raise it if it holds no episodes.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._folders: dict[_Place, str] = _find_folders(store)
-        if not self._folders:
-            raise SourceError(f"{store.describe()}: holds no episodes; expected files such as {path_of(0)}")
+        store.list("")
+
+    def is_here(self) -> bool:
+        """Returns whether the folder holds episodes, or else the first that is named after a game."""
+        return bool(_find_folders(self._store, most_games=1))
+
+    @functools.cached_property
+    def _folders(self) -> dict[_Place, str]:
+        found = _find_folders(self._store)
+        if not found:
+            raise SourceError(f"{self.describe()}: holds no episodes; expected files such as {path_of(0)}")
+        return found
 
     @property
     def is_nameless(self) -> bool:
@@ -185,7 +194,8 @@ class EpisodesPtRun(WholeEpisodesRun):
         )
 
 
-def _find_folders(store: Store) -> dict[_Place, str]:
+def _find_folders(store: Store, most_games: int | None = None) -> dict[_Place, str]:
+    """Returns the folders of episodes, in the first `most_games` folders that are named after games."""
     names = store.list("")
     if _has_episodes(store, ""):
         parts = store.root.rstrip("/").split("/")
@@ -194,7 +204,7 @@ def _find_folders(store: Store) -> dict[_Place, str]:
         return {(game, run if game is not None else 1): ""}
     return {
         (game, int(found[1])): f"{name}/{run}"
-        for name in names
+        for name in itertools.islice(filter(match_game, names), most_games)
         if (game := match_game(name)) is not None
         for run in store.list(name)
         if (found := _RUN.fullmatch(run)) and _has_episodes(store, f"{name}/{run}")
