@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,14 @@ from atari_dqn_replay.builder.shards.preview import choose_episodes
 from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
+from command import COMMAND
 from crafting import edit_card
 from dataset_folders import build_dataset, contents, manifests
 from datasets import load_dataset
-from hub_server import HubServer
+from hub_server import HubServer, Request, Response, refusal, running_hub
 from logs import write_log
 from paths import ROOT
-from publishing import KILL, held, to_hub
+from publishing import KILL, REPO, commits, held, is_commit, to_hub
 
 from atari_dqn_replay import Transitions
 
@@ -246,6 +248,41 @@ class MendedMeanwhile(FolderDestination):
 def test_a_failure_that_someone_mends_meanwhile_is_forgotten(folder: Path) -> None:
     update_beside_data(MendedMeanwhile(folder), [PONG, BREAKOUT], previews={PONG: 1, BREAKOUT: 1})
     assert len(chosen(folder)) == len(chosen(folder, "breakout")) == 1
+
+
+# When the client is killed: the kind of request, the commits before it, and whether the Hub carries it out.
+MOMENTS: dict[str, tuple[Callable[[Request], bool], int, bool]] = {
+    "between the data and the preview": (is_commit, 0, True),
+    "as the preview goes up": (lambda request: request.method == "PUT", 1, False),
+    "before the Hub answers its commit": (is_commit, 1, True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_on_the_way_to_the_hub_does_not_show(moment: str, pong: Path, hub: HubServer) -> None:
+    with running_hub() as undisturbed:
+        publish(pong, to_hub(undisturbed), preview=3)
+        expected = held(undisturbed)
+    is_kind, before, carried_out = MOMENTS[moment]
+    killed = threading.Event()
+
+    def kill(request: Request) -> Response | None:
+        if killed.is_set() or not is_kind(request) or commits(hub) != before:
+            return None
+        killed.set()
+        response = hub.handle(request, None) if carried_out else refusal(503, "the client is gone")
+        process.kill()
+        return response
+
+    hub.fault = kill
+    command = [COMMAND, "publish", str(pong), "--repo-id", REPO, "--preview", "3"]
+    process = subprocess.Popen(command, env=hub.environment(), stderr=subprocess.DEVNULL)
+    assert process.wait() == -signal.SIGKILL
+    assert commits(hub) == before + carried_out
+    assert (b"config_name: preview" in held(hub)["README.md"]) == (commits(hub) == 2)
+    publish(pong, to_hub(hub), preview=3)
+    assert held(hub) == expected
 
 
 def test_a_config_that_people_have_named_so_is_never_replaced(pong: Path, tmp_path: Path) -> None:
