@@ -1,16 +1,11 @@
-"""A dataset's card against its manifests: every config loads with stock `datasets`, and is accurate."""
+"""A dataset's card against its manifests: it names every config, file and picture that it should."""
 
-import contextlib
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets.config import REPOYAML_FILENAME
-from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from ..card.front_matter import FrontMatter, decode_readme
 from ..card.game_page import curve_in_text, game_page, origin_kinds
@@ -19,20 +14,18 @@ from ..card.pictures.names import PICTURES, picture_path
 from ..card.preview_config import preview_entries, sort_by_slug
 from ..card.sections import CardText, Section
 from ..card.text import section_body
-from ..errors import AtariReplayError, OutputError
+from ..errors import OutputError
 from ..format.card_yaml import is_outside, split_globs
-from ..format.configs import PREVIEW, PREVIEW_SPLIT, ConfigName, parse_config_name
+from ..format.configs import PREVIEW, PREVIEW_SPLIT
 from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.layout import CARD, page_path, split_name
 from ..format.manifest import Manifest
 from ..format.preview import Preview, preview_path
-from ..network.errors import describe_error
 from ..repos.repo_reader import RepoReader, UnreadableFileError
-from ..terminal.progress import progress_bar
-from .report import Difference
-from .stock_configs import StockConfigs
-from .stock_streams import ending_streams
+from .card_configs import ExpectedConfig, check_configs
+from .mending import RENDER, own_config, publish_again
+from .report import Difference, some
 
 STANDALONE = REPOYAML_FILENAME
 """A file from which `datasets` takes what it would otherwise take from the card."""
@@ -105,10 +98,10 @@ class CardCheck:
                 runs = ", ".join(map(split_name, view.runs))
                 yield Difference(
                     f"{CARD} ({name})",
-                    f"found no such config, expected one with {runs}; {_publish(view.config.game)}",
+                    f"found no such config, expected one with {runs}; {publish_again(view.config.game)}",
                 )
         if self._shown_previews() and PREVIEW not in names:
-            yield Difference(f"{CARD} ({PREVIEW})", f"found no such config; {_RENDER}")
+            yield Difference(f"{CARD} ({PREVIEW})", f"found no such config; {RENDER}")
         if absent := self._find_absent(names):
             yield Difference(
                 CARD,
@@ -117,12 +110,13 @@ class CardCheck:
                 f"here with `atari-dqn-replay render`",
             )
         else:
-            yield from self._check_loading(infos, decode)
+            expected = {name: self._expected(name) for name in self.configs}
+            yield from check_configs(self._repo, self._files, expected, infos, decode=decode)
 
     def _find_absent(self, names: Sequence[str]) -> list[Game]:
         """Returns the games on the card of which nothing is here, as after a download of others."""
         here = {path.split("/")[1] for path in self._files if path.startswith("data/")}
-        listed = {config.game for config in map(_config_of, names) if config is not None}
+        listed = {config.game for config in map(own_config, names) if config is not None}
         return sorted(game for game in listed if game.slug not in here)
 
     def _find_outside(self, configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
@@ -134,7 +128,7 @@ class CardCheck:
         for entry in configs:
             globs = [glob for of_split in split_globs(entry.get("data_files")).values() for glob in of_split]
             if there := [glob for glob in (*globs, str(entry.get("data_dir", ""))) if is_outside(glob)]:
-                yield self._wrong_entry(entry, f"found files outside of the repo ({_some(there)})")
+                yield self._wrong_entry(entry, f"found files outside of the repo ({some(there)})")
 
     def _check_entries(self, configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
         names = Counter(str(entry["config_name"]) for entry in configs)
@@ -148,10 +142,12 @@ class CardCheck:
 
     def _wrong_entry(self, entry: Mapping[str, Any], message: str) -> Difference:
         name = str(entry["config_name"])
-        config = _config_of(name)
-        advice = "mend or remove what its author has written" if config is None else _publish(config.game)
+        config = own_config(name)
+        advice = (
+            "mend or remove what its author has written" if config is None else publish_again(config.game)
+        )
         if self._shown_previews() and name == PREVIEW:
-            advice = _RENDER
+            advice = RENDER
         return Difference(f"{CARD} ({name})", f"{message}; {advice}")
 
     def _stale_sections(self, text: CardText, front: FrontMatter) -> Iterator[str]:
@@ -198,61 +194,23 @@ class CardCheck:
                 named = [page_path(game.slug), *(picture_path(game, name) for name in section.pictures)]
                 for path in named:
                     if path not in self._files:
-                        yield Difference(path, f"missing, though the card names it; {_publish(game)}")
+                        yield Difference(path, f"missing, though the card names it; {publish_again(game)}")
 
     def _is_asked_for(self, name: str) -> bool:
-        config = _config_of(name)
+        config = own_config(name)
         return self._games is None or (config is not None and config.game in self._games)
 
-    def _check_loading(self, infos: Mapping[str, Mapping[str, Any]], decode: bool) -> Iterator[Difference]:
-        failures: dict[str, list[str]] = defaultdict(list)
-        with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets(), ending_streams():
-            configs = StockConfigs(self._repo, Path(cache))
-            for name in progress_bar(self.configs, description="configs", unit=" configs"):
-                found: list[Difference] = []
-                try:
-                    builder = configs.open(name)
-                    found += self._check_config(name, builder, infos.get(name, {}))
-                    if decode:
-                        _decode_first_rows(builder)
-                except Exception as error:  # whatever `datasets` and the card's author come up with
-                    self._repo.require_answer()
-                    failures[f"{type(error).__name__}: {describe_error(error)}"].append(name)
-                yield from found
-        for message, failed in failures.items():
-            yield Difference(
-                f"{CARD} ({', '.join(failed)})", f"load_dataset fails ({message}); {_again(failed)}"
-            )
-
-    def _check_config(
-        self, name: str, builder: datasets.DatasetBuilder, info: Mapping[str, Any]
-    ) -> Iterator[Difference]:
-        config, view, previews = _config_of(name), self._views.get(name), self._shown_previews()
+    def _expected(self, name: str) -> ExpectedConfig | None:
+        """Returns what a config is to show, or None if it is not one of ours, or of a game half known."""
+        config, view, previews = own_config(name), self._views.get(name), self._shown_previews()
         if config is not None and config.game not in self._half_known:
-            advice = _publish(config.game)
-            expected = {} if view is None else {split_name(run): [*_paths(view, run)] for run in view.runs}
-            numbers = None if view is None else dataset_info_entry(view)
-        elif name == PREVIEW and previews:
-            advice = _RENDER
-            expected = {PREVIEW_SPLIT: [preview_path(game) for game in sort_by_slug(previews)]}
-            numbers = preview_entries(previews)["dataset_info"]
-        else:
-            return
-        assert builder.config.data_files is not None
-        found = {
-            str(split): [self._repo.path_in_repo(str(url)) for url in urls]
-            for split, urls in builder.config.data_files.items()
-        }
-        wrong = [
-            message
-            for split in sorted({*found, *expected})
-            for message in self._compare_files(split, found.get(split, []), expected.get(split, []))
-        ]
-        # Numbers that belong to other files differ, too.
-        if numbers is not None and not wrong:
-            wrong = list(_wrong_numbers(numbers, builder, info))
-        for message in wrong:
-            yield Difference(f"{CARD} ({name})", f"{message}; {advice}")
+            files = {} if view is None else {split_name(run): [*_paths(view, run)] for run in view.runs}
+            info = None if view is None else dataset_info_entry(view)
+            return ExpectedConfig(files, info, publish_again(config.game))
+        if name == PREVIEW and previews:
+            files = {PREVIEW_SPLIT: [preview_path(game) for game in sort_by_slug(previews)]}
+            return ExpectedConfig(files, preview_entries(previews)["dataset_info"], RENDER)
+        return None
 
     def _shown_previews(self) -> dict[Game, tuple[int, int, FrameFormat]]:
         """Returns what `preview_entries` takes of all previews; nothing if not all games are checked."""
@@ -265,93 +223,6 @@ class CardCheck:
             if preview.size
         }
 
-    def _compare_files(self, split: str, found: list[str], expected: list[str]) -> Iterator[str]:
-        there = [path for path in expected if path in self._files]
-        if not found:
-            yield f"found no split {split}, expected one with {_some(sorted(expected))}"
-        elif missing := sorted({*there} - {*found}):
-            yield f"split {split} does not show {_some(missing)}"
-        if more := sorted({*found} - {*expected}):
-            yield f"split {split} shows {_some(more)}, which no manifest places there"
-        elif {*found} == {*there} and found != there:
-            how = "more than once" if len(found) > len(there) else "in another order"
-            yield f"split {split} shows files {how}, expected each once in the order of play"
-
 
 def _paths(view: View, run: int) -> Iterator[str]:
     return (file.path for file in view.files(run))
-
-
-def _wrong_numbers(
-    expected: Mapping[str, Any], builder: datasets.DatasetBuilder, info: Mapping[str, Any]
-) -> Iterator[str]:
-    said = {name: split.num_examples for name, split in (builder.info.splits or {}).items()}
-    pairs = [
-        (f"num_examples of {split['name']}", said.get(split["name"]), split["num_examples"])
-        for split in expected["splits"]
-    ]
-    pairs.append(("download_size", info.get("download_size"), expected["download_size"]))
-    for name, found, wanted in pairs:
-        if found != wanted:
-            yield f"found {name} {_number(found)}, expected {_number(wanted)}"
-    if builder.info.features is None or builder.info.features._to_yaml_list() != expected["features"]:
-        yield "found other features than those of the files"
-
-
-def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
-    assert builder.config.data_files is not None
-    for split in builder.config.data_files:
-        rows: Any = builder.as_streaming_dataset(split=str(split))
-        for row in rows:
-            if not row:
-                raise ValueError(f"split {split} has empty rows")
-            break
-        else:
-            raise ValueError(f"split {split} has no rows")
-
-
-def _config_of(name: str) -> ConfigName | None:
-    """Returns the config of that name if it is one of ours, or None."""
-    try:
-        config = parse_config_name(name)
-    except AtariReplayError:
-        return None
-    return config if str(config) == name else None
-
-
-_RENDER = "write the card anew with `atari-dqn-replay render`"
-
-
-def _publish(game: Game) -> str:
-    return f"publish {game.slug} again: that writes its part of the card anew"
-
-
-def _again(names: Sequence[str]) -> str:
-    config = next(filter(None, map(_config_of, names)), None)
-    if config is None and PREVIEW in names:
-        return f"mend what else differs, then {_RENDER}"
-    if config is None:
-        return "mend or remove what its author has written"
-    return f"mend what else differs, then publish {config.game.slug} again"
-
-
-def _some(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-def _number(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value).lower()
-
-
-@contextlib.contextmanager
-def _quiet_datasets() -> Iterator[None]:
-    """Silence the bars and log lines of `datasets`: failures are in the report."""
-    were_disabled, verbosity = are_progress_bars_disabled(), datasets.logging.get_verbosity()
-    disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        datasets.logging.set_verbosity(verbosity)
-        if not were_disabled:
-            enable_progress_bars()

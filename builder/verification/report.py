@@ -20,6 +20,11 @@ class Difference:
         return f"{self.path}: {self.message}"
 
 
+def some(paths: Sequence[str]) -> str:
+    """Returns the first paths, and how many more there are."""
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
 class Checked(Protocol):
     """What was checked of one game or run: a row of the report's table."""
 
