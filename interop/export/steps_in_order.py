@@ -54,6 +54,11 @@ class StepsInOrder:
             }
             start = end
 
+    @property
+    def final_observation(self) -> np.ndarray | None:
+        """What was seen after the last step of the episode that was read last; None if it is not known."""
+        return None if self._episode is None else self._episode.final_observation
+
     def close(self) -> None:
         """Close the files."""
         if self._reader is not None:

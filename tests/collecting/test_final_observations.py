@@ -19,13 +19,14 @@ from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.sources.run import Checkpoint
 from atari_dqn_replay.builder.verification.verify import verify
+from atari_dqn_replay.interop.export.bucket.round_trip import compare_round_trip
 from atari_dqn_replay.replay_reader import final_observations
 from atari_dqn_replay.replay_reader.checkpoint_files import CheckpointFiles
 from datasets_of_logs import build_from
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from atari_dqn_replay import Episodes, Preprocessing, decode_frames
+from atari_dqn_replay import Episodes, Preprocessing, decode_frames, export
 
 BREAKOUT = find_game("breakout")
 
@@ -117,6 +118,49 @@ def test_loaders_that_count_files_see_none_of_it(tmp_path: Path) -> None:
     counted = [name.split(".")[-2] for name in names]
     assert [counted.count(str(number)) for number in range(dumps)] == [6] * dumps
     assert not any(name.endswith(".gz") for name in names if "final" in name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_an_export_to_the_bucket_writes_them_back_to_the_byte(seed: int, tmp_path: Path) -> None:
+    """From a dataset and from logs, whatever the ring skips; all is compared by the round trip, too."""
+    lengths = np.random.default_rng(seed).integers(1, 41, 30).tolist()
+    logs = tmp_path / "logs"
+    folder = write_log(logs, lengths, 23)
+    expected = {path.name: path.read_bytes() for path in folder.glob("final_observation-*")}
+    dataset = build_from(logs, tmp_path / "dataset")
+    for source in (dataset, logs):
+        out = tmp_path / f"of-{source.name}"
+        report = export(source, "breakout-full", format="bucket", out=out)
+        files = out / folder.relative_to(logs)
+        assert {path.name: path.read_bytes() for path in files.glob("final_observation-*")} == expected
+        assert report.parts[0].files == len(list(files.iterdir()))
+        assert "final observation" not in str(report)
+    compared = compare_round_trip(FolderReader(dataset), open_source(str(logs)))
+    assert compared.ok, str(compared)
+
+
+def test_the_round_trip_sees_another_final_observation(tmp_path: Path) -> None:
+    folder = write_log(tmp_path / "logs", [12] * 12, 30)
+    dataset = build_from(tmp_path / "logs", tmp_path / "dataset")
+    path = folder / "final_observation-1.npy.zst"
+    content = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+    write_zstd(path, list(~np.load(io.BytesIO(content))), (8, 8))
+    compared = compare_round_trip(FolderReader(dataset), open_source(str(tmp_path / "logs")))
+    assert [difference.path for difference in compared.differences] == [str(path)]
+
+
+def test_an_export_leaves_them_out_where_some_are_missing(tmp_path: Path) -> None:
+    folder = write_log(tmp_path / "logs", [12] * 12, 30)
+    (folder / "final_observation-1.npy.zst").unlink()
+    dataset = build_from(tmp_path / "logs", tmp_path / "dataset")
+    report = export(dataset, "breakout-full", format="bucket", out=tmp_path / "out")
+    found = {path.name for path in (tmp_path / "out").rglob("final_observation-*")}
+    assert "file 1: final observations are left out: not all of its episodes have one" in str(report)
+    assert "final_observation-1.npy.zst" not in found
+    assert found
+    run = open_source(str(tmp_path / "out")).open_run(BREAKOUT, 1)
+    assert sum(len(list(read(run.reader().checkpoint(number)))) for number in run.checkpoints) == 12
 
 
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """Exports to the bucket's layout: `<out>/<Game>/<run>/replay_logs/…_ckpt.N.gz`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....builder.collecting.ring_buffer import write_zstd
 from ....builder.errors import AtariReplayError, OutputError
 from ....builder.files import replacing, writing_alone
 from ....builder.format.provenance import FILE_NAME as PROVENANCE
 from ....builder.format.provenance import UNRECORDED
 from ....builder.format.records import Count, Record, Sha256
 from ....builder.sources.dataset_repo.run import RepoRun
+from ....builder.sources.replay_logs.log_files import FINAL, log_file_name
 from ....builder.terminal.progress import progress_bar
 from ..format import ExportFormat
 from ..record import FILE_NAME, ExportRecord
@@ -108,7 +110,7 @@ class _RunExport:
         """Returns what the report says of it."""
         return ExportedPart(
             what=str(self._selection),
-            files=len(self.files) * len(file_names(0, self.log.stored)),
+            files=self._count(self.files),
             episodes=None,
             rows=self.log.capacity * len(self.files),
             size=size,
@@ -136,9 +138,12 @@ class _RunExport:
         record.save()
         if failures:
             raise OutputError(f"{len(failures)} of {len(todo)} dumps could not be written: {failures[0]}")
-        names = [name for file in self.files for name in file_names(file.number, self.log.stored)]
+        names = [name for file in self.files for name in file_names(file, self.log.stored)]
         size = sum((self.folder / name).stat().st_size for name in names)
-        return self.part(size=size, written=len(todo) * len(file_names(0, self.log.stored)))
+        return self.part(size=size, written=self._count(todo))
+
+    def _count(self, files: Sequence[FileLayout]) -> int:
+        return sum(len(file_names(file, self.log.stored)) for file in files)
 
     @property
     def _record_path(self) -> Path:
@@ -163,15 +168,16 @@ class _RunExport:
         record.parts.pop(str(file.number), None)
         blocks = (block for block, _ in self.log.blocks(file))
         write_file(self.folder, file, blocks, self.log.stored, self._options.compression, progress)
-        sizes = {
-            name: (self.folder / name).stat().st_size for name in file_names(file.number, self.log.stored)
-        }
+        if file.has_final_observations:
+            path = self.folder / log_file_name(FINAL, file.number)
+            write_zstd(path, list(self.log.final_observations(file)), self._run.frame_format.shape)
+        sizes = {name: (self.folder / name).stat().st_size for name in file_names(file, self.log.stored)}
         written = WrittenDump(self.log.digest(file), file.add_count, sizes, file.remarks)
         record.add(str(file.number), written)
 
     def _is_there(self, record: ExportRecord[WrittenDump], file: FileLayout) -> bool:
         entry = record.parts.get(str(file.number))
-        paths = {name: self.folder / name for name in file_names(file.number, self.log.stored)}
+        paths = {name: self.folder / name for name in file_names(file, self.log.stored)}
         sizes = {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
         return entry is not None and (entry.made_from, entry.sizes) == (self.log.digest(file), sizes)
 

@@ -8,13 +8,13 @@ has, and how many of the transitions belong to an episode that began in an earli
 follows, also after a lap that was never dumped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ....builder.format.manifest import RowCounts, StepCounts
 from ....builder.format.protocol import PADDING_ROWS
 from ....builder.sources.replay_logs.padding import MOST_PADDING
-from .log_layout import Blank, FileLayout, LogLayout, MisfitError, Piece, Steps, cut
+from .log_layout import Blank, EpisodeId, FileLayout, LogLayout, MisfitError, Piece, Steps, cut
 
 FULL_DUMP = 1
 """Rows that the ring lacks when it is dumped: the cursor stands on the last one."""
@@ -35,6 +35,12 @@ class CheckpointFacts:
     """Whether the last of them was ended, by the game or by the time limit."""
     add_count: int | None = None
     """As the file states it, if that is known."""
+
+    @property
+    def has_final_observations(self) -> bool:
+        """Whether it is known what was seen after each of its episodes that ended."""
+        ended = len(self.lengths) - (bool(self.lengths) and not self.last_ended)
+        return self.rows.final_observations == ended
 
 
 @dataclass
@@ -70,7 +76,9 @@ def lay_out(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
     """
     known = list(facts)
     layout = LogLayout()
-    walk = _Walk(capacity, _find_padding(known))
+    finals = any(each.rows.final_observations for each in known)
+    lacking = {each.number for each in known if not each.has_final_observations}
+    walk = _Walk(capacity, _find_padding(known), finals=finals, lacking=lacking)
     for each in known:
         try:
             layout.files[each.number] = walk.next_file(each)
@@ -103,8 +111,11 @@ def _blank_head(facts: CheckpointFacts, padding: int) -> int:
 class _Walk:
     """Goes through the files in order of play."""
 
-    def __init__(self, capacity: int, padding: int) -> None:
+    def __init__(self, capacity: int, padding: int, *, finals: bool, lacking: Container[int]) -> None:
         self._capacity, self._padding = capacity, padding
+        self._has_finals, self._lack_finals = finals, lacking
+        self._ended: list[EpisodeId] = []
+        """The episodes that end in what the next file adds."""
         self._before: FileLayout | None = None
         self._open: _OpenEpisode | None = None
 
@@ -153,8 +164,10 @@ class _Walk:
     def _pieces(self, facts: CheckpointFacts, head: int) -> list[Piece]:
         """What the file adds to the log, in order of play."""
         pieces: list[Piece] = []
+        self._ended = []
         if carried := facts.steps.continued_from_earlier:
             pieces.append(self._open.next_steps(carried) if self._open else Blank(carried, unknown=True))
+            self._note_end()
             head = self._padding
         last = len(facts.lengths) - 1
         for number, length in enumerate(facts.lengths):
@@ -165,7 +178,12 @@ class _Walk:
             ended = facts.last_ended or number < last
             self._open = _OpenEpisode(facts.number, number, length, 0, ended)
             pieces.append(self._open.next_steps(here))
+            self._note_end()
         return [piece for piece in pieces if len(piece)]
+
+    def _note_end(self) -> None:
+        if self._open is not None and self._open.is_over:
+            self._ended.append((self._open.checkpoint, self._open.number))
 
     def _full_file(self, facts: CheckpointFacts, pieces: list[Piece], joined: bool) -> FileLayout:
         remarks = [*_unknown_rows(pieces)]
@@ -228,7 +246,14 @@ class _Walk:
         if self._before is None or facts.number != self._before.number + 1:
             raise MisfitError("it is a copy of the file before, which is not there")
         count = self._capacity - FULL_DUMP
-        return replace(self._before, number=facts.number, add_count=count, is_counted=True)
+        return replace(
+            self._before,
+            number=facts.number,
+            add_count=count,
+            ended=(),
+            has_final_observations=self._has_finals,
+            is_counted=True,
+        )
 
     def _file(
         self,
@@ -240,6 +265,9 @@ class _Walk:
         *,
         is_counted: bool = True,
     ) -> FileLayout:
+        lacking = self._has_finals and any(checkpoint in self._lack_finals for checkpoint, _ in self._ended)
+        if lacking:
+            remarks = (*remarks, "final observations are left out: not all of its episodes have one")
         return FileLayout(
             facts.number,
             self._capacity,
@@ -248,6 +276,8 @@ class _Walk:
             last_row,
             tuple(remarks),
             self._padding,
+            tuple(self._ended),
+            self._has_finals and not lacking,
             is_counted,
         )
 

@@ -14,11 +14,15 @@ def lay_out_anew(facts: Iterable[CheckpointFacts], capacity: int) -> LogLayout:
     made all the same, as loaders that take the rows as they come expect.
     """
     stream: list[Piece] = []
+    finals = 0
     for each in facts:
+        finals += each.rows.final_observations
         for number, length in enumerate(each.lengths):
             stream += [Blank(PADDING_ROWS), Steps(each.number, number, 0, length)]
     played = sum(map(len, stream))
     remark = f"no ring is recorded; laid out anew in one of {capacity:,} rows"
+    if finals:
+        remark += f"; {finals:,} final observations are left out"
     layout = LogLayout()
     number, start = 0, 0
     # The row before a file's first closes it, so it may need a file of its own.

@@ -46,6 +46,9 @@ class Steps:
 
 Piece = Blank | Steps
 
+EpisodeId = tuple[int, int]
+"""The checkpoint in which an episode began, and its number there."""
+
 
 def cut(pieces: Sequence[Piece], start: int, stop: int) -> list[Piece]:
     """Returns rows start … stop - 1 of consecutive pieces."""
@@ -72,6 +75,10 @@ class FileLayout:
     """What could not be known, and how it was filled."""
     padding: int = PADDING_ROWS
     """Blank rows before each episode."""
+    ended: tuple[EpisodeId, ...] = field(default=(), repr=False)
+    """The episodes that end in what the file adds to the log, in order of play."""
+    has_final_observations: bool = False
+    """Whether it is known what was seen after each of them, and belongs to the log."""
     is_counted: bool = True
     """False where add_count rests on laps that are not there, taken to be as few as possible."""
 

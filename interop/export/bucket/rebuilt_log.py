@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from ....builder.errors import OutputError
 from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.run import Run
 from ....builder.terminal.progress import progress_bar
@@ -13,7 +14,7 @@ from ..record import made_from
 from ..steps_in_order import Columns, StepsInOrder
 from .lay_out import CheckpointFacts, lay_out
 from .lay_out_anew import lay_out_anew
-from .log_layout import Blank, FileLayout, LogLayout, Piece
+from .log_layout import Blank, EpisodeId, FileLayout, LogLayout, Piece
 from .write_file import Stored, stored_arrays
 
 CAPACITY = 1_000_000
@@ -37,6 +38,8 @@ class RebuiltLog:
         self.is_recorded = recorded is not None
         self.capacity = recorded or capacity
         self._steps = StepsInOrder(run)
+        self._finals: dict[EpisodeId, np.ndarray | None] = {}
+        """What was seen after the episodes that end in the file read last."""
         self.stored = stored_arrays(run)
         """The arrays of each dump with a row for each of the ring."""
 
@@ -53,12 +56,36 @@ class RebuiltLog:
 
     def blocks(self, file: FileLayout) -> Iterator[tuple[Columns, Piece]]:
         """Yield the rows of one file in order, block by block, each with the piece that it is part of."""
+        self._finals.clear()
         # It comes first in order of play.
         (last,) = self._read(file.last_row)
+        self._keep_final_observation(file, file.last_row)
         for piece in file.rows:
             for block in self._read(piece):
                 yield block, piece
+            self._keep_final_observation(file, piece)
         yield last, file.last_row
+
+    def final_observations(self, file: FileLayout) -> np.ndarray:
+        """Returns what was seen after each episode that ends in a file whose blocks were just read.
+
+        Returns:
+            (episodes, *frame_format.shape) uint8, in order of play.
+
+        Raises:
+            OutputError: one of them is not there.
+        """
+        frames = np.empty((len(file.ended), *self.run.frame_format.shape), np.uint8)
+        for place, (checkpoint, number) in enumerate(file.ended):
+            found = self._finals.get((checkpoint, number))
+            if found is None:
+                raise OutputError(
+                    f"{self.run.where}: episode {number} of checkpoint {checkpoint} has no final "
+                    f"observation, though its manifest counts one for each that ended; build the checkpoint "
+                    f"again"
+                )
+            frames[place] = found
+        return frames
 
     def digest(self, file: FileLayout) -> str:
         """Returns what changes when the file's content does."""
@@ -69,6 +96,10 @@ class RebuiltLog:
     def close(self) -> None:
         """Close the files."""
         self._steps.close()
+
+    def _keep_final_observation(self, file: FileLayout, piece: Piece) -> None:
+        if file.has_final_observations and not isinstance(piece, Blank):
+            self._finals[piece.checkpoint, piece.episode] = self._steps.final_observation
 
     def _read(self, piece: Piece) -> Iterator[Columns]:
         if isinstance(piece, Blank):

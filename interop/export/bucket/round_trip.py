@@ -13,6 +13,7 @@ from ....builder.repos.place import Place
 from ....builder.repos.repo_reader import RepoReader
 from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.replay_logs.array_file import ArrayFile
+from ....builder.sources.replay_logs.log_files import FINAL
 from ....builder.sources.replay_logs.logged_run import LoggedRun
 from ....builder.sources.source import Source
 from ....builder.terminal.progress import progress_bar
@@ -151,11 +152,28 @@ class _Comparison:
                 self._rows += count * known
                 self._unknown += count * (not known)
                 progress(count)
+        found += self._compare_final_observations(file)
         return found + [
             Difference(where(file.number, array), f"differs from the rebuilt file, first in row {at:,}")
             for array, at in wrong.items()
             if at >= 0
         ]
+
+    def _compare_final_observations(self, file: FileLayout) -> Iterator[Difference]:
+        log = self._original.log
+        theirs, where = log.final_observations(file.number), log.where(file.number, FINAL)
+        if not file.has_final_observations:
+            if theirs is not None:
+                self.notes.append(f"{where}: cannot be rebuilt: the dataset lacks final observations")
+            return
+        ours = self._log.final_observations(file)
+        if theirs is None:
+            yield Difference(where, "is not there, but the dataset has final observations")
+            return
+        if any(isinstance(piece, Blank) and piece.unknown for piece in file.rows):
+            theirs = theirs[-len(ours) :] if len(ours) else theirs[:0]  # that episode may end first
+        if not np.array_equal(ours, theirs):
+            yield Difference(where, "differs from the rebuilt file")
 
     def _compare_count(self, file: FileLayout) -> Iterator[Difference]:
         log = self._original.log

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....builder.files import replacing
-from ....builder.sources.replay_logs.log_files import PROB, log_file_name
+from ....builder.sources.replay_logs.log_files import FINAL, PROB, log_file_name
 from ....builder.sources.run import Run
 from ..steps_in_order import Columns
 from .array_writer import ArrayWriter
@@ -36,11 +36,12 @@ def stored_arrays(run: Run) -> Stored:
     }
 
 
-def file_names(number: int, stored: Stored) -> list[str]:
+def file_names(file: FileLayout, stored: Stored) -> list[str]:
     """Returns the names of a dump's files."""
+    finals = (FINAL,) if file.has_final_observations else ()
     return [
-        *(log_file_name(array, number) for array in (*stored, "add_count")),
-        f"invalid_range_ckpt.{number}.gz",
+        *(log_file_name(array, file.number) for array in (*stored, "add_count", *finals)),
+        f"invalid_range_ckpt.{file.number}.gz",
     ]
 
 
