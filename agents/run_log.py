@@ -31,7 +31,9 @@ class RunLog:
     ) -> None:
         try:
             from tensorboardX.event_file_writer import EventsWriter
-            from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+            # pyright cannot see what protobuf generates when the module is imported.
+            from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
         except ImportError:
             raise AgentError(f"training needs tensorboardX, which is not installed: {INSTALL}") from None
         lines = [json.dumps(record) for record in read_log(path) if keep(record)]
@@ -46,7 +48,7 @@ class RunLog:
 
     def write(self, record: dict[str, Any], scalars: dict[str, float], step: int) -> None:
         """Append a record, and its scalars for TensorBoard at this step."""
-        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
         from tensorboardX.summary import scalar
 
         self._file.write(json.dumps(record) + "\n")

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--environments", type=int, default=8, help="number of players (default: 8)")
     parser.add_argument("--steps", type=int, default=8000, help="of all players together (default: 8000)")
     options = parser.parse_args()
-    ways: dict[str, Callable[..., float]] = {
+    ways: dict[str, Callable[..., object]] = {
         "`collect crafter`": collect,
         "a vector environment": play_together,
         "the same, without numba": play_together_without_numba,

@@ -24,6 +24,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(optionalhook=True)  # d3rlpy's environment has no xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: many tests wait for a process, a server or a clock."""
     return (os.cpu_count() or 1) + 1

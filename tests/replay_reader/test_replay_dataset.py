@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from atari_dqn_replay.builder.errors import AtariReplayError, UnknownNameError
+from atari_dqn_replay.builder.format.frame_format import GREY84
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
 from atari_dqn_replay.replay_reader.errors import DatasetError
 from atari_dqn_replay.replay_reader.frame_store import FrameStore, write_store
@@ -434,6 +435,8 @@ def test_blocks_do_not_pile_up_before_a_slow_disk(long_shard: str, tmp_path: Pat
     table = pa.concat_tables([pq.read_table(long_shard)] * 4)
     pq.write_table(table, tmp_path / "longer.parquet", row_group_size=2048)
     shard, written, ahead = CountingShard(str(tmp_path / "longer.parquet")), [], []
+    assert shard.frame_format == GREY84  # which reads the first frame, once
+    shard.blocks = 0
 
     def write_slowly(steps: int) -> None:
         time.sleep(0.1)

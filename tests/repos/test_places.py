@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.format.games import GAMES, find_game
+from atari_dqn_replay.builder.format.games import ALL_GAMES, find_game
 from atari_dqn_replay.builder.publishing.editing import remove_at, render_at
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
@@ -227,7 +227,7 @@ def test_repos_are_verified_with_or_without_a_token(on_hub: HubServer, token: st
     # For each repo that is not there, one small question.
     asked = [request.path for request in on_hub.requests]
     absent = [path for path in asked if not re.search("replay-(pong|breakout)", path)]
-    assert len(absent) == len(set(absent)) == len(GAMES) - 2
+    assert len(absent) == len(set(absent)) == len(ALL_GAMES) - 2
 
 
 def test_repos_are_rendered_and_games_removed_from_them(on_hub: HubServer) -> None:
