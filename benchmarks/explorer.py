@@ -69,7 +69,7 @@ def _measure(folder: Path, times: int, seconds: int, speeds: tuple[str, ...]) ->
         raise SystemExit("Chromium is not installed")
     with _running(serve_folder(folder, hub="https://example.org")) as url:
         command = ["node", str(MEASURE), chromium, url, str(times), str(seconds), *speeds]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
