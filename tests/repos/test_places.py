@@ -19,7 +19,7 @@ from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.places import verify_place
 from atari_dqn_replay.builder.verification.report import PlacesVerification
-from command import run_process
+from command import run
 from dataset_folders import contents
 from hub_server import HubServer, Request, Response
 from logs import write_log
@@ -221,7 +221,8 @@ def on_hub(hub: HubServer, built: Path) -> Iterator[HubServer]:
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_repos_are_verified_with_or_without_a_token(on_hub: HubServer, token: str | None) -> None:
-    done = run_process("verify", "--repo-id", PLACES, "--quick", env=on_hub.environment(token))
+    with on_hub.of_this_process(token):
+        done = run("verify", "--repo-id", PLACES, "--quick")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"\n\nall is right at 2 places: {PLACES}\n")
     # For each repo that is not there, one small question.
@@ -231,15 +232,16 @@ def test_repos_are_verified_with_or_without_a_token(on_hub: HubServer, token: st
 
 
 def test_repos_are_rendered_and_games_removed_from_them(on_hub: HubServer) -> None:
-    environment = on_hub.environment()
-    done = run_process("render", "--repo-id", PLACES, "--license", "mit", env=environment)
+    with on_hub.of_this_process():
+        done = run("render", "--repo-id", PLACES, "--license", "mit")
     assert done.returncode == 0, done.stderr
     for game in ("pong", "breakout"):
         assert b"license: mit" in on_hub.files(f"user/replay-{game}")["README.md"]
-    refused = run_process("remove", "pong", "qbert", "--repo-id", PLACES, env=environment)
+    with on_hub.of_this_process():
+        refused = run("remove", "pong", "qbert", "--repo-id", PLACES)
+        removed = run("remove", "pong", "breakout", "--repo-id", PLACES)
     assert refused.returncode == 1
     assert "user/replay-qbert: holds no dataset that this tool wrote; is the name right?" in refused.stderr
-    removed = run_process("remove", "pong", "breakout", "--repo-id", PLACES, env=environment)
     assert removed.returncode == 0, removed.stderr
     for game in ("pong", "breakout"):
         assert set(on_hub.files(f"user/replay-{game}")) == {".gitattributes", "README.md"}
@@ -261,7 +263,8 @@ def test_a_hub_that_does_not_say_is_one_clear_error(
     on_hub: HubServer, command: list[str], fault: Callable[[Request], Response]
 ) -> None:
     on_hub.fault = fault
-    done = run_process(*command, "--repo-id", PLACES, env=on_hub.environment())
+    with on_hub.of_this_process():
+        done = run(*command, "--repo-id", PLACES)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert re.search("without an answer|does not answer|may not see it|does not accept the token", line)

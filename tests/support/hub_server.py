@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import datasets
+import pytest
+from huggingface_hub import constants
 from loopback_server import LoopbackServer
 
 LARGE_FILE = 10 * 2**20
@@ -214,6 +217,33 @@ class HubServer:
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "NO_PROXY": "*",
         }
+
+    @contextlib.contextmanager
+    def of_this_process(self, token: str | None = None) -> Iterator[None]:
+        """Point this process's clients at this server, with separate caches.
+
+        They read `environment` once, when they are imported; no process needs to start for it.
+        """
+        environment = self.environment(token)
+        home = Path(environment["HF_HOME"])
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("HF_ENDPOINT", "HF_TOKEN"):
+                patch.setenv(name, environment[name])
+            patch.setattr(constants, "ENDPOINT", self.url)
+            patch.setattr(
+                constants,
+                "HUGGINGFACE_CO_URL_TEMPLATE",
+                f"{self.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+            )
+            patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+            patch.setattr(datasets.config, "HF_ENDPOINT", self.url)
+            patch.setattr(
+                datasets.config,
+                "HUB_DATASETS_URL",
+                f"{self.url}/datasets/{{repo_id}}/resolve/{{revision}}/{{path}}",
+            )
+            patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
+            yield
 
     def __enter__(self) -> "HubServer":
         self._running.enter_context(self._server.running())

@@ -3,8 +3,6 @@
 import hashlib
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
+from atari_dqn_replay.builder.repos.hub_reader import HubReader
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.report import Verification
 from atari_dqn_replay.builder.verification.verify import verify
@@ -688,35 +687,19 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
 
 # On the Hub.
 
-VERIFY = """
-import sys
-from atari_dqn_replay.builder.errors import AtariReplayError
-from atari_dqn_replay.builder.repos.hub_reader import HubReader
-from atari_dqn_replay.builder.sources.open import open_source
-from atari_dqn_replay.builder.verification.verify import verify
-repo, revision, source, quick = sys.argv[1:]
-try:
-    reader = HubReader(repo, revision, patience=3)
-    verification = verify(reader, source=open_source(source) if source else None, quick=bool(quick))
-except AtariReplayError as error:
-    sys.exit(f"error: {error}")
-print(verification)
-sys.exit(not verification.ok)
-"""
-
 
 def verify_on_hub(
     hub: HubServer,
     repo: str = "user/replay",
+    *,
     revision: str = "main",
-    source: Path | str = "",
-    quick: str = "",
+    source: Path | None = None,
     token: str | None = None,
-) -> tuple[int, str]:
-    """The exit code and what was printed."""
-    command = [sys.executable, "-c", VERIFY, repo, revision, str(source), quick]
-    run = subprocess.run(command, env=hub.environment(token), capture_output=True, text=True)
-    return run.returncode, run.stdout + run.stderr
+    quick: bool = False,
+) -> Verification:
+    with hub.of_this_process(token):
+        reader = HubReader(repo, revision, patience=3)
+        return verify(reader, source=open_source(str(source)) if source else None, quick=quick)
 
 
 @pytest.fixture
@@ -734,15 +717,14 @@ def damage_on_hub(hub: HubServer, path: str, content: bytes) -> None:
 
 
 def test_a_repo_on_the_hub_that_is_right(published: HubServer, logs: Path) -> None:
-    code, text = verify_on_hub(published, source=logs)
+    verification = verify_on_hub(published, source=logs)
     address = f"{published.url}/datasets/user/replay"
-    assert (code, text.splitlines()[-1]) == (0, f"all is right: {address} (every row, also with {logs})")
+    assert verification.ok
+    assert str(verification).endswith(f"\nall is right: {address} (every row, also with {logs})")
     asked = len(published.requests)
-    code, text = verify_on_hub(published, quick="quick")
-    assert (code, text.splitlines()[-1]) == (
-        0,
-        f"all is right: {address} (every file's SHA-256, but no rows)",
-    )
+    verification = verify_on_hub(published, quick=True)
+    assert verification.ok
+    assert str(verification).endswith(f"\nall is right: {address} (every file's SHA-256, but no rows)")
     # No table was read, and nothing but reading was asked for.
     quick = [request for request in list(published.requests)[asked:] if request.path.endswith(".parquet")]
     assert quick == []
@@ -755,10 +737,11 @@ def test_a_file_that_the_hub_has_damaged(published: HubServer, built: Path) -> N
     content = bytearray((built / GOES_ON).read_bytes())
     content[200] ^= 4
     damage_on_hub(published, GOES_ON, bytes(content))
-    code, text = verify_on_hub(published)
+    verification = verify_on_hub(published)
     found, expected = (hashlib.sha256(each).hexdigest() for each in (content, (built / GOES_ON).read_bytes()))
-    assert code == 1
-    assert f"{GOES_ON}: found SHA-256 {found}, expected {expected}; {REDO}" in text.splitlines()
+    assert not verification.ok
+    told = f"{GOES_ON}: found SHA-256 {found}, expected {expected}; {REDO}"
+    assert told in str(verification).splitlines()
 
 
 def test_a_file_that_the_hub_has_lost(published: HubServer) -> None:
@@ -767,9 +750,10 @@ def test_a_file_that_the_hub_has_lost(published: HubServer) -> None:
         if request.path.endswith(GOES_ON)
         else None
     )
-    code, text = verify_on_hub(published)
-    assert code == 1
-    assert f"{GOES_ON}: cannot be read (the Hub lists it but does not have it); {REDO}" in text.splitlines()
+    verification = verify_on_hub(published)
+    assert not verification.ok
+    told = f"{GOES_ON}: cannot be read (the Hub lists it but does not have it); {REDO}"
+    assert told in str(verification).splitlines()
 
 
 def test_a_hub_that_often_fails(published: HubServer, logs: Path) -> None:
@@ -779,8 +763,8 @@ def test_a_hub_that_often_fails(published: HubServer, logs: Path) -> None:
         return Response(503, {"error": "busy"}, {"Retry-After": "0"}) if dice.random() < 0.2 else None
 
     published.fault = fail
-    code, text = verify_on_hub(published, source=logs)
-    assert code == 0, text
+    verification = verify_on_hub(published, source=logs)
+    assert verification.ok, verification
 
 
 def test_a_token_that_is_withdrawn_in_between(published: HubServer, built: Path) -> None:
@@ -794,10 +778,10 @@ def test_a_token_that_is_withdrawn_in_between(published: HubServer, built: Path)
         return Response(403, {"error": "no"}) if any(path.endswith(GOES_ON) for path in asked) else None
 
     published.fault = refuse
-    code, text = verify_on_hub(published)
-    told = text.splitlines()
+    verification = verify_on_hub(published)
+    told = str(verification).splitlines()
     address = f"{published.url}/datasets/user/replay"
-    assert code == 1
+    assert not verification.ok
     assert told[-3].startswith(f"{last}: not a manifest (")
     assert told[-2] == (
         f"…: not checked to the end ({address}: no such repo, or the token may not see it (403); check the "
@@ -822,6 +806,6 @@ def test_a_token_that_is_withdrawn_in_between(published: HubServer, built: Path)
     ],
 )
 def test_a_repo_that_cannot_be_read(published: HubServer, options: dict[str, str], message: str) -> None:
-    code, text = verify_on_hub(published, **options)
-    assert code == 1
-    assert text.startswith("error: ") and message in text and text.count("\n") == 1
+    with pytest.raises(OutputError) as error:
+        verify_on_hub(published, **options)
+    assert message in str(error.value) and "\n" not in str(error.value)
