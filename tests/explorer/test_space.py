@@ -8,7 +8,7 @@ import yaml
 from atari_dqn_replay.builder.errors import OutputError
 from atari_dqn_replay.explorer.page_files import page_files
 from atari_dqn_replay.explorer.space import publish_space
-from command import run_process
+from command import run
 from hub_server import HubServer
 
 SPACE = "user/atari-explorer"
@@ -55,22 +55,23 @@ def test_a_space_that_holds_something_else_is_left_alone(hub: HubServer) -> None
 
 
 def test_a_dry_run_says_what_would_be_published_and_makes_nothing(hub: HubServer) -> None:
-    done = run_process(
-        "explore", DATASET, "--publish-space", SPACE, "--dry-run", env=hub.environment()
-    )  # fmt: skip
+    with hub.of_this_process():
+        done = run("explore", DATASET, "--publish-space", SPACE, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"would publish the explorer to {hub.url}/spaces/{SPACE} (")
     assert not hub.repos
 
 
 def test_the_command_publishes_a_space(hub: HubServer) -> None:
-    done = run_process("explore", DATASET, "--publish-space", SPACE, env=hub.environment())
+    with hub.of_this_process():
+        done = run("explore", DATASET, "--publish-space", SPACE)
     assert done.stdout.startswith(f"the explorer is published: {hub.url}/spaces/{SPACE} ("), done.stderr
     assert "explorer.js" in hub.files(SPACE)
 
 
 def test_a_space_shows_no_folder_of_this_machine(hub: HubServer, tmp_path: Path) -> None:
-    done = run_process("explore", tmp_path, "--publish-space", SPACE, env=hub.environment())
+    with hub.of_this_process():
+        done = run("explore", tmp_path, "--publish-space", SPACE)
     assert done.returncode == 1
     assert "is a folder of this machine" in done.stderr
     assert not hub.repos

@@ -328,11 +328,12 @@ def test_a_builder_stands_for_its_source(collected: Path, tmp_path: Path) -> Non
 def test_a_repo_on_the_hub_gives_the_same_bytes(hub: HubServer, dataset: Path, tmp_path: Path) -> None:
     publish(dataset, to_hub(hub))
     arguments = ["pong-full", "--format", "bucket", "--checkpoints", "1", "--out"]
-    done = run_process("export", REPO, *arguments, tmp_path / "hub", env=hub.environment())
+    with hub.of_this_process():
+        done = run("export", REPO, *arguments, tmp_path / "hub")
+        missing = run("export", "user/nothing", *arguments, tmp_path / "none")
     assert done.returncode == 0, done.stderr
     assert run("export", dataset, *arguments, tmp_path / "folder").returncode == 0
     assert contents(tmp_path / "hub") == contents(tmp_path / "folder")
-    missing = run_process("export", "user/nothing", *arguments, tmp_path / "none", env=hub.environment())
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1), missing.stderr
 
 

@@ -2,9 +2,6 @@
 
 import hashlib
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +13,19 @@ from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
 from atari_dqn_replay.builder.verification.verify import verify
 from atari_dqn_replay.commands.main import main
-from command import run_process
+from command import run
 from dataset_folders import Contents, contents
 from datasets.exceptions import DataFilesNotFoundError
 from datasets_of_logs import build_from
 from hub_server import HubServer
 from logs import write_log
-from paths import ROOT
-from publishing import KILL, REPO, to_hub
+from publishing import REPO, killed_at, to_hub
 
 from atari_dqn_replay import AtariReplayError, Episodes, download
 
 LENGTHS = (40, 70, 60)
 """Of the episodes, which each log has in three files."""
 SHARD = "data/pong/run_1/checkpoint_01/steps-00000-of-00001.parquet"
-
-DOWNLOAD = "from atari_dqn_replay import download; download({whole!r}, 'pong', {part!r}, runs=[1])"
 
 
 @pytest.fixture(scope="module")
@@ -91,19 +85,22 @@ def test_a_part_that_was_copied_by_hand_gets_a_card_of_its_own(whole: Path, tmp_
 @pytest.mark.slow
 def test_runs_and_checkpoints_are_chosen_and_added_to(whole: Path, hub: HubServer, tmp_path: Path) -> None:
     publish(whole, to_hub(hub))
-    part, env = tmp_path / "part", hub.environment()
+    part = tmp_path / "part"
     chosen = ("download", REPO, "pong", "--runs", "2", "--checkpoints", "1-2", "--out", part)
-    dry_run = run_process(*chosen, "--dry-run", env=env)
+    with hub.of_this_process():
+        dry_run = run(*chosen, "--dry-run")
     assert dry_run.returncode == 0, dry_run.stderr
     assert not part.exists()
-    assert run_process(*chosen, env=env).returncode == 0
+    with hub.of_this_process():
+        assert run(*chosen).returncode == 0
     expected = part_of(contents(whole), "pong/run_2/checkpoint_01", "pong/run_2/checkpoint_02")
     assert data_of(contents(part)) == expected
     assert all(path in dry_run.stdout for path in expected)
     card = (part / "README.md").read_text()
     assert f"A part of {hub.url}/datasets/{REPO}, downloaded with" in card
     assert "breakout" not in card
-    assert run_process("download", REPO, "all", "--out", part, env=env).returncode == 0
+    with hub.of_this_process():
+        assert run("download", REPO, "all", "--out", part).returncode == 0
     assert data_of(contents(part)) == data_of(contents(whole))
     assert verify(FolderReader(part)).ok
 
@@ -128,9 +125,7 @@ def test_what_is_not_there_is_named(
 @pytest.mark.parametrize("n", [2, 14])
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(n: int, whole: Path, tmp_path: Path) -> None:
     part = tmp_path / "published/part"
-    command = DOWNLOAD.format(whole=str(whole), part=str(part))
-    killed = subprocess.run([sys.executable, "-c", KILL.format(n=n) + command], cwd=ROOT)
-    assert killed.returncode == -signal.SIGKILL
+    killed_at(n, lambda: download(whole, "pong", part, runs=[1]))
     download(whole, "pong", part, runs=[1])
     download(whole, "pong", tmp_path / "undisturbed", runs=[1])
     assert contents(part) == contents(tmp_path / "undisturbed")
@@ -142,8 +137,9 @@ def test_a_damaged_file_stops_only_its_checkpoint(whole: Path, hub: HubServer, t
     content = (whole / SHARD).read_bytes()
     stored = hub.objects / hashlib.sha256(content).hexdigest()
     stored.write_bytes(content[:100] + b"?" + content[101:])
-    part, env = tmp_path / "part", hub.environment()
-    done = run_process("download", REPO, "pong", "--runs", "1", "--out", part, env=env)
+    part = tmp_path / "part"
+    with hub.of_this_process():
+        done = run("download", REPO, "pong", "--runs", "1", "--out", part)
     assert done.returncode == 1
     assert (
         f"Pong run 1 checkpoint 1: {SHARD}: damaged, its SHA-256 is not that in its manifest" in done.stdout
@@ -151,5 +147,6 @@ def test_a_damaged_file_stops_only_its_checkpoint(whole: Path, hub: HubServer, t
     assert verify(FolderReader(part)).ok
     assert sorted(path.stem[-2:] for path in part.glob("manifests/*/*/*")) == ["00", "02"]
     stored.write_bytes(content)
-    assert run_process("download", REPO, "pong", "--runs", "1", "--out", part, env=env).returncode == 0
+    with hub.of_this_process():
+        assert run("download", REPO, "pong", "--runs", "1", "--out", part).returncode == 0
     assert data_of(contents(part)) == part_of(contents(whole), "pong/run_1/")

@@ -2,9 +2,6 @@
 
 import functools
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,19 +16,9 @@ from atari_dqn_replay.builder.repos.destination import Destination
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HubServer
-from paths import ROOT
-from publishing import KILL, REPO, commits, configs, held, to_hub, without_card
+from publishing import REPO, commits, configs, held, killed_at, to_hub, without_card
 
 PONG, BREAKOUT = find_game("pong"), find_game("breakout")
-
-REMOVE = """
-import sys
-from pathlib import Path
-from atari_dqn_replay.builder.publishing.editing import remove_games
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
-from atari_dqn_replay.builder.format.games import find_game
-remove_games([find_game("pong")], FolderDestination(Path(sys.argv[1])))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +148,7 @@ def test_a_killed_removal_goes_on(n: int, pong: Path, breakout: Path, tmp_path: 
     folder = tmp_path / "published"
     publish(breakout, FolderDestination(folder))
     publish(pong, FolderDestination(folder))
-    command = [sys.executable, "-c", KILL.format(n=n) + REMOVE, str(folder)]
-    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    killed_at(n, lambda: remove_games([PONG], FolderDestination(folder)))
     # Either nothing is gone, or the card no longer tells of the game.
     told = "pong-full" in configs((folder / "README.md").read_bytes())
     assert told == (contents(pong).keys() <= contents(folder).keys() and n <= 3)

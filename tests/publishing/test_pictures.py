@@ -1,9 +1,6 @@
 """The pictures of a published game: they follow from its data, and the card names those that are there."""
 
 import io
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +15,8 @@ from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents, frames_of, manifests
 from hub_server import HubServer
-from paths import ROOT
 from PIL import Image
-from publishing import KILL, held, to_hub
+from publishing import held, killed_at, to_hub
 
 PONG = find_game("pong")
 PICTURES = [f"games/pong/{name}.webp" for name in ("best_episode", "contact_sheet", "learning")]
@@ -103,18 +99,6 @@ def test_a_lost_picture_comes_back(pong: Path, tmp_path: Path) -> None:
     assert contents(destination.folder) == before
 
 
-ADD = f"""
-import sys
-sys.path[:0] = [{str(ROOT)!r}]
-from pathlib import Path
-from atari_dqn_replay.builder.publishing import picture_material
-from atari_dqn_replay.builder.publishing.publish import publish
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
-picture_material.SHARE = 100.0
-publish(Path(sys.argv[1]), FolderDestination(Path(sys.argv[2])))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4, 6, 8])
 def test_a_kill_leaves_no_card_that_names_what_is_not_there(n: int, pong: Path, tmp_path: Path) -> None:
@@ -123,9 +107,7 @@ def test_a_kill_leaves_no_card_that_names_what_is_not_there(n: int, pong: Path, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(picture_material, "SHARE", 0.0)
         publish(pong, FolderDestination(folder))
-    command = [sys.executable, "-c", KILL.format(n=n) + ADD, str(pong), str(folder)]
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    assert code == -signal.SIGKILL
+    killed_at(n, lambda: publish(pong, FolderDestination(folder)))
     files = contents(folder)
     assert set(named_in(files)) <= set(files)
     publish(pong, FolderDestination(folder))

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -34,8 +33,7 @@ from dataset_folders import build_dataset, contents, manifests
 from datasets import load_dataset
 from hub_server import HubServer, Request, Response, refusal, running_hub
 from logs import write_log
-from paths import ROOT
-from publishing import KILL, REPO, commits, held, is_commit, to_hub
+from publishing import REPO, commits, held, is_commit, killed_at, to_hub
 
 from atari_dqn_replay import Transitions
 
@@ -203,16 +201,6 @@ def test_a_dry_run_says_what_it_would_show(pong: Path, tmp_path: Path) -> None:
     assert not destination.folder.exists()
 
 
-PUBLISH = f"""
-import sys
-sys.path[:0] = [{str(ROOT)!r}]
-from pathlib import Path
-from atari_dqn_replay.builder.publishing.publish import publish
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination, FolderSnapshot
-publish(Path(sys.argv[1]), FolderDestination(Path(sys.argv[2])), preview=2)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("n", range(1, 10, 2))
 def test_a_kill_leaves_a_config_that_loads(n: int, pong: Path, tmp_path: Path) -> None:
@@ -220,8 +208,7 @@ def test_a_kill_leaves_a_config_that_loads(n: int, pong: Path, tmp_path: Path) -
     folder = tmp_path / "published"
     publish(pong, FolderDestination(tmp_path / "expected"), preview=2)
     publish(pong, FolderDestination(folder), preview=3)
-    command = [sys.executable, "-c", KILL.format(n=n) + PUBLISH, str(pong), str(folder)]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    killed_at(n, lambda: publish(pong, FolderDestination(folder), preview=2))
     if b"config_name: preview" in (folder / "README.md").read_bytes():
         assert len(loaded(folder, tmp_path / "cache")) in (48, 72)
     publish(pong, FolderDestination(folder), preview=2)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -32,7 +31,7 @@ from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from datasets import load_dataset
 from hub_server import HubServer, Request, Response
 from paths import ROOT
-from publishing import KILL, REPO, commits, configs, held, is_commit, to_hub, without_card
+from publishing import REPO, commits, configs, held, is_commit, killed_at, to_hub, without_card
 
 pytestmark = pytest.mark.slow
 
@@ -590,8 +589,7 @@ def test_killed_and_run_again(n: int, pong: Path, tmp_path: Path) -> None:
     for folder in (undisturbed, killed):
         publish(pong, FolderDestination(folder))
     publish(rebuilt, FolderDestination(undisturbed))
-    run = run_publish(rebuilt, "folder", str(killed), prelude=KILL.format(n=n))
-    assert run.returncode == -signal.SIGKILL
+    killed_at(n, lambda: publish(rebuilt, FolderDestination(killed)))
     assert contents(killed) != contents(undisturbed)
     # Where there is a manifest, all that it names is there.
     for manifest in manifests(killed):
@@ -623,8 +621,7 @@ def test_a_card_does_not_tell_of_what_is_just_replaced(pong: Path, tmp_path: Pat
     before = (folder / "README.md").read_text()
     rebuilt = build_dataset(tmp_path / "rebuilt", shards=1, seed=7)
     # The first file that is written is the card; the second one is the first shard.
-    run = run_publish(rebuilt, "folder", str(folder), prelude=KILL.format(n=4))
-    assert run.returncode == -signal.SIGKILL
+    killed_at(4, lambda: publish(rebuilt, FolderDestination(folder)))
     card = (folder / "README.md").read_text()
     assert "configs" not in yaml.safe_load(card.split("---")[1])
     assert "None of its steps are here at the moment" in card

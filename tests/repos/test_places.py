@@ -2,9 +2,6 @@
 
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,8 +20,7 @@ from command import run
 from dataset_folders import contents
 from hub_server import HubServer, Request, Response
 from logs import write_log
-from paths import ROOT
-from publishing import KILL
+from publishing import killed_at
 
 pytestmark = pytest.mark.slow
 
@@ -179,17 +175,11 @@ def test_the_cards_of_all_places_are_rendered(place: Place, folder: Path) -> Non
     assert all(each.nothing_to_do for each in render_at(place).publications)
 
 
-EDIT = """
-import sys
-from atari_dqn_replay.builder.publishing.editing import remove_at, render_at
-from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.repos.place import Place
-place = Place(folder=sys.argv[1])
-if sys.argv[2] == "remove":
-    remove_at(place, [find_game("pong"), find_game("breakout")])
-else:
-    render_at(place, license="mit")
-"""
+def edited(place: Place, edit: str) -> None:
+    if edit == "remove":
+        remove_at(place, [PONG, BREAKOUT])
+    else:
+        render_at(place, license="mit")
 
 
 @pytest.mark.parametrize(("edit", "n"), [("remove", 4), ("remove", 13), ("render", 2), ("render", 4)])
@@ -197,12 +187,10 @@ def test_what_was_killed_at_any_place_goes_on(
     edit: str, n: int, place: Place, folder: Path, tmp_path: Path
 ) -> None:
     undisturbed = shutil.copytree(folder, tmp_path / "undisturbed")
-    subprocess.run([sys.executable, "-c", EDIT, f"{undisturbed}/{{game}}", edit], cwd=ROOT, check=True)
-    command = [sys.executable, "-c", EDIT, str(place), edit]
-    killed = subprocess.run([command[0], "-c", KILL.format(n=n) + EDIT, *command[3:]], cwd=ROOT)
-    assert killed.returncode == -signal.SIGKILL
+    edited(Place(folder=f"{undisturbed}/{{game}}"), edit)
+    killed_at(n, lambda: edited(place, edit))
     assert contents(folder) != contents(undisturbed)
-    subprocess.run(command, cwd=ROOT, check=True)
+    edited(place, edit)
     assert contents(folder) == contents(undisturbed)
 
 

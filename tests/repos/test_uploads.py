@@ -1,9 +1,6 @@
 """Files that one process uploads ahead and another one's change names, in a folder and on the Hub."""
 
 import dataclasses
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,23 +15,9 @@ from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder
 from dataset_folders import Contents, build_dataset, contents
 from hub_server import HubServer
-from paths import ROOT
-from publishing import KILL, REPO, configs, held, to_hub, without_card
+from publishing import REPO, configs, held, killed_at, to_hub, without_card
 
 SHARD = "data/pong/run_1/checkpoint_00/steps-00000-of-00001.parquet"
-
-PUT = """
-import dataclasses, sys
-from pathlib import Path
-from atari_dqn_replay.builder.repos.built_folder import read_built_folder
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
-from atari_dqn_replay.builder.publishing.publish import put
-checkpoints = [
-    dataclasses.replace(each, data=tuple(dataclasses.replace(file, content=None) for file in each.data))
-    for each in read_built_folder(Path(sys.argv[1]))
-]
-put(checkpoints, None, FolderDestination(Path(sys.argv[2])))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +128,7 @@ def test_a_killed_change_finds_the_uploads_again(n: int, pong: Path, tmp_path: P
     folder = tmp_path / "published"
     destination = FolderDestination(folder)
     checkpoints = upload(pong, destination)
-    command = [sys.executable, "-c", KILL.format(n=n) + PUT, str(pong), str(folder)]
-    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    killed_at(n, lambda: put(checkpoints, None, FolderDestination(folder)))
     put(checkpoints, None, destination)
     destination.discard_uploads()
     undisturbed = FolderDestination(tmp_path / "undisturbed")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-import datasets
+import datasets.config
 import pytest
 from huggingface_hub import constants
 from loopback_server import LoopbackServer

@@ -805,7 +805,7 @@ def test_a_token_that_is_withdrawn_in_between(published: HubServer, built: Path)
         ({"repo": "a/b/c"}, "'a/b/c' cannot be a repo's name: "),
     ],
 )
-def test_a_repo_that_cannot_be_read(published: HubServer, options: dict[str, str], message: str) -> None:
+def test_a_repo_that_cannot_be_read(published: HubServer, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OutputError) as error:
         verify_on_hub(published, **options)
     assert message in str(error.value) and "\n" not in str(error.value)
