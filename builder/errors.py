@@ -17,6 +17,10 @@ class MissingGameError(SourceError):
     """A game that a source does not hold."""
 
 
+class CannotListError(SourceError):
+    """A folder of which the server shows no listing; it may contain files nonetheless."""
+
+
 class UnreachableError(SourceError):
     """A source that gives no answer for longer than anybody should wait."""
 

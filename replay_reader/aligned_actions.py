@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..builder.format.actions import FULL_ACTIONS
+from ..builder.format.arrow_columns import column_of_list
 from .errors import DatasetError
 from .streams import is_stream, is_table
 
@@ -48,7 +49,7 @@ def align_actions(steps: Steps) -> Steps:
         )
     if unknown := [name for name in feature.names if name not in FULL_ACTIONS]:
         raise DatasetError(f"align_actions: action {unknown[0]!r} is not one of ALE's 18 actions")
-    numbers = pa.array([FULL_ACTIONS.index(name) for name in feature.names], pa.int64())
+    numbers = column_of_list([FULL_ACTIONS.index(name) for name in feature.names], pa.int64())
 
     def renumber(table: pa.Table) -> pa.Table:
         place = table.column_names.index("action")

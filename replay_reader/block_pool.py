@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..builder.format.arrow_columns import dtype_of
 from ..builder.format.features import PROB
 from .anchors import Anchors
 from .catalog import Catalog
@@ -166,4 +167,4 @@ class BlockPool:
 
 
 def _dtype_of(catalog: Catalog, column: str) -> np.dtype:
-    return np.dtype(catalog.shards[0].schema.field(column).type.to_pandas_dtype())
+    return dtype_of(catalog.shards[0].schema.field(column).type)

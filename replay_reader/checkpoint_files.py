@@ -113,7 +113,7 @@ class CheckpointFiles:
         Raises:
             DatasetError: the table is damaged.
         """
-        none = pa.table({"episode": pa.array([], pa.int32()), FINAL: pa.nulls(0)})
+        none = pa.table({"episode": pa.nulls(0, pa.int32()), FINAL: pa.nulls(0)})
         try:
             file = ParquetShard(self.table, token=token)
         except MissingFileError:

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from ..builder.format.arrow_columns import array_of_column
 from .checkpoint_files import CheckpointFiles
 from .errors import DatasetError
 from .step_shards import StepShard
@@ -42,10 +43,10 @@ def episodes_of_table(checkpoint: CheckpointFiles, table: pa.Table) -> np.ndarra
     where = checkpoint.table
     columns = {name: table[name] for name in table.column_names}
     numbers = {
-        name: columns[name].to_numpy()
+        name: array_of_column(columns[name])
         for name in ("run", "checkpoint", "episode", "length", "return", "first_row")
     }
-    flags = {name: columns[name].to_numpy() for name in ("terminated", "truncated", "complete")}
+    flags = {name: array_of_column(columns[name]) for name in ("terminated", "truncated", "complete")}
     _check_place(checkpoint, columns["game"].to_pylist(), numbers, where)
     _check_rows(where, "length", numbers["length"], numbers["length"] < 1, "1 or more")
     _check_rows(where, "first_row", numbers["first_row"], numbers["first_row"] < 0, "0 or more")

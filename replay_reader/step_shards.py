@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from ..builder.errors import AtariReplayError
+from ..builder.format.arrow_columns import array_of_column
 from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
@@ -291,7 +292,7 @@ class ArrowShard(StepShard):
 def _to_numpy(name: str, column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise AtariReplayError(f"{name} is missing in {column.null_count:,} of them")
-    return column.to_numpy()
+    return array_of_column(column)
 
 
 def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from hub_server import HubServer, running_hub
 
 # Every run tries the same examples, so that a change alone can make a test fail;
 # `HYPOTHESIS_PROFILE=default` tries others.
-settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

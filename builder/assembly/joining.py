@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from ..files import sha256_of
+from ..format.arrow_columns import array_of_column
 from ..format.features import PROB, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ReturnSummary, ShardRecord
 from ..format.protocol import TIME_LIMIT
 from ..repos.built_folder import BuiltCheckpoint
 from ..repos.outgoing_file import OutgoingFile
-from ..shards.arrow_columns import array_of_column
 from ..shards.parquet.compression import COMPRESSIONS
 from ..shards.steps import Columns, Digests, EpisodeRows, episode_columns
 from ..shards.writer import write_steps

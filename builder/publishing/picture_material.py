@@ -18,6 +18,7 @@ from ..card.pictures.coverage import Coverage
 from ..card.pictures.draw import LEAST_BYTES, MOST_FRAMES, SHARE, Material, draw
 from ..card.pictures.learning import Learning
 from ..errors import OutputError
+from ..format.arrow_columns import array_of_column, column_of_array
 from ..format.frames import decode_frames
 from ..format.games import Game
 from ..format.manifest import Manifest
@@ -104,7 +105,7 @@ class _Shard:
         """Returns how often each of `count` actions was taken, in some row groups of the shard."""
         places = spread(self._file.num_row_groups, ROW_GROUPS)
         taken = self._file.read_row_groups(places, columns=["action"])["action"]
-        return np.bincount(taken.to_numpy(), minlength=count)
+        return np.bincount(array_of_column(taken), minlength=count)
 
     def find_moments(self) -> list[NDArray[np.uint8]]:
         """Returns frames of the shard, evenly spaced."""
@@ -121,7 +122,7 @@ class _Shard:
             wanted = wanted[(wanted >= start) & (wanted < end)] - start
             if len(wanted):
                 column = self._file.read_row_group(group, columns=["observation"])["observation"]
-                found += [*decode_frames(column.take(wanted))]
+                found += [*decode_frames(column.take(column_of_array(wanted, pa.int64())))]
             start = end
         return found
 
@@ -148,7 +149,9 @@ class _Shard:
 
 def _places_in(table: pa.Table, fields: tuple[int, int]) -> NDArray[np.int64]:
     """Returns the places of a player, (length, 2), after checking that they are on the map."""
-    places = np.stack([table[name].to_numpy() for name in ("player_x", "player_y")], axis=1).astype(np.int64)
+    places = np.stack([array_of_column(table[name]) for name in ("player_x", "player_y")], axis=1).astype(
+        np.int64
+    )
     if ((places < 0) | (places >= fields)).any():
         raise ValueError(f"a player is outside the map of {fields[0]}×{fields[1]} fields")
     return places
@@ -172,8 +175,9 @@ def _find_best_episode(game: Game, manifests: Sequence[Manifest], snapshot: Snap
             for manifest in of_run:
                 path = manifest.episodes_table.path
                 columns = ["return", "complete", "file", "first_row", "length"]
-                table = pq.read_table(pa.PythonFile(PublishedFile(snapshot, path)), columns=columns)
-                for row in table.to_pylist():
+                with pq.ParquetFile(pa.PythonFile(PublishedFile(snapshot, path))) as file:
+                    rows = file.read(columns=columns).to_pylist()
+                for row in rows:
                     if row["complete"] and (best is None or row["return"] > best["return"]):
                         best = row
     return None if best is None else _Episode(best["file"], best["first_row"], best["length"])

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..format.actions import FULL_ACTIONS
+from ..format.arrow_columns import column_of_array
 from ..format.features import preview_features
 from ..format.games import Game
 from ..format.manifest import Manifest, ParquetRecord, name_of_data
 from ..format.numbers import spread
 from ..format.preview import MOST_STEPS, Preview, PreviewEpisode, preview_path
-from .arrow_columns import column_of_array
 from .settings import parquet_writer
 from .steps import TABLE_ROWS
 

@@ -6,9 +6,9 @@ import io
 import numpy as np
 import pyarrow as pa
 
+from ..format.arrow_columns import dtype_of
 from ..format.frame_format import GREY84, FrameFormat
 from ..format.frames import empty_images
-from .arrow_columns import dtype_of
 from .parquet.compression import Compress
 from .parquet.filling import fill_first_column
 from .parquet.frames_page import FramesPage

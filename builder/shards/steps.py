@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from ..format.arrow_columns import column_of_array, column_of_list
 from ..format.checkpoint_id import CheckpointId
 from ..format.features import PROB, UNCLIPPED_REWARD
 from ..format.frame_format import MOST_GROUP_ROWS, FrameFormat
 from ..format.frames import IMAGE_TYPE, encode_frames
 from ..sources.run import Episode
-from .arrow_columns import column_of_array, column_of_list
 
 Columns = dict[str, np.ndarray]
 """Consecutive steps: for each column an array of shape (n, …)."""

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SourceError, UnknownNameError
+from ..errors import CannotListError, SourceError, UnknownNameError
 from ..format.games import Game, find_game
 from ..stores.archive import ARCHIVE, UNREADABLE, ArchiveStore, split_chain
 from ..stores.google import GoogleStore
-from ..stores.http import CannotListError, HttpStore
 from ..stores.s3 import S3Store
 from ..stores.store import Store
 from .dataset_repo.source import DatasetRepo
@@ -26,16 +25,6 @@ from .replay_logs.unlisted_mirror import UnlistedMirror
 from .rl_unplugged.source import RLUnplugged
 from .rl_unplugged.tfds_folder import TFDSFolder
 from .source import Source
-
-STORES: dict[str, type[Store]] = {
-    "gs": GoogleStore,
-    "gcs": GoogleStore,
-    "s3": S3Store,
-    "s3a": S3Store,
-    "http": HttpStore,
-    "https": HttpStore,
-}
-"""The store class for each URL scheme that needs one of its own."""
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
@@ -57,7 +46,21 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
 
 
 def _open_plain(url: str, storage_options: Mapping[str, Any] | None) -> Store:
-    return STORES.get(url.partition("://")[0].lower(), Store)(url, storage_options)
+    return _store_class(url.partition("://")[0].lower())(url, storage_options)
+
+
+def _store_class(scheme: str) -> type[Store]:
+    match scheme:
+        case "gs" | "gcs":
+            return GoogleStore
+        case "s3" | "s3a":
+            return S3Store
+        case "http" | "https":
+            # aiohttp takes a third of a second to import, which copies on disk can do without.
+            from ..stores.http import HttpStore
+
+            return HttpStore
+    return Store
 
 
 def _open_archive(store: Store) -> Store:

@@ -11,7 +11,7 @@ import yarl
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
-from ..errors import SourceError
+from ..errors import CannotListError, SourceError
 from ..network.errors import describe_error
 from .file_version import FileVersion, file_version_of
 from .resilient_reader import FIRST_BLOCK, Connection
@@ -29,10 +29,6 @@ _SECRET_OPTIONS = ("headers", "auth", "cookies", "cookie_jar", "params")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 Result = TypeVar("Result")
-
-
-class CannotListError(SourceError):
-    """Raised when the server shows no listing of a folder; the folder may contain files nonetheless."""
 
 
 class HttpStore(Store):

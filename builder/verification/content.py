@@ -11,11 +11,11 @@ from datasets import Features
 
 from ..errors import AtariReplayError
 from ..files import sha256_of
+from ..format.arrow_columns import dtype_of
 from ..format.features import PROB, TableFeatures, episodes_features, steps_features
 from ..format.frames import decode_frames
 from ..format.manifest import Manifest, ParquetRecord, ShardRecord
 from ..repos.repo_reader import ListedFile, RepoReader, UnreadableFileError
-from ..shards.arrow_columns import dtype_of
 from ..shards.settings import file_of
 from ..shards.steps import Columns, Digests
 from .episodes import check_episodes

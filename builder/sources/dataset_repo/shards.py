@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import AtariReplayError, SourceError
+from ...format.arrow_columns import array_of_column
 from ...format.features import PROB, UNCLIPPED_REWARD, episodes_features, state_features, steps_features
 from ...format.frames import decode_frames
 from ...format.manifest import Manifest, ParquetRecord
@@ -85,9 +86,8 @@ class CheckpointFiles:
             with _reading(where):
                 columns = file.read([*_EPISODE_COLUMNS, *added])
                 final = columns["final_observation"]
-                known = np.array(final.is_valid().to_pylist(), bool)
-                images = final.filter(pa.array(known.tolist(), pa.bool_()))
-                frames = iter(decode_frames(images, self._manifest.frame_format))
+                known = array_of_column(final.is_valid())
+                frames = iter(decode_frames(final.drop_null(), self._manifest.frame_format))
                 rows = columns.drop_columns(["final_observation"]).to_pylist()
         episodes = [
             RecordedEpisode(

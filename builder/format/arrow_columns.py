@@ -1,7 +1,7 @@
 """Converts arrays and lists to Arrow columns and back, without pandas.
 
 `pa.array` imports pandas to check whether its argument is a Series, and so do `to_numpy` and, in older
-releases, `to_pandas_dtype`: half a second of processor time in each process that builds.
+releases, `to_pandas_dtype`: half a second of processor time in each process that builds or reads.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..format.frames import IMAGE_TYPE
+from .frames import IMAGE_TYPE
 
 _DTYPES = {
     pa.from_numpy_dtype(name): np.dtype(name)
@@ -57,5 +57,7 @@ def _column_of_strings(values: Sequence[str]) -> pa.StringArray:
 
 
 def array_of_column(column: pa.ChunkedArray) -> np.ndarray:
-    """Returns a column of numbers without nulls as an array."""
+    """Returns a column of numbers or booleans without nulls as an array."""
+    if pa.types.is_boolean(column.type):
+        return array_of_column(column.cast(pa.uint8())).view(bool)
     return np.concatenate([np.empty(0, dtype_of(column.type)), *map(np.from_dlpack, column.chunks)])

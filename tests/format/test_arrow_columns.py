@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from atari_dqn_replay.builder.format.arrow_columns import array_of_column, column_of_array, column_of_list
 from atari_dqn_replay.builder.format.frames import IMAGE_TYPE, encode_frames
-from atari_dqn_replay.builder.shards.arrow_columns import array_of_column, column_of_array, column_of_list
 from hypothesis import given
 from hypothesis import strategies as st
 from logs import real_frames
@@ -26,6 +26,8 @@ def test_back_to_an_array() -> None:
     chunks = [pa.array([1.5, 2.5], pa.float32()), pa.array([], pa.float32()), pa.array([3.5], pa.float32())]
     array = array_of_column(pa.chunked_array(chunks))
     assert (array.dtype, array.tolist()) == (np.float32, [1.5, 2.5, 3.5])
+    flags = pa.chunked_array([pa.array([True, False]), pa.array([False, True]).slice(1)])
+    assert (array_of_column(flags).dtype, array_of_column(flags).tolist()) == (bool, [True, False, True])
     assert array_of_column(pa.chunked_array([], pa.int16())).dtype == np.int16
 
 
