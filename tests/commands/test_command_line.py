@@ -1,6 +1,8 @@
 """What users of the command rely on, whatever they ask of it."""
 
+import contextlib
 import errno
+import io
 import os
 import pty
 import re
@@ -54,12 +56,12 @@ def test_the_demo_plays_builds_publishes_and_streams(tmp_path: Path) -> None:
     for game, (mixed, medium, expert) in returns.items():
         assert mixed < medium < expert, game
     code = "\n".join(line.strip() for line in done.stdout.split("to use it:")[1].splitlines())
-    lines = [sys.executable, "-c", code]
-    shown = subprocess.run(lines, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert shown.stdout == "(84, 84)\n"
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(code, {})
+    assert shown.getvalue() == "(84, 84)\n"
     steps: Any = load_dataset(str(tmp_path / "demo" / "dataset"), "pong-episodes", split="run_1")
     assert any(steps["complete"])
-    again = run_process("demo", "--out", "demo", cwd=tmp_path)
+    again = run("demo", "--out", "demo", cwd=tmp_path)
     assert again.returncode == 0, "a second run goes on from what is there"
 
 

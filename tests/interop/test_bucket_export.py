@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -26,10 +25,11 @@ from atari_dqn_replay.interop.export.bucket.round_trip import (
     compare_round_trip,
     verify_round_trip,
 )
-from command import run, run_process, start
+from command import run
 from dataset_folders import contents
 from datasets_of_logs import build_from
 from dopamine_python import dopamine_python
+from forks import killed_after
 from hub_server import HubServer
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -245,14 +245,11 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = ["export", dataset, "--envs", "all", "--format", "bucket", "--out"]
     began = time.monotonic()
-    assert run_process(*arguments, undisturbed).returncode == 0
+    assert run(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(4):
-        process = start(*arguments, out)
-        time.sleep(moments.uniform(0.3, 1) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        killed_after(moments.uniform(0, 1) * seconds, lambda: run(*arguments, out))
     assert run(*arguments, out).returncode == 0
     assert contents(out) == contents(undisturbed)
 

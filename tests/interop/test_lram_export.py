@@ -3,7 +3,6 @@
 import json
 import pickle
 import random
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from atari_dqn_replay.interop.export.lram.slices import Limits, chosen_files
-from command import run, run_process, start
+from command import run
 from dataset_folders import contents
 from datasets_of_logs import build_from
+from forks import killed_after
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import THREE_LAPS
@@ -187,14 +187,11 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
         "--out",
     ]
     began = time.monotonic()
-    assert run_process(*arguments, undisturbed).returncode == 0
+    assert run(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(3):
-        process = start(*arguments, out)
-        time.sleep(moments.uniform(0.5, 1) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        killed_after(moments.uniform(0, 1) * seconds, lambda: run(*arguments, out))
     assert run(*arguments, out).returncode == 0
     assert contents(out) == contents(undisturbed)
 

@@ -1,7 +1,6 @@
 """What users of `export --format minari` rely on: `minari.load_dataset` gives every frame as it was."""
 
 import random
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ from typing import Any
 import pytest
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import find_game
-from command import run, run_process, start
+from command import run
 from dataset_folders import contents
 from datasets_of_logs import build_from
+from forks import killed_after
 from logs import write_log
 from paths import THREE_LAPS
 from rl_unplugged_files import played, write_ordered
@@ -128,14 +128,11 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(dataset: Path, tmp_pa
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     arguments = ["export", dataset, "breakout-full", "--format", "minari", "--out"]
     began = time.monotonic()
-    assert run_process(*arguments, undisturbed).returncode == 0
+    assert run(*arguments, undisturbed).returncode == 0
     seconds = time.monotonic() - began
     moments = random.Random(0)
     for _ in range(3):
-        process = start(*arguments, out)
-        time.sleep(moments.uniform(0.6, 1) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        killed_after(moments.uniform(0, 1) * seconds, lambda: run(*arguments, out))
     assert run(*arguments, out).returncode == 0
     assert contents(out) == contents(undisturbed)
 

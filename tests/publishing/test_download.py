@@ -17,9 +17,10 @@ from command import run
 from dataset_folders import Contents, contents
 from datasets.exceptions import DataFilesNotFoundError
 from datasets_of_logs import build_from
+from forks import killed_at
 from hub_server import HubServer
 from logs import write_log
-from publishing import REPO, killed_at, to_hub
+from publishing import REPO, to_hub
 
 from atari_dqn_replay import AtariReplayError, Episodes, download
 

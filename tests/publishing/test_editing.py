@@ -15,8 +15,9 @@ from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.destination import Destination
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents
+from forks import killed_at
 from hub_server import HubServer
-from publishing import REPO, commits, configs, held, killed_at, to_hub, without_card
+from publishing import REPO, commits, configs, held, to_hub, without_card
 
 PONG, BREAKOUT = find_game("pong"), find_game("breakout")
 

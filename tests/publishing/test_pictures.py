@@ -14,9 +14,10 @@ from atari_dqn_replay.builder.publishing.picture_material import find_material
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from dataset_folders import Contents, build_dataset, contents, frames_of, manifests
+from forks import killed_at
 from hub_server import HubServer
 from PIL import Image
-from publishing import held, killed_at, to_hub
+from publishing import held, to_hub
 
 PONG = find_game("pong")
 PICTURES = [f"games/pong/{name}.webp" for name in ("best_episode", "contact_sheet", "learning")]

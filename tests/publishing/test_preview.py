@@ -31,9 +31,10 @@ from command import COMMAND
 from crafting import edit_card
 from dataset_folders import build_dataset, contents, manifests
 from datasets import load_dataset
+from forks import killed_at
 from hub_server import HubServer, Request, Response, refusal, running_hub
 from logs import write_log
-from publishing import REPO, commits, held, is_commit, killed_at, to_hub
+from publishing import REPO, commits, held, is_commit, to_hub
 
 from atari_dqn_replay import Transitions
 

@@ -29,9 +29,10 @@ from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from datasets import load_dataset
+from forks import killed_at
 from hub_server import HubServer, Request, Response
 from paths import ROOT
-from publishing import REPO, commits, configs, held, is_commit, killed_at, to_hub, without_card
+from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
 
 pytestmark = pytest.mark.slow
 

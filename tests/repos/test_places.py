@@ -18,9 +18,9 @@ from atari_dqn_replay.builder.verification.places import verify_place
 from atari_dqn_replay.builder.verification.report import PlacesVerification
 from command import run
 from dataset_folders import contents
+from forks import killed_at
 from hub_server import HubServer, Request, Response
 from logs import write_log
-from publishing import killed_at
 
 pytestmark = pytest.mark.slow
 

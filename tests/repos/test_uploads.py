@@ -14,8 +14,9 @@ from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDes
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder
 from dataset_folders import Contents, build_dataset, contents
+from forks import killed_at
 from hub_server import HubServer
-from publishing import REPO, configs, held, killed_at, to_hub, without_card
+from publishing import REPO, configs, held, to_hub, without_card
 
 SHARD = "data/pong/run_1/checkpoint_00/steps-00000-of-00001.parquet"
 
