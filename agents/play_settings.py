@@ -104,7 +104,9 @@ class PlaySettings:
         }
         if self.environments > 1:
             details["environments"] = (
-                f"{self.environments} at once; whole episodes are logged, in the order in which they end"
+                f"{self.environments} at once; whole episodes are logged, in the order in which they end; "
+                f"where a game is over in the last of a step's four emulated frames, its final observation "
+                f"can contain what the step before showed"
             )
         return Provenance(COLLECTED, details)
 

@@ -12,6 +12,7 @@ from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.several_games import SeveralGames
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.builder.format.protocol import FRAME_SKIP
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
 
@@ -47,6 +48,25 @@ def test_each_episode_is_what_its_seed_and_actions_give_in_one_game_alone() -> N
             assert total == sum(rewards)
             episodes += 1
         assert games.next_logged() is None
+
+
+def test_a_game_that_is_over_in_a_steps_last_frame_can_also_show_the_step_before() -> None:
+    """The one difference, which provenance.json reports; games of Assault end so."""
+    game, random = find_game("assault"), np.random.default_rng(0)
+    games = SeveralGames(game, 1, (7, 1), 1_000)
+    while games.playing.any():
+        games.send(random.integers(len(game.actions), size=1), np.ones(1))
+        games.receive(begin_episodes=False)
+    alone = AtariEnvironment(game, seed=games._seed_of(0, 0))
+    frame, over, began, last = alone.reset(), False, 0, None
+    while (step := games.next_logged()) is not None:
+        np.testing.assert_array_equal(step.observation, frame)
+        began, last = alone._ale.getFrameNumber(), step
+        frame, _, over, _ = alone.step(step.action)
+    assert over and alone._ale.getFrameNumber() - began == FRAME_SKIP
+    assert last is not None and last.final_observation is not None
+    assert (last.final_observation != frame).any()
+    assert (last.final_observation >= frame).all()  # a maximum of more screens
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +110,7 @@ def test_the_provenance_says_that_several_games_were_played(whole: PlaySettings)
     path = whole.logs / "provenance.json"
     details = Provenance.from_json(path.read_bytes(), str(path)).details
     assert details["environments"].startswith("3 at once; whole episodes are logged, in the order")
+    assert details["environments"].endswith("can contain what the step before showed")
 
 
 def test_a_run_stopped_at_any_dump_goes_on_to_the_same_log_byte_for_byte(
