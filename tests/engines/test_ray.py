@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command import COMMAND, run
 from dataset_folders import contents
 from engine_tasks import FAIL, WAIT, begun, done, is_running
-from logs import write_log
+from logs import log_transitions, real_frames
 from paths import SUPPORT
 from waiting import wait_until
 
@@ -134,7 +135,11 @@ def test_without_a_cluster_none_is_started(tmp_path: Path, address: str) -> None
 
 def test_a_publication_survives_the_loss_of_a_node(tmp_path: Path, cluster: Any) -> None:
     """Real checkpoints, made on all nodes: the result is that of one process, to the byte."""
-    write_log(tmp_path / "logs", [700] * 40, capacity=2000)
+    frames = np.resize(real_frames("Pong", 1024), (28_000, 84, 84))  # repeated: playing them takes longest
+    random = np.random.default_rng(0)
+    actions, rewards = random.integers(6, size=28_000, dtype=np.int32), np.zeros(28_000, np.float32)
+    terminal = np.arange(28_000) % 700 == 699
+    log_transitions(tmp_path / "logs", frames, actions, rewards, terminal, capacity=2000)
     node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
     options = ["publish", "pong", "--source", "logs", "--to"]
     assert run(*options, "expected", cwd=tmp_path).returncode == 0

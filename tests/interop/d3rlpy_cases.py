@@ -87,8 +87,8 @@ def test_transitions_are_those_of_d3rlpys_own_picker(asterix: list[Episode]) -> 
 
 def test_windows_are_those_of_d3rlpys_own_slicer(asterix: list[Episode]) -> None:
     buffer, _ = whole_run(seed=6)
-    numbers = np.random.default_rng(6).integers(buffer.transition_count, size=64)
-    batch = buffer.sample_trajectory_batch(64, 150)
+    numbers = np.random.default_rng(6).integers(buffer.transition_count, size=24)
+    batch = buffer.sample_trajectory_batch(24, 150)
     slicer, padded = FrameStackTrajectorySlicer(4), 0
     for k, number in enumerate(numbers):
         episode, offset = _of(asterix, buffer.place(number))
@@ -147,8 +147,8 @@ def test_q_learning_trains_and_is_evaluated(algorithm: Any) -> None:
     short = gymnasium.wrappers.TimeLimit(env, 40)
     history = agent.fit(
         dataset,
-        n_steps=200,
-        n_steps_per_epoch=100,
+        n_steps=40,
+        n_steps_per_epoch=20,
         evaluators={"environment": d3rlpy.metrics.EnvironmentEvaluator(short, n_trials=1)},
         logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
         show_progress=False,
@@ -170,12 +170,12 @@ def test_the_decision_transformer_trains() -> None:
     ).create()
     agent.fit(
         dataset,
-        n_steps=100,
-        n_steps_per_epoch=100,
+        n_steps=8,
+        n_steps_per_epoch=8,
         logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
         show_progress=False,
     )
-    assert agent.grad_step == 100
+    assert agent.grad_step == 8
 
 
 def test_a_dump_is_read_back_by_d3rlpy(asterix: list[Episode], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,21 +36,15 @@ from publishing import REPO, commits, configs, held, is_commit, to_hub, without_
 
 pytestmark = pytest.mark.slow
 
-LOAD = """
-import gc, hashlib, json, sys
-from datasets import load_dataset
-answers = []
-for repo in sys.argv[1:]:
-    for streaming in (False, True):
-        rows = load_dataset(repo, "pong-full", split="run_1", streaming=streaming)
-        frames = hashlib.sha256(b"".join(row["observation"].tobytes() for row in rows)).hexdigest()
-        episodes = load_dataset(repo, "pong-episodes", split="run_1", streaming=streaming)
-        names = rows.features["action"].names
-        answers.append([frames, sum(1 for _ in rows), [row["length"] for row in episodes], names[0]])
-print(json.dumps(answers))
-del rows, episodes
-gc.collect()  # see builder/stock_streams.py
-"""
+
+def load(repo: str, streaming: bool) -> list[Any]:
+    """What stock `datasets` makes of it: a hash of the frames, counts of steps, an action's name."""
+    rows: Any = load_dataset(repo, "pong-full", split="run_1", streaming=streaming)
+    frames = hashlib.sha256(b"".join(row["observation"].tobytes() for row in rows)).hexdigest()
+    episodes: Any = load_dataset(repo, "pong-episodes", split="run_1", streaming=streaming)
+    name = rows.features["action"].names[0]
+    return [frames, sum(1 for _ in rows), [row["length"] for row in episodes], name]
+
 
 PUBLISH = """
 import sys
@@ -101,11 +95,11 @@ def test_what_is_published_loads_and_streams(hub: HubServer, pong: Path, tmp_pat
     assert onto_hub.commit == hub.repos[REPO].branches["main"]
     assert commits(hub) == 1
     # Stock `datasets`, from both places, in one piece and streamed.
-    command = [sys.executable, "-c", LOAD, str(folder), REPO]
-    run = subprocess.run(command, env=hub.environment(), capture_output=True, text=True, check=True)
+    with hub.of_this_process():
+        found = [load(place, streaming) for place in (str(folder), REPO) for streaming in (False, True)]
     frames = b"".join(frames_of("pong", 1, checkpoint).tobytes() for checkpoint in (0, 1))
     expected = [hashlib.sha256(frames).hexdigest(), 2 * STEPS, [STEPS, STEPS], "NOOP"]
-    assert json.loads(run.stdout) == [expected] * 4
+    assert found == [expected] * 4
     assert hub.unknown == []
 
 

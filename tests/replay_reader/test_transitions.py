@@ -3,8 +3,6 @@
 import itertools
 import json
 import shutil
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -278,23 +276,12 @@ class TestOrder:
         assert threading.active_count() == before
 
 
-LOAD = """
-import sys
-import datasets, numpy as np
-from atari_dqn_replay import Transitions
-source = sys.argv[1]
-if sys.argv[3] == "stream":
-    source = datasets.load_dataset(source, "breakout-full", split="run_1", streaming=True)
-found = list(Transitions(source, "breakout-full", "run_1", frame_stack=2, batch_size=50))
-np.savez(sys.argv[2], **{name: np.concatenate([batch[name] for batch in found]) for name in found[0]})
-"""
-
-
-def read_from_hub(hub: HubServer, out: Path, kind: str = "repo") -> Batch:
-    command = [sys.executable, "-c", LOAD, "user/replay", str(out), kind]
-    done = subprocess.run(command, env=hub.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(np.load(out))
+def read_from_hub(hub: HubServer, kind: str = "repo") -> Batch:
+    source: Any = "user/replay"
+    with hub.of_this_process():
+        if kind == "stream":
+            source = datasets.load_dataset(source, "breakout-full", split="run_1", streaming=True)
+        return joined(list(Transitions(source, "breakout-full", "run_1", frame_stack=2, batch_size=50)))
 
 
 @pytest.fixture
@@ -333,7 +320,7 @@ class TestInputs:
     @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["repo", "stream"])
     def test_a_repo_on_the_hub(self, repo: HubServer, folder: Path, tmp_path: Path, kind: str) -> None:
-        assert count_samples(read_from_hub(repo, tmp_path / "found.npz", kind)) == self.expected(folder)
+        assert count_samples(read_from_hub(repo, kind)) == self.expected(folder)
 
     def test_a_folder_without_episodes_tables(self, folder: Path, tmp_path: Path) -> None:
         shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("episodes"))
@@ -356,7 +343,7 @@ class TestInputs:
             return None
 
         repo.fault = break_off
-        assert count_samples(read_from_hub(repo, tmp_path / "found.npz")) == self.expected(folder)
+        assert count_samples(read_from_hub(repo)) == self.expected(folder)
         assert next(asked) > 30
 
 

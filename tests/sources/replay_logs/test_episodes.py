@@ -506,7 +506,7 @@ def test_a_final_file_that_repeats_a_lost_file_0_stands_in_for_it(tmp_path: Path
 
 # Properties of the recovery
 
-thorough = settings(max_examples=120, deadline=None)
+thorough = settings(max_examples=60, deadline=None)  # each writes and reads a log of its own
 
 
 @thorough

@@ -399,7 +399,7 @@ def test_a_record_that_does_not_add_up_is_an_error(
     assert str(error.value).startswith("here")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)  # each decodes frames
 @given(data=st.data())
 def test_any_record_is_an_episode_or_a_source_error(data: st.DataObject) -> None:
     content = bytearray(files.example(blank_episode(4, over=data.draw(st.booleans()))))
