@@ -35,6 +35,7 @@ def prepared(builder: AtariDQNReplay) -> Any:
     return builder.as_dataset(split="run_1")
 
 
+@pytest.mark.slow
 def test_streams_what_was_played(tmp_path: Path, played: dict[str, np.ndarray]) -> None:
     builder = AtariDQNReplay("breakout-full", source=THREE_LAPS, cache_dir=str(tmp_path))
     steps = tables(streamed(builder))

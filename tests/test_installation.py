@@ -68,6 +68,7 @@ NOT_NEEDED = {"datasets", "pandas", "torch", "aiohttp"}
 """Packages that take long to import; aiohttp is for web servers."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

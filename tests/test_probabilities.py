@@ -55,6 +55,7 @@ def test_readers_give_the_probability_of_each_action(dataset: Path) -> None:
     assert (windows["prob"][~windows["mask"]] == 1).all()
 
 
+@pytest.mark.slow
 def test_the_dataset_verifies_and_shows_the_column_on_its_card(dataset: Path, logs: Path) -> None:
     verified = run("verify", dataset, "--source", logs)
     assert verified.returncode == 0, verified
@@ -111,6 +112,7 @@ def test_a_probability_of_zero_is_refused(logs: Path, tmp_path: Path) -> None:
     assert "holds probability 0 of an action that was done, expected above 0, at most 1" in built.stderr
 
 
+@pytest.mark.slow
 def test_collect_logs_probabilities_when_asked_and_else_the_same_bytes(tmp_path: Path) -> None:
     game = find_game("pong")
     for name in ("with", "without"):

@@ -83,6 +83,7 @@ def assert_same_bits(first: Any, second: Any) -> None:
         assert first == second
 
 
+@pytest.mark.slow
 def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: TrainingSettings) -> None:
     records = log_of(whole.out)
     assert [(record["kind"], record["update"]) for record in records] == [
@@ -183,6 +184,7 @@ def both(settings: TrainingSettings, tmp_path_factory: pytest.TempPathFactory) -
     )
 
 
+@pytest.mark.slow
 def test_an_agent_learns_several_games_and_is_evaluated_in_each(both: TrainingSettings) -> None:
     evaluations = train(both).evaluations
     assert [(record["game"], record["update"]) for record in evaluations] == [
@@ -260,6 +262,7 @@ def test_a_run_with_other_settings_is_not_gone_on_with(whole: TrainingSettings) 
         train(replace(whole, agent="dqn", hyperparameters=hyperparameters_of("dqn", network="tiny")))
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_makes_way_for_another(settings: TrainingSettings, tmp_path: Path) -> None:
     too_many = replace(settings.hyperparameters, batch_size=10**12)
     with pytest.raises(AtariReplayError, match="this machine has too little memory"):

@@ -150,6 +150,7 @@ def test_the_agent_can_be_evaluated(whole: PlaySettings) -> None:
     assert "Trained online, while it played" in (whole.folder / "agent" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_a_rerun_goes_on(
     whole: PlaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_build_and_builder_give_the_same_rows(built: Path, tmp_path: Path) -> No
         assert tables[0].equals(tables[1]), view
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_which_no_episode_began_can_be_loaded(tmp_path: Path) -> None:
     """One episode goes on through all of checkpoint 1."""
     log = write_log(tmp_path / "logs", [10, 90, 30], capacity=40)

@@ -27,6 +27,7 @@ def metadata(tmp_path_factory: pytest.TempPathFactory) -> pq.FileMetaData:
     return pq.read_metadata(path)
 
 
+@pytest.mark.slow
 def test_a_page_of_rows_is_far_below_what_it_reads(metadata: pq.FileMetaData) -> None:
     """It reads the row groups that hold a hundred rows."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):

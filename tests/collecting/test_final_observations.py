@@ -80,6 +80,7 @@ def test_each_ended_episode_has_its_own_whatever_the_ring_skips(seed: int, tmp_p
         assert ended
 
 
+@pytest.mark.slow
 def test_played_games_have_them_in_the_episodes_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

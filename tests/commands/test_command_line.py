@@ -260,6 +260,7 @@ def test_ctrl_c_does_not_wait_for_a_hub_that_is_silent(
         process.kill()
 
 
+@pytest.mark.slow
 def test_whoever_hangs_up_early_hears_no_complaint() -> None:
     process = start("inspect", THREE_LAPS)
     assert process.stdout is not None

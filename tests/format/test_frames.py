@@ -221,6 +221,7 @@ def load(folder: Path, *, streaming: bool) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [False, True])
 def test_batches_of_datasets_in_arrow_format(tmp_path: Path, streaming: bool) -> None:
     original = real_frames("Seaquest", 23)

@@ -239,6 +239,7 @@ def test_raw_rows_need_no_more_than_the_checkpoint_before(tmp_path: Path) -> Non
         make("breakout-epoch-4-v0", dataset=dataset, raw=True).get_dataset()
 
 
+@pytest.mark.slow
 def test_importing_interop_imports_no_other_library() -> None:
     libraries = ["torch", "torchrl", "gymnasium", "d3rlpy", "pygame"]
     code = (

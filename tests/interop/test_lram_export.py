@@ -56,6 +56,7 @@ def load(path: Path) -> Fields:
         return {name: file[name] for name in file.files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("save_format", "suffix"), [("hdf5", "hdf5"), ("npz", "npz"), ("npzc", "npz"), ("pkl", "pkl")]
 )

@@ -52,6 +52,7 @@ def named_in(files: Contents) -> list[str]:
     return [path for path in PICTURES if path in card and f"({path.rpartition('/')[2]})" in page]
 
 
+@pytest.mark.slow
 def test_a_published_game_has_pictures(pong: Path, tmp_path: Path) -> None:
     publish(pong, FolderDestination(tmp_path / "published"))
     files = contents(tmp_path / "published")
@@ -72,6 +73,7 @@ def test_the_order_of_publications_does_not_show(pong: Path, part: Path, tmp_pat
     assert render_cards(at_once).nothing_to_do
 
 
+@pytest.mark.slow
 def test_the_hub_gets_the_same(pong: Path, tmp_path: Path, hub: HubServer) -> None:
     publish(pong, to_hub(hub))
     publish(pong, FolderDestination(tmp_path / "published"))
@@ -115,6 +117,7 @@ def test_a_kill_leaves_no_card_that_names_what_is_not_there(n: int, pong: Path, 
     assert named_in(contents(folder)) == PICTURES
 
 
+@pytest.mark.slow
 def test_a_game_that_cannot_be_read_keeps_no_other_from_having_pictures(pong: Path, tmp_path: Path) -> None:
     destination = FolderDestination(tmp_path / "published")
     publish(pong, destination)

@@ -391,6 +391,7 @@ def remove_data(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BROKEN)
 def test_verify_finds_it(what: str, folder: Path) -> None:
     before = contents(folder)

@@ -26,6 +26,7 @@ def rows(logs: Path, cache: Path, **selection: Any) -> dict[str, pa.Table]:
     return found
 
 
+@pytest.mark.slow
 def test_a_choice_means_the_same_in_any_order_and_however_often_it_names_one(tmp_path: Path) -> None:
     for run in (1, 2):
         write_log(tmp_path / "logs", (20, 30, 70, 60), capacity=60, run=run, seed=run)
