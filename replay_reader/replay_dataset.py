@@ -178,7 +178,7 @@ class ReplayDataset:
             TypeError: an index is not an integer.
         """
         indices = self._check_indices(indices)
-        number = np.searchsorted(self._ends, indices, "right")
+        number = self._ends.searchsorted(indices, "right")
         if self._frame_stack == self._n_step.n_step == 1:
             return self._preprocessing(self._gather_plain(indices, number))
         step, remaining = indices - self._begins[number], self._ends[number] - indices
@@ -204,8 +204,9 @@ class ReplayDataset:
         """Returns what `gather` does for single frames and single steps, which need little computing."""
         size = len(indices)
         last, terminates = indices + 1 == self._ends[number], self._terminates[number]
+        exists = ~last  # whether there is a next observation
         frames = np.empty((2 * size, self._format.nbytes), np.uint8)
-        self._steps.copy_frames(np.concatenate([indices, indices + ~last]), frames)
+        self._steps.copy_frames(np.concatenate([indices, indices + exists]), frames)
         frames[size:][last] = 0
         values = self._steps.take(indices, self._stored.columns)
         pictures = frames.reshape(2, size, 1, *self._format.shape)
@@ -216,7 +217,7 @@ class ReplayDataset:
             "next_observation": pictures[1],
             "terminated": last & terminates,
             "truncated": last & ~terminates,
-            "discount": np.where(last, np.float32(0), np.float32(self._n_step.gamma)),
+            "discount": exists * np.float32(self._n_step.gamma),
             **values,
         }
 

@@ -50,16 +50,22 @@ class StepsStorage(Storage):
         return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
 
     def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
-        terminated, truncated = (torch.from_numpy(batch[name]) for name in ("terminated", "truncated"))
-        no = [torch.from_numpy(flags) for flags in np.zeros((3, size), bool)]
+        flags = np.zeros((6, size), bool)
+        flags[0], flags[1] = batch["terminated"], batch["truncated"]
+        flags[2] = flags[0] | flags[1]
+        terminated, truncated, done, *no = torch.from_numpy(flags).unbind()
         following = {
             "observation": torch.from_numpy(batch["next_observation"][:, 0]),
             "reward": torch.from_numpy(batch["reward"]),
             "terminated": terminated,
             "truncated": truncated,
-            "done": torch.from_numpy(batch["terminated"] | batch["truncated"]),
+            "done": done,
         }
         shape = torch.Size([size])
+        # As NonTensorData(…) makes it, in a quarter of the time.
+        metadata = NonTensorData.from_tensordict(
+            _tensordict({}, batch_size=shape), {"data": self._metadata, "_is_non_tensor": True}
+        )
         fields = {
             "observation": torch.from_numpy(batch["observation"][:, 0]),
             "action": torch.from_numpy(batch["action"].astype(np.int32)),
@@ -67,7 +73,7 @@ class StepsStorage(Storage):
             "truncated": no[1],
             "done": no[2],
             "next": _tensordict(following, batch_size=shape),
-            "metadata": NonTensorData(self._metadata, batch_size=shape),
+            "metadata": metadata,
         }
         return _tensordict(fields, batch_size=shape)
 
