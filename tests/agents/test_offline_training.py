@@ -27,14 +27,13 @@ from atari_dqn_replay.builder.format.frame_format import FrameFormat
 from atari_dqn_replay.builder.format.games import find_game
 from command import run
 from datasets_of_logs import build_from
+from learning_runs import log_of
 from reader_datasets import CONFIG, SHARDS, write_dataset
 
 from atari_dqn_replay import AtariReplayError, Preprocessing, ReplayDataset
 
 TOO_LARGE = hyperparameters_of("rem", network="tiny", outputs_per_action=10**12)
 SHORT = EvaluationProtocol(time_limit=30)
-
-TIMES = ("updates_per_second", "data_wait_share", "steps_per_second")
 
 
 @pytest.fixture(scope="module")
@@ -67,22 +66,6 @@ def whole(settings: TrainingSettings) -> TrainingSettings:
     return settings
 
 
-def log_of(folder: Path) -> list[dict[str, Any]]:
-    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
-
-
-def assert_same_bits(first: Any, second: Any) -> None:
-    if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second)
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys()
-        for name in first:
-            assert_same_bits(first[name], second[name])
-    else:
-        assert first == second
-
-
 @pytest.mark.slow
 def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: TrainingSettings) -> None:
     records = log_of(whole.out)
@@ -94,38 +77,6 @@ def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: Tra
     ]
     assert records[4]["lengths"] == [30, 30]
     assert records[4]["mean_return"] == np.mean(records[4]["returns"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stopped_in", ["learning", "evaluating"])
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
-    whole: TrainingSettings, stopped_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(offline_training, "LOG_EVERY", 4)
-    monkeypatch.setattr(offline_training, "SAVE_EVERY", 0.0)
-    settings = replace(whole, out=tmp_path / "run")
-    with monkeypatch.context() as patch:
-        if stopped_in == "learning":
-            patch.setattr(TrainingBatches, "take", stopping_after(TrainingBatches.take, 20))
-        else:
-            patch.setattr(offline_training, "evaluate", stopping_after(offline_training.evaluate, 1))
-        with pytest.raises(KeyboardInterrupt):
-            train(settings)
-    train(settings)
-    assert_same_bits(RunFolder(settings.out).load(), RunFolder(whole.out).load())
-    assert log_of(settings.out) == log_of(whole.out)
-
-
-def stopping_after(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
-    """The function, interrupted at one more call than these."""
-    left = iter(range(calls))
-
-    def stopping(*arguments: Any, **options: Any) -> Any:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return function(*arguments, **options)
-
-    return stopping
 
 
 @pytest.mark.slow

@@ -35,6 +35,32 @@ def killed_at(n: int, task: Callable[[], object]) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
+def killed_in_call(n: int, owner: object, name: str, task: Callable[[], object]) -> None:
+    """Do a task in a fork of this process that is killed right before its n-th call of a function.
+
+    Args:
+        n: 1, 2, …
+        owner: the module or the class that has the function.
+        name: the function's name there.
+        task: what to do.
+    """
+
+    def kill_in_the_nth() -> None:
+        calls, function = itertools.count(1), getattr(owner, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(calls) == n:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        setattr(owner, name, call)
+        task()
+
+    process = _fork(kill_in_the_nth)
+    process.join(PATIENCE)
+    assert process.exitcode == -signal.SIGKILL
+
+
 def killed_after(seconds: float, task: Callable[[], object]) -> None:
     """Begin a task in a fork of this process, and kill it after so many seconds, unless it is quicker."""
     process = _fork(task)
