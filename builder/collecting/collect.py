@@ -7,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import AtariReplayError, OutputError
+from ..errors import OutputError
 from ..files import replacing
 from ..format.frame_format import GREY84, FrameFormat
 from ..format.games import Game
 from ..format.protocol import TIME_LIMIT
 from ..format.provenance import COLLECTED, FILE_NAME, Provenance
 from ..terminal.progress import progress_bar
+from .already_there import is_there
 from .log_settings import LogSettings
 from .ring_buffer import new_ring
 from .stream import Stream
-
-UNCOMPARED = ("collector",)
-"""Details in which a log may differ from the current settings and still be the same collection."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def collect_quietly(settings: LogSettings, after_step: Callable[[int], object]) 
     settings.check()
     stream = Stream(settings)
     provenance = Provenance(COLLECTED, settings.details())
-    if _is_there(settings, provenance) and (settings.record is None or settings.record.exists()):
+    if is_there(settings.folder, provenance) and (settings.record is None or settings.record.exists()):
         return Collected(settings, already_there=True)
     try:
         with _removing_empty_parents(settings), replacing(settings.folder) as folder:
@@ -159,28 +157,3 @@ def _removing_empty_parents(settings: LogSettings) -> Iterator[None]:
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
         raise
-
-
-def _is_there(settings: LogSettings, provenance: Provenance) -> bool:
-    """Returns whether this very log is already complete.
-
-    Raises:
-        OutputError: something else is in its place.
-    """
-    if not settings.folder.exists() or (settings.folder.is_dir() and not any(settings.folder.iterdir())):
-        return False
-    advice = "choose another --out or --run, or remove it"
-    try:
-        text = (settings.folder / FILE_NAME).read_text(encoding="utf-8")
-        there = Provenance.from_json(text, str(settings.folder / FILE_NAME))
-    except (OSError, ValueError, AtariReplayError):
-        raise OutputError(
-            f"{settings.folder} holds something that was not collected here: {advice}"
-        ) from None
-    keys = {*there.details, *provenance.details}.difference(UNCOMPARED)
-    differing = sorted(key for key in keys if there.details.get(key) != provenance.details.get(key))
-    if differing:
-        raise OutputError(
-            f"{settings.folder} holds a log with other settings ({', '.join(differing)}): {advice}"
-        )
-    return True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import AtariReplayError, OutputError
+from ..errors import OutputError
 from ..files import TEMPORARY_SUFFIX, replacing, writing_alone
 from ..format.games import Game
 from ..format.packed_png import packed_png
@@ -23,7 +23,7 @@ from ..format.played_episodes import MOST_EPISODES, EpisodeName
 from ..format.provenance import COLLECTED, FILE_NAME, Provenance
 from ..terminal.progress import progress_bar
 from ..worlds.world import Environment, Policy
-from .collect import UNCOMPARED
+from .already_there import is_there
 from .workers import in_processes
 from .world_settings import WorldSettings
 
@@ -100,12 +100,12 @@ def collect_world(
         raise OutputError(f"workers {workers} is too small: expected 1 or more")
     world.environment(0)  # if the package is missing, say so before anything is written
     provenance = Provenance(COLLECTED, settings.details())
-    if _is_there(settings.folder, provenance):
+    if is_there(settings.folder, provenance):
         return CollectedWorld(settings.folder, already_there=True)
     working = settings.folder.with_name(settings.folder.name + TEMPORARY_SUFFIX)
     try:
         with writing_alone(working.parent):
-            if not _is_there(working, provenance):
+            if not is_there(working, provenance):
                 working.mkdir(parents=True, exist_ok=True)
                 with replacing(working / FILE_NAME) as path:
                     path.write_text(provenance.to_json(), encoding="utf-8")
@@ -115,27 +115,6 @@ def collect_world(
         raise OutputError(f"cannot write the episodes {settings.folder}: {error}") from error
     returns = [value for each in played for value in each]
     return CollectedWorld(settings.folder, len(returns), settings.steps, float(np.mean(returns)))
-
-
-def _is_there(folder: Path, provenance: Provenance) -> bool:
-    """Returns whether a folder has episodes of this very run.
-
-    Raises:
-        OutputError: something else is in its place.
-    """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return False
-    advice = "choose another --out or --run, or remove it"
-    try:
-        text = (folder / FILE_NAME).read_text(encoding="utf-8")
-        there = Provenance.from_json(text, str(folder / FILE_NAME)).details
-    except (OSError, ValueError, AtariReplayError):
-        raise OutputError(f"{folder} holds something that was not collected here: {advice}") from None
-    wanted = provenance.details
-    keys = sorted({*there, *wanted}.difference(UNCOMPARED))
-    if differing := [key for key in keys if there.get(key) != wanted.get(key)]:
-        raise OutputError(f"{folder} holds episodes of other settings ({', '.join(differing)}): {advice}")
-    return True
 
 
 def _play(settings: WorldSettings, folder: Path, workers: int) -> list[list[float]]:

@@ -99,7 +99,7 @@ def test_damaged_episodes_of_a_stopped_collection_are_played_again(collected: Pa
 def test_what_is_there_is_not_played_again_nor_overwritten(collected: Path) -> None:
     before = files_of(collected)
     assert collect_world(CRAFTER, collected, **SMALL).already_there
-    with pytest.raises(OutputError, match=r"holds episodes of other settings \(seed\): choose another --out"):
+    with pytest.raises(OutputError, match=r"collected with other settings \(seed\): choose another --out"):
         collect_world(CRAFTER, collected, **SMALL, seed=1)
     assert files_of(collected) == before
 
