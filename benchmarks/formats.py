@@ -1,14 +1,16 @@
 """Measures how fast frames of other formats are built and read, beside 84×84 grey.
 
 One game is collected in each format by the same random play, then built, and read by `Transitions` and by
-stock `load_dataset` with `decode_frames`. Formats take turns in one process on one core, and the best of
---repeats counts. Rates are megabytes of pixels per second of processor time, so that formats of different
-sizes compare; *build* is from the log to a finished dataset, and *write* only from frames to a shard.
+stock `load_dataset` with `decode_frames`. Formats take turns in one process on one core, in reverse order
+every second turn, and the median of --repeats counts. Rates are megabytes of pixels per second of processor
+time, so that formats of different sizes compare; *build* is from the log to a finished dataset, and *write*
+only from frames to a shard. The second table divides the rates of formats measured in the same turn.
 """
 
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 import numpy as np
@@ -29,43 +31,59 @@ SCHEMA = pa.schema([("observation", IMAGE_TYPE)])
 WHAT = ("write", "build", "load_dataset", "Transitions")
 
 
+class Measured(NamedTuple):
+    """What was measured of one format."""
+
+    seconds: np.ndarray
+    """Of processor time, (turns, len(WHAT))."""
+    stored: int
+    """The bytes of all shards of steps."""
+
+
 def main() -> None:
     """Measure every format and print the rates."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=20_000, help="of each format (default: %(default)s)")
     parser.add_argument("--formats", nargs="+", default=["grey84", "rgb64"], help="default: %(default)s")
-    parser.add_argument("--repeats", type=int, default=3, help="the best counts (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=7, help="the median counts (default: %(default)s)")
     options = parser.parse_args()
     formats = [FrameFormat.parse(name) for name in options.formats]
     arguments = (find_game(options.game), formats, options.steps, options.repeats, options.cache)
-    seconds: dict[str, list[float]] = measure(try_formats, *arguments, one_core=True).value
+    found: dict[str, Measured] = measure(try_formats, *arguments, one_core=True).value
+    rates = {each.name: options.steps * each.nbytes / 1e6 / found[each.name].seconds for each in formats}
     rows = []
-    for frame_format in formats:
-        megabytes = options.steps * frame_format.nbytes / 1e6
-        rates = [megabytes / each for each in seconds[frame_format.name][:-1]]
-        size = f"{seconds[frame_format.name][-1]:,.0f}"
-        rows.append([frame_format.describe(), *(f"{rate:,.0f}" for rate in rates), size])
+    for each in formats:
+        medians = np.median(rates[each.name], axis=0)
+        size = f"{found[each.name].stored / options.steps:,.0f}"
+        rows.append([each.describe(), *(f"{rate:,.0f}" for rate in medians), size])
     print_table(["format", *(f"{what}, MB/s" for what in WHAT), "bytes per frame"], rows)
+    first, *others = formats
+    ratios = []
+    for each in others:
+        quarters = np.quantile(rates[each.name] / rates[first.name], [0.5, 0.25, 0.75], axis=0).T
+        ratios.append([f"{each} / {first}", *("{:.2f} ({:.2f} to {:.2f})".format(*row) for row in quarters)])
+    print(f"\nRatios of {options.repeats} turns: the median, and the middle half.\n")
+    print_table(["formats", *WHAT], ratios)
 
 
 def try_formats(
     game: Game, formats: list[FrameFormat], steps: int, repeats: int, cache: Path
-) -> dict[str, list[float]]:
-    """Returns for each format the seconds of each of WHAT, and then the bytes of a stored frame."""
+) -> dict[str, Measured]:
+    """Returns what was measured of each format, by its name."""
     datasets.disable_progress_bars()
     with scratch_folder(cache) as folder:
         frames = {each.name: _log(game, each, steps, folder / each.name) for each in formats}
-        best = {each.name: [float("inf")] * len(WHAT) for each in formats}
+        seconds: dict[str, list[list[float]]] = {each.name: [] for each in formats}
         for turn in range(repeats):
-            for each in formats:
-                best[each.name] = list(
-                    map(min, best[each.name], _try(game, each, frames[each.name], folder, turn))
-                )
-        for each in formats:
-            shards = sorted((folder / f"{each.name}-0").rglob("steps-*.parquet"))
-            best[each.name].append(sum(shard.stat().st_size for shard in shards) / steps)
-        return best
+            for each in formats[:: -1 if turn % 2 else 1]:
+                seconds[each.name].append(_try(game, each, frames[each.name], folder, turn))
+        return {each.name: Measured(np.array(seconds[each.name]), _stored(folder, each)) for each in formats}
+
+
+def _stored(folder: Path, frame_format: FrameFormat) -> int:
+    """Returns the bytes of the shards that the first turn built."""
+    return sum(shard.stat().st_size for shard in (folder / f"{frame_format}-0").rglob("steps-*.parquet"))
 
 
 def _log(game: Game, frame_format: FrameFormat, steps: int, folder: Path) -> np.ndarray:

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from atari_dqn_replay.builder.format.frame_format import GREY84
-from atari_dqn_replay.replay_reader.batches import AHEAD, BLOCK_GROUPS
+from atari_dqn_replay.replay_reader.batches import AHEAD, BLOCK_ROWS
 from atari_dqn_replay.replay_reader.sample_order import SampleOrder
 from common import print_table
 
 IDEAL = "ideal shuffle"
-BLOCK_ROWS = BLOCK_GROUPS * GREY84.rows_in_group
 
 
 def main() -> None:

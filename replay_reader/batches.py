@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..builder.format.frame_format import FrameFormat
 from .anchors import Anchors
 from .block_pool import BlockPool, cut_blocks
 from .catalog import Catalog
@@ -16,8 +17,11 @@ from .reader import Reader, whole_number
 from .sample_order import SampleOrder
 from .selection import Selection
 
-BLOCK_GROUPS = 2
-"""The number of row groups in a block: 4,096 rows of 84×84 grey frames."""
+BLOCK_ROWS = 4096
+"""The most rows in a block: two row groups of 84×84 grey frames."""
+BLOCK_BYTES = BLOCK_ROWS * 84 * 84
+"""The bytes of frames in a block, rounded up to whole row groups. A block's first stack begins in the row
+group before it, which is read too: the smaller the blocks are, the more often."""
 AHEAD = 2
 """The number of blocks fetched before they are needed."""
 LOOK_UP = 1024
@@ -78,7 +82,7 @@ class Batches(Reader):
             self.catalog.action_names, channel_axis, self.catalog.frame_format
         )
         self._anchors = self.place_anchors(self.catalog.episodes)
-        rows = BLOCK_GROUPS * self.catalog.frame_format.rows_in_group
+        rows = _rows_in_block(self.catalog.frame_format)
         self._blocks = cut_blocks(self.catalog, self._anchors, rows, before, after)
         self._sizes = np.array([block.samples for block in self._blocks], np.int64)
         self._slots = self._count_slots(whole_number("memory", options.memory))
@@ -196,6 +200,12 @@ class Batches(Reader):
             needed = least * block_bytes
             raise DatasetError(f"a memory of {memory:,} bytes is too little; expected at least {needed:,}")
         return min(fit, len(self._blocks))
+
+
+def _rows_in_block(frame_format: FrameFormat) -> int:
+    group = frame_format.rows_in_group
+    groups = -(-BLOCK_BYTES // (group * frame_format.nbytes))
+    return group * min(groups, BLOCK_ROWS // group)
 
 
 def _joined(pieces: list[Batch]) -> Batch:
