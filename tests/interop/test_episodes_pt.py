@@ -200,8 +200,10 @@ def test_a_plan_goes_by_the_size_of_the_frames(tmp_path: Path) -> None:
     torch.save(episode_of(obs=torch.zeros(2, 3, 128, 128, dtype=torch.uint8)), path)
     run = open_source(str(tmp_path)).open_run(CRAFTER, 1)
     part = EpisodesPtFormat().plan(Selection(parse_config_name("crafter-full"), run, (1,), False), tmp_path)
-    assert part.rows > 0
+    assert part.rows == run.rows(1) == 2
     assert part.size == part.rows * 128 * 128 * 3
+    path.write_bytes(b"damaged")
+    assert open_source(str(tmp_path)).open_run(CRAFTER, 1).rows(1) == 0
 
 
 def test_missing_episodes_are_found_without_counting_to_the_last(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import SourceError, UnknownNameError
 from ...format.episodes_pt import FOLDER_NAME, KEYS, MOST_EPISODES, path_of
-from ...format.frame_format import FrameFormat
+from ...format.frame_format import GREY84, FrameFormat
 from ...format.games import Game, match_game
 from ...format.manifest import FileRecord
 from ...format.numbers import describe_ranges, find_gaps
@@ -34,8 +34,6 @@ from .whole_episodes import WholeEpisodesRun
 _AGAIN = "copy it again, or leave it out"
 _DTYPES = {"obs": "uint8", "act": "int64", "rew": "float32", "end": "uint8", "trunc": "uint8"}
 _RUN = re.compile(r"run_([1-9][0-9]?)")
-_FRAME_BYTES = 64 * 64 * 3
-"""The usual size of a frame, by which the number of steps is estimated."""
 _Place = tuple[Game | None, int]
 """A game, if its name is known, and a run."""
 
@@ -156,8 +154,11 @@ class EpisodesPtRun(WholeEpisodesRun):
         return Provenance(UNRECORDED, {"layout": "a .pt file for each episode"})
 
     def rows(self, checkpoint: int) -> int:
-        """Returns about how many steps the files hold."""
-        return sum(size or 0 for size in self.file_sizes().values()) // _FRAME_BYTES
+        """Returns about how many steps the files hold, by the size of the first episode's frames."""
+        frame_bytes = GREY84.nbytes
+        with contextlib.suppress(SourceError):  # whoever reads the first episode reports what is wrong
+            frame_bytes = self.frame_format.nbytes
+        return sum(size or 0 for size in self.file_sizes().values()) // frame_bytes
 
     def remarks(self) -> list[str]:
         """Returns which episodes are missing."""
