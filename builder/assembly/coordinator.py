@@ -95,6 +95,8 @@ class _Coordinator:
         """Build, join and publish until everything possible is done."""
         self._remove_earlier_jobs()
         with self._board:
+            for error in self._plan.unreadable:
+                self._board.log(f"{error}; going on with the others")
             self._scan()
             state = None
             # Continue while there is something to do, and doing it changes something.
