@@ -67,6 +67,9 @@ _WORLDS = {world.name: world for world in WORLDS}
 ALL_GAMES: tuple[Game, ...] = (*GAMES, *map(Game, _WORLDS))
 """Those, and the worlds beyond Atari."""
 
+_CONFIGS = ("preview", "mixed", "medium", "expert", "full", "episodes")
+"""What a dataset's configs are called, or what their names end with; easily taken for a game's name."""
+
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -95,9 +98,9 @@ def find_game(name: str) -> Game:
         return game
     key = _key_of_game(name)
     near = [_BY_KEY[match].slug for match in difflib.get_close_matches(key, _BY_KEY, n=3, cutoff=0.5)]
-    hint = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"known games: {', '.join(g.slug for g in ALL_GAMES)}"
-    )
+    hint = f"known games: {', '.join(g.slug for g in ALL_GAMES)}"
+    if key in _CONFIGS:
+        hint = f"{key} is a config of a dataset, or the end of a config's name; name a game, such as pong"
+    elif near:
+        hint = f"did you mean {' or '.join(near)}?"
     raise UnknownNameError(f"unknown game {name!r}: {hint}")

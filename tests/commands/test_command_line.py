@@ -102,6 +102,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["build", "brakout", "--source", THREE_LAPS, "--out", "out"], "did you mean breakout"),
+        (["build", "preview", "--source", THREE_LAPS, "--out", "out"], "preview is a config of a dataset"),
         (["build", "pong", "--source", THREE_LAPS, "--out", "out"], "holds no Pong; it has Breakout"),
         (["build", "pong", "--source", "nowhere", "--out", "out"], "nowhere"),
         (["build", "breakout", "--source", THREE_LAPS, "--out", "out", "--runs", "2-3"], "has run 1"),
