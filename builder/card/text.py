@@ -29,7 +29,7 @@ LONGEST_FACT = 500
 """Characters that are shown of a provenance detail."""
 
 GALLERY = 5
-"""Games whose best episodes the card shows at its top."""
+"""The most games whose best episodes the card shows at its top, where five fill the width."""
 
 GAMES_UNFOLDED = 3
 """Games beyond which the card folds what it shows of each."""
