@@ -10,12 +10,12 @@ import { type Frames, type RowGroup, type Steps, type TableFile, type Trail } fr
 
 const decoder = new ZSTDDecoder();
 const compressors = { ZSTD: decompress };
-/** Of the footer, for each row group of 2,048 rows; and of the schema. */
+/** How many bytes of a footer to request first: for each row group of 2,048 rows, and for the schema. */
 const FOOTER_BYTES = 1100;
 const SCHEMA_BYTES = 12_000;
-/** Footers that are kept: of a million rows each takes a few megabytes. */
+/** The number of footers kept in memory: one of a million rows takes a few megabytes. */
 const KEPT_FOOTERS = 8;
-/** The columns that tell a world's state. */
+/** The names of the columns that hold the state of a world. */
 const STATE = /^(player|inventory|achievement)_/;
 const footers = new Map<string, Promise<FileMetaData>>();
 
@@ -40,7 +40,7 @@ export async function readEpisodes(file: TableFile): Promise<Episode[]> {
   }));
 }
 
-/** Read the steps of an episode but for their frames. */
+/** Read the steps of an episode, without their frames. */
 export async function readSteps(file: TableFile, first: number, count: number): Promise<Steps> {
   const metadata = await readFooter(file);
   const groups = rowGroups(metadata).filter((group) => group.first < first + count && first < group.first + group.rows);
@@ -66,7 +66,7 @@ export async function readSteps(file: TableFile, first: number, count: number): 
   };
 }
 
-/** Read where the player is in consecutive steps. */
+/** Read the positions of the player in consecutive steps. */
 export async function readTrail(file: TableFile, first: number, count: number): Promise<Trail> {
   const { player_x, player_y } = await readColumns(file, ["player_x", "player_y"], first, first + count);
   return { x: Int32Array.from(player_x, Number), y: Int32Array.from(player_y, Number) };
@@ -86,7 +86,7 @@ export async function readFrames(file: TableFile, first: number, count: number):
   return { first, rows: count, ...shape, pixels };
 }
 
-/** Read the picture of an episode's world from an episodes table, if it has one. */
+/** Read the picture of an episode's world from the episodes table, or `undefined` if the table has none. */
 export async function readMap(file: TableFile, row: number): Promise<Uint8Array | undefined> {
   const metadata = await readFooter(file);
   if (!metadata.schema.some((each) => each.name === "map")) return undefined;
@@ -94,7 +94,7 @@ export async function readMap(file: TableFile, row: number): Promise<Uint8Array 
   return (map as unknown as { bytes?: Uint8Array }[])[0]?.bytes;
 }
 
-/** Count the actions of all steps in a file. */
+/** Count how often each action occurs in a file, by its number. */
 export async function countActions(file: TableFile): Promise<number[]> {
   const counts: number[] = [];
   const { action } = await readColumns(file, ["action"], 0, file.rows);
@@ -156,7 +156,7 @@ function bufferOf(file: TableFile): AsyncBuffer {
 
 function decompress(compressed: Uint8Array, size: number): Uint8Array {
   const bytes = decoder.decode(compressed, size);
-  if (bytes.length !== size) throw new ExplorerError("compressed data are damaged");
+  if (bytes.length !== size) throw new ExplorerError("the compressed data is damaged");
   return bytes;
 }
 
@@ -169,7 +169,7 @@ function rowGroups(metadata: FileMetaData): RowGroup[] {
   });
 }
 
-/** The action's names as `datasets` keeps them in a Parquet file's own metadata. */
+/** Returns the names of the actions, which `datasets` stores in the metadata of a Parquet file. */
 function actionNames(metadata: FileMetaData): string[] {
   try {
     const text = metadata.key_value_metadata?.find((each) => each.key === "huggingface")?.value ?? "";
