@@ -1,10 +1,11 @@
 """Measures how fast frames of other formats are built and read, beside 84×84 grey.
 
-One game is collected in each format by the same random play, then built, and read by `Transitions` and by
-stock `load_dataset` with `decode_frames`. Formats take turns in one process on one core, in reverse order
-every second turn, and the median of --repeats counts. Rates are megabytes of pixels per second of processor
-time, so that formats of different sizes compare; *build* is from the log to a finished dataset, and *write*
-only from frames to a shard. The second table divides the rates of formats measured in the same turn.
+One game is collected in each format by the same random play until its frames have as many bytes, then built,
+and read by `Transitions` and by stock `load_dataset` with `decode_frames`. Formats take turns in one process
+on one core, in reverse order every second turn, and the median of --repeats counts. Rates are megabytes of
+pixels per second of processor time, so that formats of different sizes compare; *build* is from the log to a
+finished dataset, and *write* only from frames to a shard. The second table divides the rates of formats
+measured in the same turn.
 """
 
 import time
@@ -44,18 +45,18 @@ def main() -> None:
     """Measure every format and print the rates."""
     parser = argument_parser(__doc__)
     parser.add_argument("--game", default="pong", help="default: %(default)s")
-    parser.add_argument("--steps", type=int, default=20_000, help="of each format (default: %(default)s)")
+    parser.add_argument("--megabytes", type=int, default=140, help="of frames (default: %(default)s)")
     parser.add_argument("--formats", nargs="+", default=["grey84", "rgb64"], help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=7, help="the median counts (default: %(default)s)")
     options = parser.parse_args()
     formats = [FrameFormat.parse(name) for name in options.formats]
-    arguments = (find_game(options.game), formats, options.steps, options.repeats, options.cache)
+    arguments = (find_game(options.game), formats, options.megabytes, options.repeats, options.cache)
     found: dict[str, Measured] = measure(try_formats, *arguments, one_core=True).value
-    rates = {each.name: options.steps * each.nbytes / 1e6 / found[each.name].seconds for each in formats}
+    rates = {each.name: options.megabytes / found[each.name].seconds for each in formats}
     rows = []
     for each in formats:
         medians = np.median(rates[each.name], axis=0)
-        size = f"{found[each.name].stored / options.steps:,.0f}"
+        size = f"{found[each.name].stored / _steps(each, options.megabytes):,.0f}"
         rows.append([each.describe(), *(f"{rate:,.0f}" for rate in medians), size])
     print_table(["format", *(f"{what}, MB/s" for what in WHAT), "bytes per frame"], rows)
     first, *others = formats
@@ -68,17 +69,23 @@ def main() -> None:
 
 
 def try_formats(
-    game: Game, formats: list[FrameFormat], steps: int, repeats: int, cache: Path
+    game: Game, formats: list[FrameFormat], megabytes: int, repeats: int, cache: Path
 ) -> dict[str, Measured]:
     """Returns what was measured of each format, by its name."""
     datasets.disable_progress_bars()
     with scratch_folder(cache) as folder:
-        frames = {each.name: _log(game, each, steps, folder / each.name) for each in formats}
+        frames = {
+            each.name: _log(game, each, _steps(each, megabytes), folder / each.name) for each in formats
+        }
         seconds: dict[str, list[list[float]]] = {each.name: [] for each in formats}
         for turn in range(repeats):
             for each in formats[:: -1 if turn % 2 else 1]:
                 seconds[each.name].append(_try(game, each, frames[each.name], folder, turn))
         return {each.name: Measured(np.array(seconds[each.name]), _stored(folder, each)) for each in formats}
+
+
+def _steps(frame_format: FrameFormat, megabytes: int) -> int:
+    return round(megabytes * 1e6 / frame_format.nbytes)
 
 
 def _stored(folder: Path, frame_format: FrameFormat) -> int:
