@@ -132,6 +132,12 @@ class ReplayDataset:
         """The format of the stored frames."""
         return self._format
 
+    @property
+    def held_frames(self) -> np.ndarray | None:
+        """All stored frames in order of play, (N, *shape of a frame) uint8, if `memory_bytes` keeps them."""
+        held = self._steps.frames if isinstance(self._steps, HeldSteps) else None
+        return None if held is None else held.reshape(-1, *self._format.shape)
+
     def __len__(self) -> int:
         """Returns the number of steps in the selected episodes, each the beginning of a transition."""
         return int(self._ends[-1])

@@ -70,7 +70,7 @@ class StoredSteps:
         stored: dict[int, np.ndarray] = {number: getattr(self._stores[number], name) for number in used}
         if len(used) == 1:
             return stored[used[0]][rows]
-        if rows.size <= FEW:
+        if 0 < rows.size <= FEW:  # of none, NumPy would make floats of 64 bits
             places = zip(store.ravel().tolist(), rows.ravel().tolist(), strict=True)
             return np.array([stored[number][row] for number, row in places]).reshape(rows.shape)
         values = np.empty(rows.shape, getattr(self._stores[0], name).dtype)
@@ -104,17 +104,18 @@ class HeldSteps:
                 f"the frames of {len(steps):,} steps take {size:,} bytes of memory, memory_bytes allows "
                 f"{limit:,}; select fewer episodes, or leave memory_bytes out"
             )
-        self._frames = np.empty((len(steps), frame_bytes), np.uint8)
+        self.frames = np.empty((len(steps), frame_bytes), np.uint8)
+        """Of all steps, (N, bytes of a frame)."""
         with progress_bar(total=len(steps), description="decode frames", unit=" steps") as bar:
             for start in range(0, len(steps), _TOGETHER):
-                out = self._frames[start : start + _TOGETHER]
+                out = self.frames[start : start + _TOGETHER]
                 steps.copy_frames(np.arange(start, start + len(out)), out)
                 bar.update(len(out))
         self._columns = steps.take(np.arange(len(steps)), steps.columns)
 
     def copy_frames(self, numbers: np.ndarray, out: np.ndarray) -> None:
         """Copy the frames of steps (n,) to `out`, (n, bytes of a frame) uint8."""
-        self._frames.take(numbers, axis=0, out=out, mode="clip")  # any other mode copies twice
+        self.frames.take(numbers, axis=0, out=out, mode="clip")  # any other mode copies twice
 
     def take(self, numbers: np.ndarray, columns: Collection[str]) -> dict[str, np.ndarray]:
         """Returns columns of steps (…), each of this shape and of the stored dtype."""

@@ -10,6 +10,7 @@ from tensordict import NonTensorData, TensorDict
 from torchrl.data import Storage
 
 from ...replay_reader.replay_dataset import ReplayDataset
+from .rows import Rows, open_rows
 
 _tensordict: Callable[..., TensorDict] = getattr(TensorDict, "_new_unsafe", TensorDict)
 """Without the checks, which take as long as it takes to gather the frames."""
@@ -20,7 +21,7 @@ class StepsStorage(Storage):
 
     def __init__(self, steps: ReplayDataset, dataset_id: str) -> None:
         super().__init__(max_size=len(steps))
-        self._steps = steps
+        self._rows = open_rows(steps)
         self._metadata = {"dataset_id": dataset_id}
 
     def __len__(self) -> int:
@@ -34,8 +35,7 @@ class StepsStorage(Storage):
             found = self.get(index[0])
             return found[(Ellipsis, *rest)] if rest else found
         numbers = self._numbers(index)
-        batch = self._steps.gather(numbers.reshape(-1))
-        found = self._tensors(batch, len(batch["action"]))
+        found = self._tensors(self._rows.read(numbers.reshape(-1)))
         if numbers.ndim == 1:
             return found
         return found[0] if numbers.ndim == 0 else found.reshape(*numbers.shape)
@@ -47,16 +47,17 @@ class StepsStorage(Storage):
         elif isinstance(index, slice) or index is Ellipsis:
             index = np.arange(self.max_size)[index]
         numbers = np.asarray(index)
-        return np.flatnonzero(numbers) if numbers.dtype == bool else numbers
+        if numbers.dtype == bool:
+            return np.flatnonzero(numbers)
+        return numbers if numbers.size else numbers.astype(np.int64)  # NumPy takes [] for floats
 
-    def _tensors(self, batch: dict[str, np.ndarray], size: int) -> TensorDict:
-        flags = np.zeros((6, size), bool)
-        flags[0], flags[1] = batch["terminated"], batch["truncated"]
-        flags[2] = flags[0] | flags[1]
-        terminated, truncated, done, *no = torch.from_numpy(flags).unbind()
+    def _tensors(self, rows: Rows) -> TensorDict:
+        size = len(rows.action)
+        terminated, truncated, done = torch.from_numpy(rows.ends).unbind()
+        no = torch.zeros((3, size), dtype=torch.bool).unbind()
         following = {
-            "observation": torch.from_numpy(batch["next_observation"][:, 0]),
-            "reward": torch.from_numpy(batch["reward"]),
+            "observation": torch.from_numpy(rows.next_observation),
+            "reward": torch.from_numpy(rows.reward),
             "terminated": terminated,
             "truncated": truncated,
             "done": done,
@@ -67,8 +68,8 @@ class StepsStorage(Storage):
             _tensordict({}, batch_size=shape), {"data": self._metadata, "_is_non_tensor": True}
         )
         fields = {
-            "observation": torch.from_numpy(batch["observation"][:, 0]),
-            "action": torch.from_numpy(batch["action"].astype(np.int32)),
+            "observation": torch.from_numpy(rows.observation),
+            "action": torch.from_numpy(rows.action),
             "terminated": no[0],
             "truncated": no[1],
             "done": no[2],

@@ -2,6 +2,7 @@
 
 # pyright: reportCallIssue=false, reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,34 @@ def test_single_steps_and_lists_of_them(pong: PlayedGame) -> None:
     assert (one["observation"].numpy() == pong.record["observation"][5]).all()
     for index in ([3, 1], torch.tensor([3, 1]), np.array([3, 1]), range(3, 0, -2)):
         assert (replay[index]["observation"].numpy() == pong.record["observation"][[3, 1]]).all()
+
+
+INDICES = ([-1, -2, 5], [], np.array([250, 0], np.uint8), torch.tensor([7, 7]), slice(None, None, 9))
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_frames_in_memory_change_no_batch(index: Any) -> None:
+    stored, held = (AtariDQNExperienceReplay(PONG, memory_bytes=size)[index] for size in (0, 1 << 30))
+    for key in KEYS:
+        assert (stored[key].dtype, stored[key].shape) == (held[key].dtype, held[key].shape), key
+        assert (stored[key] == held[key]).all(), key
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 30])
+def test_wrong_indices_are_errors(memory_bytes: int) -> None:
+    replay = AtariDQNExperienceReplay(PONG, memory_bytes=memory_bytes)
+    for index in ([len(replay)], [-len(replay) - 1]):
+        with pytest.raises(IndexError, match="out of"):
+            replay[index]
+    with pytest.raises(TypeError):
+        replay[[1.5]]
+
+
+def test_frames_in_memory_stay_in_their_process() -> None:
+    replay = AtariDQNExperienceReplay(PONG, memory_bytes=1 << 30)
+    pickled = pickle.dumps(replay.storage)
+    assert len(pickled) < 100_000
+    assert (pickle.loads(pickled).get([3])["observation"] == replay[[3]]["observation"]).all()
 
 
 def test_load_dataset_gives_this_class_once_it_is_registered() -> None:
