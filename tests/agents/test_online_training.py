@@ -14,7 +14,7 @@ import torch
 from atari_dqn_replay.agents import online_training
 from atari_dqn_replay.agents.evaluation import EvaluationProtocol
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import Playing, play
+from atari_dqn_replay.agents.online_training import AGENT_FOLDER, Playing, play
 from atari_dqn_replay.agents.play_plan import plan_play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
 from atari_dqn_replay.agents.replay_memory import ReplayMemory
@@ -29,6 +29,7 @@ from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
 from command import run
+from learning_runs import assert_same_run
 
 from atari_dqn_replay import AtariReplayError
 
@@ -124,6 +125,7 @@ def test_a_stopped_run_goes_on_to_the_same_log_byte_for_byte(
     (settings.logs / "add_count_ckpt.7.gz.incomplete").touch()  # what a kill may leave
     play(settings)
     assert contents(settings.logs) == contents(whole.logs)
+    assert_same_run(settings.folder / AGENT_FOLDER, whole.folder / AGENT_FOLDER)
     assert play(settings).episodes == 8  # it is there already
     assert contents(settings.logs) == contents(whole.logs)
 

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
-from atari_dqn_replay.agents.online_training import Playing, play
+from atari_dqn_replay.agents.online_training import AGENT_FOLDER, Playing, play
 from atari_dqn_replay.agents.play_settings import PlaySettings, Schedule
+from atari_dqn_replay.agents.run_folder import RunFolder
 from atari_dqn_replay.agents.several_games import SeveralGames
+from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
 from atari_dqn_replay.builder.collecting.environment import AtariEnvironment
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.protocol import FRAME_SKIP
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
+from forks import killed_in_call
+from learning_runs import assert_same_run
 
 from atari_dqn_replay import AtariReplayError
 
@@ -137,6 +141,20 @@ def test_a_run_stopped_at_any_dump_goes_on_to_the_same_log_byte_for_byte(
         played = play(settings)
         assert contents(settings.logs) == expected
         assert play(settings).episodes == played.episodes  # it is there already
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: PlaySettings, tmp_path: Path) -> None:
+    """It is killed while it plays, while it writes a dump, and between a dump and the agent's state."""
+    settings = replace(whole, out=tmp_path)
+    for owner, name, call in [
+        (DumpWriter, "_packed", 11),
+        (RunFolder, "save", 2),
+        (SeveralGames, "receive", 40),
+    ]:
+        killed_in_call(call, owner, name, lambda: play(settings))
+    play(settings)
+    assert contents(settings.logs) == contents(whole.logs)
+    assert_same_run(settings.folder / AGENT_FOLDER, whole.folder / AGENT_FOLDER)
 
 
 def test_a_run_of_another_number_of_games_is_not_written_over(whole: PlaySettings, tmp_path: Path) -> None:
