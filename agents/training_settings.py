@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..builder.format.configs import parse_config_name
-from ..builder.format.frame_format import GREY84
 from ..builder.format.games import Game
 from ..builder.format.protocol import TIME_LIMIT
 from ..replay_reader.catalog import Catalog
 from ..replay_reader.episode_filter import EpisodeFilter
+from ..replay_reader.grey84 import check_grey84
 from ..replay_reader.selection import Selection
 from .agents import agent_class
 from .errors import AgentError, check_least
@@ -69,17 +69,14 @@ class TrainingSettings:
         """Returns what is learned from of each game, once it is known that it can be learned from.
 
         Raises:
-            AtariReplayError: the dataset or what is asked of it does not exist.
-            AgentError: the networks are not made for its frames, or it lacks the probabilities of actions.
+            AtariReplayError: the dataset or what is asked of it does not exist, or the networks are not
+                made for its frames.
+            AgentError: it lacks the probabilities of actions.
         """
         catalogs = [selection.open() for selection in self.selections()]
         for config, catalog in zip(self.configs, catalogs, strict=True):
-            if catalog.frame_format != GREY84:
-                raise AgentError(
-                    f"{self.dataset}: frames of {config} are {catalog.frame_format.describe()}, expected "
-                    f"{GREY84.describe()}, which the agents' networks are made for; read them with "
-                    f"Transitions or Sequences"
-                )
+            where = f"{self.dataset}, {config}"
+            check_grey84(catalog.frame_format, where, "which the agents' networks are made for")
             if self.needs_probabilities:
                 check_probabilities(catalog)
         return catalogs

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ..builder.format.frame_format import GREY84, FrameFormat
 from ..builder.format.games import Game
 from ..builder.format.layout import split_name
 from ..builder.repos.folder_reader import FolderReader
@@ -16,11 +15,15 @@ from ..builder.sources.dataset_repo.source import DatasetRepo
 from ..builder.sources.open import open_store
 from ..replay_reader.episode_filter import EpisodeFilter
 from ..replay_reader.errors import DatasetError
+from ..replay_reader.grey84 import check_grey84
 from ..replay_reader.replay_dataset import ReplayDataset
 from ..replay_reader.selection import Selection
 
 DATASET_VARIABLE = "ATARI_DQN_REPLAY_DATASET"
 """The environment variable that names the dataset, so that code written for another library need not."""
+
+ALL_THAT_IS_KNOWN = "which is all that the library knows"
+"""Why the other libraries need 84×84 grey frames, for the error of `check_grey84`."""
 
 Place = str | os.PathLike[str]
 
@@ -101,18 +104,5 @@ def open_steps(
     episodes = None if checkpoints is None else EpisodeFilter(checkpoints=list(checkpoints))
     place, config, split = find_dataset(dataset), f"{game.slug}-{view}", split_name(run)
     catalog = Selection(place, config, split, episodes, options.get("revision"), options.get("token")).open()
-    check_grey84(catalog.frame_format, config)  # before frames are prepared, which takes long
+    check_grey84(catalog.frame_format, config, ALL_THAT_IS_KNOWN)
     return ReplayDataset(place, config, split, episodes=episodes, **options)
-
-
-def check_grey84(frame_format: FrameFormat, where: str) -> None:
-    """Check that frames are 84×84 grey, where another library knows no others.
-
-    Raises:
-        DatasetError: they are not.
-    """
-    if frame_format != GREY84:
-        raise DatasetError(
-            f"{where}: its frames are {frame_format.describe()}, expected {GREY84.describe()}, which "
-            f"is all that the library knows; read it with Transitions, Sequences, Episodes or ReplayDataset"
-        )

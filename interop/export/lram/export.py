@@ -15,8 +15,9 @@ from ....builder.format.games import Game
 from ....builder.sources.dataset_repo.run import RepoRun
 from ....builder.sources.run import describe_numbers
 from ....builder.terminal.progress import progress_bar
+from ....replay_reader.grey84 import check_grey84
 from ....replay_reader.preprocessing import Preprocessing
-from ...selection import check_grey84
+from ...selection import ALL_THAT_IS_KNOWN
 from ..bucket.rebuilt_log import RebuiltLog
 from ..format import ExportFormat
 from ..record import FILE_NAME, ExportRecord, made_from
@@ -105,7 +106,7 @@ class _GameExport:
     def __init__(self, options: LRAMFormat, selection: Selection, out: Path) -> None:
         self._options, self._selection, self._run = options, selection, selection.run
         self.folder = out / self._run.game.slug
-        check_grey84(self._run.frame_format, self._run.where)
+        check_grey84(self._run.frame_format, self._run.where, ALL_THAT_IS_KNOWN)
         self._suffix = SAVE_FORMATS[options.save_format][0]
         self._log = RebuiltLog(self._run) if options.padding else None
         size = None if options.crop_dim == 84 else (options.crop_dim, options.crop_dim)
