@@ -17,10 +17,8 @@ from .step_checks import CHECKED, check_steps, place_rows
 
 AHEAD = 2
 """The number of episodes, or stretches of short ones, read before they are requested."""
-STRETCH_ROWS = 4096
-"""The most steps of neighbouring episodes that are read together."""
-GAP_ROWS = 2048
-"""The rows of a row group: with a smaller gap between two episodes, nothing unneeded is read."""
+STRETCH_BYTES = 4096 * 84 * 84
+"""The most bytes of frames of neighbouring episodes that are read together."""
 
 _READ = ("observation", "reward", "return_to_go", *CHECKED)
 
@@ -144,13 +142,16 @@ class Episodes(Reader):
         episodes = self.catalog.episodes[chosen]
         shard, first = episodes["shard"], episodes["first_row"]
         ends = first + episodes["length"]
+        frame_format = self.catalog.frame_format
+        # With a gap smaller than a row group between two episodes, nothing unneeded is read.
+        gap, most = frame_format.rows_in_group, STRETCH_BYTES // frame_format.nbytes
         start = 0
         for number in range(1, len(episodes) + 1):
             if (
                 number == len(episodes)
                 or shard[number] != shard[start]
-                or not 0 <= first[number] - ends[number - 1] < GAP_ROWS
-                or ends[number] - first[start] > STRETCH_ROWS
+                or not 0 <= first[number] - ends[number - 1] < gap
+                or ends[number] - first[start] > most
             ):
                 yield episodes[start:number]
                 start = number
