@@ -77,7 +77,7 @@ class AtariDQNExperienceReplay(BaseDatasetExperienceReplay):
             ATARI_DQN_REPLAY_DATASET.
         strict_length: the same as `strict_len`.
         memory_bytes: keeps all frames decoded in memory if they take at most so many bytes, 7,056 for each
-            step, which makes samples of single steps about four times as fast; 0 keeps none.
+            step, which makes samples of single steps about three times as fast; 0 keeps none.
         kwargs: of `TensorDictReplayBuffer`.
 
     Raises:

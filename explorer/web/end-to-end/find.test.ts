@@ -102,6 +102,8 @@ describe("the page", () => {
     const reach = () => page.evaluate(() => document.documentElement.scrollWidth);
     expect(await reach()).toBeLessThanOrEqual(width);
     await page.getByRole("button", { name: "stack of 4" }).click();
+    // It moves the controls, and a button that moves under the pointer isn't clicked.
+    await page.locator(".stack canvas[data-step]").nth(3).waitFor();
     await page.getByRole("button", { name: "side by side" }).click();
     await shown(page, 1);
     expect(await reach()).toBeLessThanOrEqual(width);
