@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..builder.format.frame_format import FrameFormat
+from ..builder.format.frame_format import GREY84, FrameFormat
 from .anchors import Anchors
 from .block_pool import BlockPool, cut_blocks
 from .catalog import Catalog
@@ -19,7 +19,7 @@ from .selection import Selection
 
 BLOCK_ROWS = 4096
 """The most rows in a block: two row groups of 84×84 grey frames."""
-BLOCK_BYTES = BLOCK_ROWS * 84 * 84
+BLOCK_BYTES = BLOCK_ROWS * GREY84.nbytes
 """The bytes of frames in a block, rounded up to whole row groups. A block's first stack begins in the row
 group before it, which is read too: the smaller the blocks are, the more often."""
 AHEAD = 2

@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from ..builder.format.frame_format import GREY84
 from .catalog import Catalog, Dataset
 from .episode_filter import EpisodeFilter
 from .preprocessing import Preprocessing
@@ -17,7 +18,7 @@ from .step_checks import CHECKED, check_steps, place_rows
 
 AHEAD = 2
 """The number of episodes, or stretches of short ones, read before they are requested."""
-STRETCH_BYTES = 4096 * 84 * 84
+STRETCH_BYTES = 4096 * GREY84.nbytes
 """The most bytes of frames of neighbouring episodes that are read together."""
 
 _READ = ("observation", "reward", "return_to_go", *CHECKED)

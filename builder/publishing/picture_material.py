@@ -149,9 +149,8 @@ class _Shard:
 
 def _places_in(table: pa.Table, fields: tuple[int, int]) -> NDArray[np.int64]:
     """Returns the places of a player, (length, 2), after checking that they are on the map."""
-    places = np.stack([array_of_column(table[name]) for name in ("player_x", "player_y")], axis=1).astype(
-        np.int64
-    )
+    columns = [array_of_column(table[name]).astype(np.int64) for name in ("player_x", "player_y")]
+    places = np.stack(columns, axis=1)
     if ((places < 0) | (places >= fields)).any():
         raise ValueError(f"a player is outside the map of {fields[0]}×{fields[1]} fields")
     return places
