@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import Provenance
 from atari_dqn_replay.builder.sources.open import open_source
 from command import run
-from learning_runs import assert_same_run
+from learning_runs import assert_same_run, stopping_after
 
 from atari_dqn_replay import AtariReplayError
 
@@ -128,18 +127,6 @@ def test_a_stopped_run_goes_on_to_the_same_log_byte_for_byte(
     assert_same_run(settings.folder / AGENT_FOLDER, whole.folder / AGENT_FOLDER)
     assert play(settings).episodes == 8  # it is there already
     assert contents(settings.logs) == contents(whole.logs)
-
-
-def stopping_after(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
-    """The function, interrupted at one more call than these."""
-    left = iter(range(calls))
-
-    def stopping(*arguments: Any) -> Any:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
-    return stopping
 
 
 def test_the_agent_can_be_evaluated(whole: PlaySettings) -> None:

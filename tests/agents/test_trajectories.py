@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from atari_dqn_replay.agents import offline_training
-from atari_dqn_replay.agents.agent import TensorBatch
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
 from atari_dqn_replay.agents.offline_training import train
 from atari_dqn_replay.agents.run_folder import RunFolder
@@ -17,6 +16,7 @@ from atari_dqn_replay.agents.training_batches import TrainingBatches
 from atari_dqn_replay.agents.training_plan import plan_training
 from atari_dqn_replay.agents.training_settings import TrainingSettings
 from atari_dqn_replay.agents.trajectories import Trajectories
+from learning_runs import stopping_after
 from reader_datasets import CONFIG, Ending, read_episodes, stack_at, write_dataset
 
 from atari_dqn_replay import AtariReplayError, EpisodeFilter, ReplayDataset
@@ -100,15 +100,8 @@ def test_a_stopped_training_goes_on_to_the_same_bits(
     monkeypatch.setattr(offline_training, "SAVE_EVERY", 0.0)
     stopped, whole = replace(settings, updates_per_iteration=6), tmp_path / "whole"
     train(replace(stopped, out=whole))
-    take, left = TrainingBatches.take, iter(range(4))
-
-    def stopping(batches: TrainingBatches) -> TensorBatch:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return take(batches)
-
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingBatches, "take", stopping)
+        patch.setattr(TrainingBatches, "take", stopping_after(TrainingBatches.take, 4))
         with pytest.raises(KeyboardInterrupt):
             train(stopped)
     states = [RunFolder(stopped.out).load()]

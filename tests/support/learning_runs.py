@@ -1,6 +1,7 @@
-"""Compares what runs of agents leave in their folders."""
+"""Stops runs of agents, and compares what they leave in their folders."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,18 @@ from atari_dqn_replay.agents.run_folder import RunFolder
 
 TIMES = ("updates_per_second", "data_wait_share", "steps_per_second")
 """What is measured, and so differs between runs that are the same."""
+
+
+def stopping_after(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    """Returns the function, interrupted at one more call than these."""
+    left = iter(range(calls))
+
+    def stopping(*arguments: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return stopping
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
