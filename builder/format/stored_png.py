@@ -88,9 +88,12 @@ class StoredPng:
                     f"{frames.shape} {frames.dtype}"
                 )
             stop = start + len(frames)
+            whole = np.ascontiguousarray(frames)
             for band in self.bands:
                 pixels = self._rows(pngs[start:stop], band)[:, :, 1:]
-                pixels[:] = frames[:, band.rows].reshape(pixels.shape)
+                # Copied as items of a whole row each, which takes half the time that bytes take.
+                row = np.dtype((np.void, pixels.shape[-1]))
+                pixels.view(row)[:] = whole[:, band.rows].reshape(pixels.shape).view(row)
             start = stop
         self._write(pngs, self.adler, self._adlers(pngs))
         checked = pngs[:, self.pixels : self.crc]
