@@ -4,12 +4,12 @@ Each finished file is opened again, so every file has been read once before it i
 """
 
 import functools
-import itertools
 import warnings
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pyarrow as pa
 
@@ -37,7 +37,7 @@ def write_steps(
     """Write steps in row groups of `rows_in_group`, several made at once; return the number of rows.
 
     The bytes are those of `write_shard` except for how frames are compressed, whatever the number of threads.
-    Memory holds no more row groups than threads, including the one whose steps are being read. If pyarrow
+    Memory holds one row group more than threads, including the one whose steps are being read. If pyarrow
     lays files out differently than `parquet` expects, `write_shard` writes the file, with a warning.
 
     Args:
@@ -60,19 +60,27 @@ def write_steps(
     with path.open("wb") as file, ThreadPoolExecutor(threads, "write-parquet") as executor:
         shard = StitchedFile(file, file_of(schema, options=options))
         pending: deque[Future[RowGroup]] = deque()
-        makers = itertools.cycle(
-            [RowGroupMaker(schema, frame_format, compression.compressor(), options) for _ in range(threads)]
-        )
+        free: SimpleQueue[RowGroupMaker] = SimpleQueue()
+        for _ in range(threads):
+            free.put(RowGroupMaker(schema, frame_format, compression.compressor(), options))
         for held in even_blocks(blocks):
-            # The next maker is free: it made the row group taken last.
-            pending.append(executor.submit(next(makers).make, held))
-            if len(pending) == threads:
+            pending.append(executor.submit(_make, free, held))
+            # One waits, so that no thread does while the next is read.
+            if len(pending) > threads:
                 shard.append(pending.popleft().result())
         for future in pending:
             shard.append(future.result())
         rows = shard.finish()
     check_parquet(path, schema, rows)
     return rows
+
+
+def _make(free: SimpleQueue[RowGroupMaker], held: list[Columns]) -> RowGroup:
+    maker = free.get()  # there are as many as threads
+    try:
+        return maker.make(held)
+    finally:
+        free.put(maker)
 
 
 def write_shard(

@@ -168,7 +168,7 @@ def test_few_row_groups_are_in_hand(tmp_path: Path) -> None:
             del columns
 
     write_steps(tmp_path / "steps.parquet", blocks(), SCHEMA)
-    # One for each thread, and the last one, which is still held when the next is asked for.
+    # One for each thread, and one that waits, which is still held when the next is asked for.
     assert max(in_hand) <= min(pa.cpu_count(), MOST_THREADS) + 1
     assert not any(block() is not None for block in made)
 
