@@ -33,7 +33,9 @@ def transitions(folder: Path, **options: Any) -> Any:
 
 
 def load(reader: Any, workers: int = 0, **options: Any) -> Any:
-    return DataLoader(reader, batch_size=None, num_workers=workers, **options)
+    """Returns a loader whose workers are forked, as on Linux, though torchrl makes spawning the default."""
+    method = {"multiprocessing_context": "fork"} if workers else {}
+    return DataLoader(reader, batch_size=None, num_workers=workers, **{**method, **options})
 
 
 def read(loader: Any) -> list[bytes]:

@@ -104,7 +104,7 @@ def test_ranks_and_workers_take_turns_and_it_goes_on(breakout: Path, pong: Path,
     ranks = [digests(mixture(rank=rank, world_size=3)) for rank in range(3)]
     assert [each for turn in itertools.zip_longest(*ranks) for each in turn if each is not None] == expected
     shared: Any = mixture()
-    loader = DataLoader(shared, batch_size=None, num_workers=2)
+    loader = DataLoader(shared, batch_size=None, num_workers=2, multiprocessing_context="fork")
     assert digests(numpy(batch) for batch in loader) == expected
     first, second = mixture(rank=1, world_size=2), mixture()
     list(itertools.islice(first, 9))

@@ -20,7 +20,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(reader: Any, workers: int, **options: Any) -> Any:
-    return stateful.StatefulDataLoader(reader, batch_size=None, num_workers=workers, **options)
+    method = {"multiprocessing_context": "fork"} if workers else {}  # torchrl makes spawning the default
+    return stateful.StatefulDataLoader(reader, batch_size=None, num_workers=workers, **method, **options)
 
 
 def read(batches: Any) -> list[bytes]:
