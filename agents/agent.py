@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..replay_reader.freed_memory import keep_freed_memory
 from .errors import AgentError
 from .hyperparameters import Hyperparameters
 from .losses import conservative_penalty, masked_mean
@@ -109,6 +110,7 @@ class Agent(ABC):
     ) -> None:
         self.actions, self.hyperparameters = actions, hyperparameters
         self.device = torch.device(device)
+        keep_freed_memory()
         self.updates = 0
         """The number of updates so far."""
         self.network, self.target_network = (
@@ -153,7 +155,7 @@ class Agent(ABC):
     def values_of(self, outputs: Tensor) -> Tensor:
         """Returns the values, (B, actions), that the network's outputs, (B, actions, N), stand for."""
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def values(self, observation: np.ndarray) -> np.ndarray:
         """Returns the estimated values, (B, actions) float32, of (B, frames, height, width) uint8."""
         tensor = torch.from_numpy(observation).to(self.device)

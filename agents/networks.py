@@ -63,9 +63,11 @@ class AtariNetwork(nn.Module):
                     nn.ZeroPad2d((left, right, top, bottom)),
                     nn.Conv2d(channels, filters, kernel, stride),
                 ]
-            layers += [nn.ReLU()]
+            layers += [nn.ReLU(inplace=True)]
             channels, height, width = filters, -(-height // stride), -(-width // stride)
-        layers += [nn.Flatten(), nn.Linear(channels * height * width, size.hidden), nn.ReLU()]
+        # Flattened before the last ReLU, or the gradient of it mixes two memory layouts: 2 ms instead of 0.1.
+        layers[-1:] = [nn.Flatten(), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(channels * height * width, size.hidden), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(size.hidden, actions * outputs))
         for module in self.layers:
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -73,8 +75,9 @@ class AtariNetwork(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Returns (B, actions, outputs) float32 for observations of (B, frames, height, width) uint8."""
-        # On a CPU, convolutions of few channels take about 1.3 times as long with the channels first.
-        images = observation.contiguous(memory_format=torch.channels_last).float().div_(255)
+        # On a CPU, convolutions of few channels take about 1.3 times as long with the channels first, and
+        # stacking the frames takes half as long as `contiguous(memory_format=torch.channels_last)`.
+        images = torch.stack(observation.unbind(1), -1).float().div_(255).permute(0, 3, 1, 2)
         return self.layers(images).float().view(-1, self.actions, self.outputs)
 
 

@@ -11,10 +11,8 @@ from ..builder.format.arrow_columns import dtype_of
 from ..builder.format.features import PROB
 from .anchors import Anchors
 from .catalog import Catalog
+from .freed_memory import keep_freed_memory
 from .step_checks import CHECKED, check_steps, place_rows
-
-LARGE_BLOCK = 31 << 20
-"""The size in bytes that raises glibc's limits, which follow the largest freed block below 32 MiB."""
 
 _READ = ("observation", "reward", "return_to_go", *CHECKED)
 
@@ -79,9 +77,7 @@ class BlockPool:
         threads: int = 2,
         columns: Sequence[str] = (),
     ) -> None:
-        # From now on glibc keeps a batch's memory for the next one. Otherwise it would be returned and
-        # requested each time, and its pages zeroed: half of what a batch costs.
-        np.empty(LARGE_BLOCK, np.uint8)
+        keep_freed_memory()
         self._catalog = catalog
         self._blocks = blocks
         self._slot_rows = max((block.last - block.first for block in blocks), default=0)

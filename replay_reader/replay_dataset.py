@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..builder.format.frame_format import FrameFormat
-from .block_pool import LARGE_BLOCK
 from .catalog import Dataset
 from .episode_filter import EpisodeFilter
 from .frame_store import check_formats
+from .freed_memory import keep_freed_memory
 from .n_step import NStep
 from .preprocessing import Batch, Preprocessing
 from .selection import Selection
@@ -94,7 +94,7 @@ class ReplayDataset:
         token: str | bool | None = None,
     ) -> None:
         check_stack(frame_stack)
-        np.empty(LARGE_BLOCK, np.uint8)  # from then on glibc keeps a batch's memory for the next one
+        keep_freed_memory()
         self._frame_stack, self._n_step = frame_stack, NStep(n_step, gamma)
         self._n_step.check_preprocessing(preprocessing)
         catalog = Selection(dataset, config_name, split, episodes, revision, token).open()
