@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ..format.games import Game
 from ..format.manifest import FileRecord, RowCounts, StepCounts
 from ..format.numbers import describe_numbers
 from ..format.provenance import Provenance
+
+AnyRun = TypeVar("AnyRun", bound="Run")
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,14 @@ class Episode:
         return np.cumsum(self.reward[::-1], dtype=np.float64)[::-1].astype(np.float32)
 
 
-class Checkpoint(ABC):
+class Checkpoint(ABC, Generic[AnyRun]):
     """The episodes that began in one checkpoint of a run.
 
     The same rows come in the same order however the work is divided. The counts and the sources are available
     once `episodes` is exhausted.
     """
 
-    run: "Run"
+    run: AnyRun
     number: int
 
     @property
@@ -113,14 +116,14 @@ class Checkpoint(ABC):
         return self.sources()
 
 
-class RunReader(ABC):
+class RunReader(ABC, Generic[AnyRun]):
     """Reads the checkpoints of a run; moving from one to the next, it reads nothing twice."""
 
-    run: "Run"
+    run: AnyRun
     next_number: int | None = None
     """The number of the checkpoint that follows the last one requested."""
 
-    def expect(self, checkpoints: Sequence[int]) -> None:  # noqa: B027
+    def expect(self, checkpoints: Sequence[int]) -> None:
         """Announce the checkpoints that will be requested: some sources can then save work."""
 
     @abstractmethod

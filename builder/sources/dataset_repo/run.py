@@ -134,19 +134,18 @@ class RepoRun(Run):
         return [[checkpoint] for checkpoint in checkpoints]
 
 
-class RepoRunReader(RunReader):
+class RepoRunReader(RunReader[RepoRun]):
     """Reads the checkpoints of a run of a dataset repo."""
 
     def __init__(self, run: RepoRun) -> None:
         self.run = run
-        self._run = run
         self._checkpoint: RepoCheckpoint | None = None
 
     def checkpoint(self, number: int) -> "RepoCheckpoint":
         """Returns a checkpoint, which must be exhausted before the next is requested."""
         self.close()
-        self._checkpoint = RepoCheckpoint(self._run, number)
-        later = [other for other in self._run.checkpoints if other > number]
+        self._checkpoint = RepoCheckpoint(self.run, number)
+        later = [other for other in self.run.checkpoints if other > number]
         self.next_number = later[0] if later else None
         return self._checkpoint
 
@@ -157,14 +156,13 @@ class RepoRunReader(RunReader):
             self._checkpoint = None
 
 
-class RepoCheckpoint(Checkpoint):
+class RepoCheckpoint(Checkpoint[RepoRun]):
     """The episodes of one checkpoint of a dataset repo; its counts are those of its manifest."""
 
     def __init__(self, run: RepoRun, number: int) -> None:
         self._manifest = run.manifest(number)
         self.run = run
         self.number = number
-        self._run = run
         self._reading: Generator[Episode, None, None] | None = None
 
     def __len__(self) -> int:
@@ -216,7 +214,7 @@ class RepoCheckpoint(Checkpoint):
             self._reading.close()
 
     def _chosen(self, chosen: Sequence[int]) -> Generator[Episode, None, None]:
-        with CheckpointFiles(self._run.store, self._manifest) as files:
+        with CheckpointFiles(self.run.store, self._manifest) as files:
             recorded, numbers = files.episodes(), files.numbers()
             stops = np.cumsum([episode.length for episode in recorded], dtype=np.int64)
             starts = stops - [episode.length for episode in recorded]
@@ -254,7 +252,7 @@ class RepoCheckpoint(Checkpoint):
             frames=frames,
             unclipped_reward=numbers.get(UNCLIPPED_REWARD),
             prob=numbers.get(PROB),
-            state={name: numbers[name] for name in state_features(self._run.game) if name in numbers},
+            state={name: numbers[name] for name in state_features(self.run.game) if name in numbers},
             facts=recorded.facts,
             final_observation=recorded.final_observation,
             began_at_reset=recorded.complete,
@@ -263,7 +261,7 @@ class RepoCheckpoint(Checkpoint):
     def _check_numbering(self, numbers: Mapping[str, np.ndarray], episode: int) -> None:
         expected = np.arange(len(numbers["step"]))
         if not ((numbers["episode"] == episode).all() and np.array_equal(numbers["step"], expected)):
-            where = self._run.store.describe(self._manifest.id.folder)
+            where = self.run.store.describe(self._manifest.id.folder)
             raise SourceError(
                 f"{where}: the steps of episode {episode} are not where the episodes table says; compare the "
                 f"dataset with its manifests: atari-dqn-replay verify"

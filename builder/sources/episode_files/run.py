@@ -92,19 +92,18 @@ class EpisodeFilesRun(Run):
         return EpisodeFilesReader(self)
 
 
-class EpisodeFilesReader(RunReader):
+class EpisodeFilesReader(RunReader[EpisodeFilesRun]):
     """Reads the only checkpoint of a run from a store of whole episodes."""
 
     def __init__(self, run: EpisodeFilesRun) -> None:
         self.run = run
-        self._run = run
         self._reading: EpisodeFilesCheckpoint | None = None
 
     def checkpoint(self, number: int) -> "EpisodeFilesCheckpoint":
         """Returns the checkpoint."""
-        self._run.require(number)
+        self.run.require(number)
         self.close()
-        self._reading = EpisodeFilesCheckpoint(self._run, number)
+        self._reading = EpisodeFilesCheckpoint(self.run, number)
         return self._reading
 
     def close(self) -> None:
@@ -114,12 +113,11 @@ class EpisodeFilesReader(RunReader):
             self._reading = None
 
 
-class EpisodeFilesCheckpoint(Checkpoint):
+class EpisodeFilesCheckpoint(Checkpoint[EpisodeFilesRun]):
     """All episodes of a store."""
 
     def __init__(self, run: EpisodeFilesRun, number: int) -> None:
         self.run, self.number = run, number
-        self._run = run
         self._store = run.open_store()
         self._transitions = self._padding = self._repeated = 0
         self._count = self._complete_episodes = 0
@@ -199,7 +197,7 @@ class EpisodeFilesCheckpoint(Checkpoint):
         return Episode(
             checkpoint=self.number,
             number=number,
-            action=_minimal_actions(stored.action, self._run.game, stored.where)[padding:],
+            action=_minimal_actions(stored.action, self.run.game, stored.where)[padding:],
             reward=check_rewards(stored.reward, stored.where)[padding:],
             terminated=stored.ended and not out_of_time,
             truncated=out_of_time,

@@ -65,19 +65,18 @@ class WholeEpisodesRun(Run):
         return WholeEpisodesReader(self)
 
 
-class WholeEpisodesReader(RunReader):
+class WholeEpisodesReader(RunReader[WholeEpisodesRun]):
     """Reads the only checkpoint of such a run."""
 
     def __init__(self, run: WholeEpisodesRun) -> None:
         self.run = run
-        self._run = run
         self._checkpoint: WholeEpisodesCheckpoint | None = None
 
     def checkpoint(self, number: int) -> "WholeEpisodesCheckpoint":
         """Returns the checkpoint."""
-        self._run.require(number)
+        self.run.require(number)
         self.close()
-        self._checkpoint = WholeEpisodesCheckpoint(self._run, number)
+        self._checkpoint = WholeEpisodesCheckpoint(self.run, number)
         return self._checkpoint
 
     def close(self) -> None:
@@ -87,12 +86,11 @@ class WholeEpisodesReader(RunReader):
             self._checkpoint = None
 
 
-class WholeEpisodesCheckpoint(Checkpoint):
+class WholeEpisodesCheckpoint(Checkpoint[WholeEpisodesRun]):
     """All episodes of such a run."""
 
     def __init__(self, run: WholeEpisodesRun, number: int) -> None:
         self.run, self.number = run, number
-        self._run = run
         self._steps = self._episodes = self._complete = self._finals = 0
         self._sources: list[FileRecord] = []
         self._reading: Generator[Episode, None, None] | None = None
@@ -127,8 +125,8 @@ class WholeEpisodesCheckpoint(Checkpoint):
             self._reading.close()
 
     def _in_order(self) -> Generator[Episode, None, None]:
-        for number in range(len(self._run.paths)):
-            with self._run.open_episode(number) as (episode, record):
+        for number in range(len(self.run.paths)):
+            with self.run.open_episode(number) as (episode, record):
                 self._steps += len(episode)
                 self._episodes += 1
                 self._complete += episode.complete

@@ -202,7 +202,7 @@ def _stack_size_remark(padding: int) -> list[str]:
     return [f"{padding} blank rows before each episode: logged with stack_size {padding + 1}"]
 
 
-class LoggedCheckpoint(Checkpoint):
+class LoggedCheckpoint(Checkpoint[LoggedRun]):
     """The episodes that began in one dump of a log; for a stream of one dump, all that it holds."""
 
     def __init__(self, run: LoggedRun, number: int, stream: EpisodeStream) -> None:
@@ -315,30 +315,29 @@ class LoggedCheckpoint(Checkpoint):
             )
 
 
-class LogReader(RunReader):
+class LogReader(RunReader[LoggedRun]):
     """Reads the checkpoints of a run's replay log."""
 
     def __init__(self, run: LoggedRun) -> None:
         self.run = run
-        self._run = run
         self._stream: EpisodeStream | None = None
 
     def checkpoint(self, number: int) -> LoggedCheckpoint:
         """Returns a checkpoint, which must be exhausted before the next is requested."""
-        self._run.require(number)
-        log = self._run.log
+        self.run.require(number)
+        log = self.run.log
         if self._stream is None or number != self.next_number or log.dump(number).link is not Link.JOINED:
             self.close()
             self._stream = self._open_stream(number)
         self.next_number = log.later(number)
-        return LoggedCheckpoint(self._run, number, self._stream)
+        return LoggedCheckpoint(self.run, number, self._stream)
 
     def part(self, number: int) -> LoggedCheckpoint:
         """Returns what a dump holds; only the small arrays of neighbouring dumps are read."""
-        self._run.require(number)
+        self.run.require(number)
         self.close()
         self._stream, self.next_number = self._open_stream(number, alone=True), None
-        return LoggedCheckpoint(self._run, number, self._stream)
+        return LoggedCheckpoint(self.run, number, self._stream)
 
     def close(self) -> None:
         """Close the files and stop the threads."""
@@ -347,5 +346,5 @@ class LogReader(RunReader):
             self._stream = None
 
     def _open_stream(self, number: int, *, alone: bool = False) -> EpisodeStream:
-        run = self._run
+        run = self.run
         return EpisodeStream(run.log, run.game, run.time_limit, number, alone=alone)

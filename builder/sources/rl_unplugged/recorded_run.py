@@ -81,12 +81,11 @@ class RecordedRun(Run):
         return RecordedReader(self)
 
 
-class RecordedReader(RunReader):
+class RecordedReader(RunReader[RecordedRun]):
     """Reads the checkpoints of a recorded run."""
 
     def __init__(self, run: RecordedRun) -> None:
         self.run = run
-        self._run = run
         self._records = run.order.reader()
         self._decoder = PngDecoder()
 
@@ -96,9 +95,9 @@ class RecordedReader(RunReader):
 
     def checkpoint(self, number: int) -> "RecordedCheckpoint":
         """Returns a checkpoint, which must be exhausted before the next is requested."""
-        self._run.require(number)
-        _, self.next_number = self._run.neighbours(number)
-        return RecordedCheckpoint(self._run, number, self._records, self._decoder)
+        self.run.require(number)
+        _, self.next_number = self.run.neighbours(number)
+        return RecordedCheckpoint(self.run, number, self._records, self._decoder)
 
     def close(self) -> None:
         """Close the files and stop the threads."""
@@ -106,13 +105,12 @@ class RecordedReader(RunReader):
         self._decoder.close()
 
 
-class RecordedCheckpoint(Checkpoint):
+class RecordedCheckpoint(Checkpoint[RecordedRun]):
     """The episodes of one checkpoint."""
 
     def __init__(self, run: RecordedRun, number: int, records: RecordReader, decoder: PngDecoder) -> None:
         self.run = run
         self.number = number
-        self._run = run
         self._records = records
         self._decoder = decoder
         self._entries = self._steps = self._final_observations = 0
@@ -154,7 +152,7 @@ class RecordedCheckpoint(Checkpoint):
 
     def _read(self, records: Iterator[Example]) -> Generator[RecordedEpisode, None, None]:
         for example in records:
-            yield self._run.form.read(example, self._run.game)
+            yield self.run.form.read(example, self.run.game)
 
     def _check_place(self, recorded: RecordedEpisode, last: int | None) -> None:
         key = recorded.key
