@@ -11,6 +11,7 @@ import numpy as np
 from ..builder.files import writing_alone
 from ..builder.format.games import Game
 from ..builder.terminal.progress import progress_bar
+from ..replay_reader.catalog import Catalog
 from ..replay_reader.preprocessing import Preprocessing
 from ..replay_reader.replay_dataset import ReplayDataset
 from .agents import new_agent
@@ -207,33 +208,24 @@ class _Training:
             )
 
     def _open_data(self) -> tuple[ReplayDataset | JoinedGames, Trajectories | None]:
-        settings = self.settings
-        settings.catalogs()  # refuses what cannot be learned from, before frames are prepared for long
-        if settings.needs_probabilities:
-            single_steps = self._open_game(settings.config, n_step=1)
-            trajectories = Trajectories(single_steps, settings.hyperparameters.n_step)
-            return self._open_game(settings.config), trajectories
-        if len(settings.configs) == 1:
-            return self._open_game(settings.config), None
+        n_step = self.settings.hyperparameters.n_step
+        catalogs = self.settings.catalogs()  # refuses what cannot be learned from, before frames are prepared
+        if self.settings.needs_probabilities:
+            return self._open_game(catalogs[0], n_step), Trajectories(self._open_game(catalogs[0], 1), n_step)
+        if len(catalogs) == 1:
+            return self._open_game(catalogs[0], n_step), None
         aligned = Preprocessing(full_action_space=True)
-        games = [self._open_game(config, preprocessing=aligned) for config in settings.configs]
-        return JoinedGames(games), None
+        return JoinedGames([self._open_game(catalog, n_step, aligned) for catalog in catalogs]), None
 
     def _open_game(
-        self, config: str, n_step: int | None = None, preprocessing: Preprocessing | None = None
+        self, catalog: Catalog, n_step: int, preprocessing: Preprocessing | None = None
     ) -> ReplayDataset:
-        settings = self.settings
-        hyperparameters = settings.hyperparameters
         return ReplayDataset(
-            settings.dataset,
-            config,
-            settings.split,
-            n_step=hyperparameters.n_step if n_step is None else n_step,
-            gamma=hyperparameters.discount,
-            episodes=settings.episodes,
+            catalog,
+            n_step=n_step,
+            gamma=self.settings.hyperparameters.discount,
             preprocessing=preprocessing,
-            cache_dir=settings.cache_dir,
-            revision=settings.revision,
+            cache_dir=self.settings.cache_dir,
         )
 
     def _record(self) -> RunRecord:

@@ -105,4 +105,4 @@ def open_steps(
     place, config, split = find_dataset(dataset), f"{game.slug}-{view}", split_name(run)
     catalog = Selection(place, config, split, episodes, options.get("revision"), options.get("token")).open()
     check_grey84(catalog.frame_format, config, ALL_THAT_IS_KNOWN)
-    return ReplayDataset(place, config, split, episodes=episodes, **options)
+    return ReplayDataset(catalog, **options)

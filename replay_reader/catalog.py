@@ -94,8 +94,8 @@ def open_catalog(
     """Returns a dataset's shards and episodes, after checking that its files agree with each other.
 
     Args:
-        dataset: a folder, a repo on the Hub, a prepared `Dataset` of steps, or an `IterableDataset` that
-            `load_dataset(…, streaming=True)` returned.
+        dataset: a folder, a repo on the Hub, a prepared `Dataset` of steps, an `IterableDataset` that
+            `load_dataset(…, streaming=True)` returned, or an open catalog, which is returned as it is.
         config_name: the config of a folder or a repo, `<game>-<quality>`.
         split: the split of a folder or a repo: `run_1` and so on, `run_1+run_2`, or `all`.
         revision: a branch, tag or commit of a repo.
@@ -106,6 +106,8 @@ def open_catalog(
             footers, episodes tables and manifests do not agree.
     """
     given: Any = dataset
+    if isinstance(given, Catalog):
+        return given
     if is_table(given):
         shard = ArrowShard(given)
         names = shard.action_names

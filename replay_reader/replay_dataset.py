@@ -44,7 +44,8 @@ class ReplayDataset:
     it also gathers a batch at once, but takes it apart and stacks it again.
 
     Args:
-        dataset: a folder, a repo on the Hub, a `Dataset`, or an `IterableDataset` from load_dataset.
+        dataset: a folder, a repo on the Hub, a `Dataset`, an `IterableDataset` from load_dataset, or an open
+            `Catalog`.
         config_name: the config of a folder or a repo, `<game>-<quality>`.
         split: the split of a folder or a repo, `run_1` ….
         frame_stack: the number of frames in an observation.
@@ -110,11 +111,10 @@ class ReplayDataset:
         # By itself, as it is looked up for every batch.
         self._terminates = np.ascontiguousarray(catalog.episodes["terminated"])
         used, store_of_episode = np.unique(catalog.episodes["shard"], return_inverse=True)
-        identity = getattr(dataset, "_fingerprint", "")
         cache = StoreCache(cache_dir, cache_bytes)
         shards = [catalog.shards[shard] for shard in used]
         self._format = catalog.frame_format
-        self._stores = cache.open(shards, identity)
+        self._stores = cache.open(shards)
         check_formats(self._stores, self._format)
         for number, (shard, store) in enumerate(zip(shards, self._stores, strict=True)):
             check_places(shard.name, store, self.episodes[store_of_episode == number])

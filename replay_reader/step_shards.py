@@ -280,6 +280,8 @@ class ArrowShard(StepShard):
                 "since frames are stacked from neighbouring rows"
             )
         self.name = f"Dataset {dataset.info.config_name or ''}".strip()
+        self.fingerprint: str = dataset._fingerprint
+        """What distinguishes it from others of the same name."""
         self._data = dataset.data
         self.rows = len(dataset)
         self.schema = dataset.features.arrow_schema

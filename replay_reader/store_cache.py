@@ -11,7 +11,7 @@ from ..builder.files import TEMPORARY_SUFFIX
 from ..builder.terminal.progress import progress_bar
 from .errors import DatasetError
 from .frame_store import SUFFIX, FrameStore, write_store
-from .step_shards import ParquetShard, StepShard
+from .step_shards import ArrowShard, ParquetShard, StepShard
 
 THREADS = min(4, os.cpu_count() or 1)
 """The number of threads that write a store; each holds about 50 MB."""
@@ -35,17 +35,13 @@ class StoreCache:
         self._folder = _default_folder() if folder is None else Path(folder).expanduser()
         self._limit = limit
 
-    def open(self, shards: list[StepShard], identity: str) -> list[FrameStore]:
+    def open(self, shards: list[StepShard]) -> list[FrameStore]:
         """Returns the stores of some shards, writing those that do not exist yet.
-
-        Args:
-            shards: the shards to open.
-            identity: what distinguishes shards that have no file to examine.
 
         Raises:
             DatasetError: a shard cannot be read, or the folder cannot be written.
         """
-        paths = [self._folder / f"{_fingerprint(shard, identity)}{SUFFIX}" for shard in shards]
+        paths = [self._folder / f"{_fingerprint(shard)}{SUFFIX}" for shard in shards]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             missing = sum(shard.rows for shard, path in zip(shards, paths, strict=True) if not path.exists())
@@ -105,12 +101,14 @@ def _default_folder() -> Path:
         ) from None
 
 
-def _fingerprint(shard: StepShard, identity: str) -> str:
+def _fingerprint(shard: StepShard) -> str:
     """Returns a string that changes when the shard does."""
-    stamps = {}
+    identity, stamps = "", {}
+    if isinstance(shard, ArrowShard):
+        identity = shard.fingerprint
     if isinstance(shard, ParquetShard):
         info = shard._fs.info(shard._path)
-        identity, stamps = "", {name: str(info[name]) for name in _STAMPS if name in info}
+        stamps = {name: str(info[name]) for name in _STAMPS if name in info}
     text = json.dumps([shard.name, shard.rows, identity, stamps], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -12,7 +12,9 @@ from .errors import DatasetError
 if TYPE_CHECKING:
     import datasets
 
-Dataset: TypeAlias = "str | os.PathLike[str] | datasets.Dataset | datasets.IterableDataset"
+    from .catalog import Catalog
+
+Dataset: TypeAlias = "str | os.PathLike[str] | datasets.Dataset | datasets.IterableDataset | Catalog"
 """What readers accept as a dataset."""
 
 

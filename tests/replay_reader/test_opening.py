@@ -184,6 +184,27 @@ except AtariReplayError as error:
 """
 
 
+OPENED_BY = {
+    "reader": """
+from atari_dqn_replay import ReplayDataset
+ReplayDataset("user/replay", "pong-full", "run_1", cache_dir="frames")
+""",
+    "face": """
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.interop.selection import open_steps
+open_steps("user/replay", find_game("pong"), 1, cache_dir="frames")
+""",
+    "training": """
+from atari_dqn_replay.commands.main import main
+command = "train dqn-adam --dataset user/replay --config pong-full --split run_1 --out run --cache-dir frames"
+command += " --network tiny --iterations 1 --updates 1 --device cpu"
+command += " --evaluation-steps 1 --max-steps-per-episode 1"
+assert main(command.split()) == 0
+""",
+}
+"""What opens a dataset once, in the folder where it runs."""
+
+
 class TestHub:
     def open(self, hub: HubServer, kind: str, *arguments: str, **environment: str) -> str:
         command = [sys.executable, "-c", OPEN, kind, *arguments]
@@ -217,6 +238,24 @@ class TestHub:
             assert self.warnings.count("UserWarning") == 1
             assert f"user/replay: {reason}" in self.warnings
             assert f"of commit {commit}" in self.warnings
+
+    @pytest.mark.slow
+    def test_faces_and_trainings_ask_it_no_more_than_a_reader(self, repo: HubServer, tmp_path: Path) -> None:
+        asked = {}
+        for name, code in OPENED_BY.items():
+            (tmp_path / name).mkdir()
+            before = len(repo.requests)
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=tmp_path / name,
+                env=repo.environment(repo.token),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            asked[name] = len(repo.requests) - before
+        assert asked["face"] == asked["training"] == asked["reader"] > 0
 
     @pytest.mark.parametrize("name", ["user/a--b", "user/" + "a" * 100])
     def test_a_name_that_no_repo_has_is_its_own_error(self, name: str) -> None:

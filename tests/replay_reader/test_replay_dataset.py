@@ -23,6 +23,7 @@ import torch
 from atari_dqn_replay.builder.errors import AtariReplayError, UnknownNameError
 from atari_dqn_replay.builder.format.frame_format import GREY84
 from atari_dqn_replay.builder.format.frames import decode_frames, encode_frames
+from atari_dqn_replay.replay_reader.catalog import open_catalog
 from atari_dqn_replay.replay_reader.errors import DatasetError
 from atari_dqn_replay.replay_reader.frame_store import FrameStore, write_store
 from atari_dqn_replay.replay_reader.step_shards import ArrowShard, ParquetShard
@@ -210,6 +211,8 @@ def test_tables_and_streams_give_the_same(folder: Path, dataset: ReplayDataset, 
         assert len(other) == len(dataset)
         indices = np.random.default_rng(0).integers(len(dataset), size=64)
         assert_equal(other.gather(indices), dataset.gather(indices))
+        opened = ReplayDataset(open_catalog(loaded), cache_dir=tmp_path / "cache")
+        assert opened.stored_in == other.stored_in
 
 
 def test_numbers_of_any_kind_are_indices(dataset: ReplayDataset) -> None:
