@@ -47,8 +47,7 @@ def in_turns(ranks: list[list[bytes]]) -> list[bytes]:
     return [each for turn in itertools.zip_longest(*ranks) for each in turn if each is not None]
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 3])
-@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+@pytest.mark.parametrize(("workers", "world_size"), [(0, 3), (1, 1), (3, 1), (1, 2), (2, 2)])
 def test_the_order_is_one_for_any_number_of_workers_and_ranks(
     folder: Path, workers: int, world_size: int
 ) -> None:
@@ -63,21 +62,21 @@ def test_the_order_is_one_for_any_number_of_workers_and_ranks(
 @pytest.mark.parametrize("persistent", [False, True])
 def test_every_epoch_has_an_order_of_its_own(folder: Path, persistent: bool) -> None:
     reader = transitions(folder)
-    expected = [digests(reader) for _ in range(4)]
+    expected = [digests(reader) for _ in range(3)]
     loader = load(transitions(folder), 2, persistent_workers=persistent)
-    assert [read(loader) for _ in range(4)] == expected
+    assert [read(loader) for _ in range(3)] == expected
     loader.dataset.set_epoch(1)
-    assert [read(loader) for _ in range(2)] == expected[1:3]
+    assert [read(loader) for _ in range(2)] == expected[1:]
 
 
 @pytest.mark.parametrize("persistent", [False, True])
 def test_after_leaving_early_the_next_epoch_is_whole(folder: Path, persistent: bool) -> None:
     reader = transitions(folder)
-    expected = [digests(reader) for _ in range(4)]
-    loader = load(transitions(folder), 3, persistent_workers=persistent)
+    expected = [digests(reader) for _ in range(3)]
+    loader = load(transitions(folder), 2, persistent_workers=persistent)
     first = read(itertools.islice(loader, 1))
     second = read(itertools.islice(loader, 7))
-    assert [first, second, read(loader), read(loader)] == [expected[0][:1], expected[1][:7], *expected[2:]]
+    assert [first, second, read(loader)] == [expected[0][:1], expected[1][:7], expected[2]]
 
 
 def test_workers_can_be_more_or_fewer_in_another_epoch(folder: Path) -> None:
@@ -85,12 +84,6 @@ def test_workers_can_be_more_or_fewer_in_another_epoch(folder: Path) -> None:
     expected = [digests(reader) for _ in range(4)]
     shared = transitions(folder)
     assert [read(load(shared, workers)) for workers in (2, 3, 0, 1)] == expected
-
-
-def test_spawned_workers_give_the_same(folder: Path) -> None:
-    loader = load(transitions(folder), 2, multiprocessing_context="spawn", persistent_workers=True)
-    reader = transitions(folder)
-    assert [read(loader), read(loader)] == [digests(reader), digests(reader)]
 
 
 def test_workers_started_in_the_middle_of_an_iteration_here(folder: Path) -> None:
@@ -106,7 +99,7 @@ def test_workers_started_in_the_middle_of_an_iteration_here(folder: Path) -> Non
 def test_it_goes_on_in_mid_epoch_with_other_workers_and_ranks(folder: Path) -> None:
     uninterrupted = transitions(folder)
     epochs = [digests(uninterrupted), digests(uninterrupted)]
-    cases = [((2, 1), 5, (3, 1)), ((3, 1), 1, (0, 2)), ((1, 2), 4, (2, 3)), ((2, 3), 3, (1, 1))]
+    cases = [((2, 1), 5, (3, 1)), ((3, 1), 1, (0, 2)), ((0, 3), 3, (1, 2))]
     for (workers, ranks), used, (later_workers, later_ranks) in cases:
         reader = transitions(folder, rank=ranks - 1, world_size=ranks)
         for _ in itertools.islice(load(reader, workers), used):
@@ -242,19 +235,24 @@ LATE_TORCH = """
 import sys
 from atari_dqn_replay import Transitions
 reader = Transitions(sys.argv[1], "breakout-full", "run_1", batch_size=50)
-first = next(iter(reader))
+own = [[batch["observation"] for batch in reader] for epoch in range(2)]
 assert "torch" not in sys.modules
 from torch.utils.data import DataLoader
 for method in ("fork", "spawn"):
     reader.set_epoch(0)
-    loader = DataLoader(reader, batch_size=None, num_workers=1, multiprocessing_context=method)
-    assert (next(iter(loader))["observation"].numpy() == first["observation"]).all()
+    loader = DataLoader(
+        reader, batch_size=None, num_workers=1, multiprocessing_context=method, persistent_workers=True
+    )
+    for epoch in range(2):
+        batches = [batch["observation"].numpy() for batch in loader]
+        assert len(batches) == len(own[epoch])
+        assert all((found == expected).all() for found, expected in zip(batches, own[epoch]))
     assert reader.state_dict(consumed=1)["item"] == 1
 print("done")
 """
 
 
-def test_a_reader_never_imports_torch_and_a_data_loader_takes_it_all_the_same(folder: Path) -> None:
+def test_a_reader_never_imports_torch_and_forked_and_spawned_workers_take_it(folder: Path) -> None:
     command = [sys.executable, "-c", LATE_TORCH, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr

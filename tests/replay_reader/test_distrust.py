@@ -23,10 +23,14 @@ TABLE = "episodes/breakout/run_1/checkpoint_01.parquet"
 MANIFEST = "manifests/breakout/run_1/checkpoint_01.json"
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "Transitions": lambda folder: list(Transitions(folder, *SELECTION, shuffle=False, batch_size=512)),
+    "Transitions": lambda folder: list(
+        Transitions(folder, *SELECTION, shuffle=False, batch_size=512, frame_stack=1)
+    ),
     "Sequences": lambda folder: list(Sequences(folder, *SELECTION, length=20, stride=20)),
     "Episodes": lambda folder: list(Episodes(folder, *SELECTION)),
-    "ReplayDataset": lambda folder: ReplayDataset(folder, *SELECTION, cache_dir=folder / "cache")[:],
+    "ReplayDataset": lambda folder: ReplayDataset(
+        folder, *SELECTION, cache_dir=folder / "cache", frame_stack=1
+    )[:],
 }
 
 
@@ -200,14 +204,15 @@ def test_a_flipped_byte_of_a_page(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_flipped_byte_of_the_kept_frames(built: Path, tmp_path: Path) -> None:
-    expected = ReplayDataset(built, *SELECTION, cache_dir=tmp_path)[:]
+    options: dict[str, Any] = {"cache_dir": tmp_path, "frame_stack": 1}
+    expected = ReplayDataset(built, *SELECTION, **options)[:]
     path = max(tmp_path.glob("*.frames"), key=lambda path: path.stat().st_size)
     content = path.read_bytes()
     random = np.random.default_rng(0)
     for place in [len(content) - 1, len(content) - 30, *random.integers(len(content), size=20).tolist()]:
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         try:
-            found = ReplayDataset(built, *SELECTION, cache_dir=tmp_path)[:]
+            found = ReplayDataset(built, *SELECTION, **options)[:]
         except DatasetError as error:
             assert path.name in str(error)
         else:

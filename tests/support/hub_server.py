@@ -216,6 +216,7 @@ class HubServer:
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "NO_PROXY": "*",
+            "USE_TORCH": "0",  # else datasets imports it to stream, for seconds
         }
 
     @contextlib.contextmanager
