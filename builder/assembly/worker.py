@@ -1,5 +1,6 @@
 """The work of a worker: it makes pieces of a task's checkpoints, and uploads their bodies."""
 
+import contextlib
 import functools
 import os
 import socket
@@ -125,20 +126,34 @@ class _Worker:
     def _expected(self) -> list[int]:
         """Returns the checkpoints in the order in which they are made.
 
-        The head comes before the last one, whose manifest may list its files: by then they have been read.
+        The head of a final dump comes before the last one, whose manifest lists its files: by then they have
+        been read.
         """
         checkpoints, head = list(self._task.checkpoints), self._task.head
-        return checkpoints if head is None else [*checkpoints[:-1], head, *checkpoints[-1:]]
+        if head is None:
+            return checkpoints
+        return [*checkpoints[:-1], head, *checkpoints[-1:]] if self._is_final(head) else [*checkpoints, head]
+
+    def _is_final(self, checkpoint: int) -> bool:
+        with contextlib.suppress(AtariReplayError, OSError):  # noted when the checkpoint is made
+            return self._open_run().is_partial(checkpoint)
+        return False
+
+    def _open_run(self) -> Run:
+        return _open_run(_SameJob(self._job.id, self._job), self._game, self._task.run)
 
     def _is_made(self, checkpoint: int) -> bool:
         kind = HEADS if checkpoint == self._task.head else PIECES
         return self._work.find_piece(self._id(checkpoint), kind) is not None
 
     def _make_piece(self, checkpoint: int) -> None:
+        expected = self._expected()
         if self._reader is None:
-            run = _open_run(_SameJob(self._job.id, self._job), self._game, self._task.run)
-            self._reader = run.reader()
-            self._reader.expect(self._expected())
+            self._reader = self._open_run().reader()
+            self._reader.expect(expected)
+        head = self._task.head
+        if head is not None and expected[-2:] == [checkpoint, head] and not self._is_made(head):
+            self._reader.begin_head(head)
         run = self._reader.run
         progress = _Progress(self._folder, str(self._id(checkpoint)))
         progress.total = run.rows(checkpoint)

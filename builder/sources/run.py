@@ -149,6 +149,12 @@ class RunReader(ABC, Generic[AnyRun]):
         """
         return self.checkpoint(number)
 
+    def begin_head(self, number: int) -> None:
+        """Begin to read the piece that continues an earlier checkpoint, while another part is read.
+
+        Errors are raised when it is requested, of the part with this number. Some sources save time by it.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Close the files and stop the threads."""

@@ -50,6 +50,10 @@ def count_manifests(folder: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(folder / "manifests"))
 
 
+def holds(folder: Path, name: str) -> bool:
+    return any(name in files for _, _, files in os.walk(folder))
+
+
 def half_written(folder: Path) -> list[Path]:
     """What a reader could stumble over; what was prepared for the next try lies in hidden folders."""
     return [*folder.glob("*.md.incomplete"), *folder.glob("[!.]*/**/*.incomplete")]
@@ -221,6 +225,39 @@ def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> No
         assert process.returncode == 130
         assert "Traceback" not in errors
     assert not half_written(out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_while_the_next_dump_is_read_too_it_goes_on(number: signal.Signals, tmp_path: Path) -> None:
+    """The last episode ends in a dump that is not built, and is read beside the one that is."""
+    out = tmp_path / "out"
+    arguments = ["build", "breakout", "--source", THREE_LAPS, "--checkpoints", "1", "--out", out]
+    process = start(*arguments)
+    wait_until(lambda: process.poll() is not None or holds(out, "body.parquet"), "the first shard")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (130, -signal.SIGKILL, 0)  # it may have been quicker than the signal
+    assert "Traceback" not in errors
+    assert run(*arguments).returncode == 0
+    build_folder(tmp_path / "at-once", checkpoints=[1])
+    assert digest_of_tree(out) == digest_of_tree(tmp_path / "at-once")
+
+
+@pytest.mark.slow
+def test_a_damaged_dump_in_which_the_last_episode_ends_is_reported_once(tmp_path: Path) -> None:
+    source, out = copy_of_logs(tmp_path / "source"), tmp_path / "out"
+    damaged = source / "dqn" / "Breakout" / "1" / "replay_logs" / "$store$_observation_ckpt.2.gz"
+    sound = damaged.read_bytes()
+    damaged.write_bytes(sound[:-20])
+    arguments = ["build", "breakout", "--source", source, "--checkpoints", "1", "--out", out]
+    failed = run(*arguments)
+    assert failed.returncode == 1
+    assert failed.stderr.count("observation_ckpt.2.gz: is cut short") == 2  # as a log line, and as the error
+    assert not count_manifests(out)
+    damaged.write_bytes(sound)
+    assert run(*arguments).returncode == 0
+    assert count_manifests(out) == 1
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from atari_dqn_replay.builder.assembly.joining import join
 from atari_dqn_replay.builder.assembly.pieces import BODY, Piece, write_head, write_piece
 from atari_dqn_replay.builder.assembly.schedule import parts_of
+from atari_dqn_replay.builder.errors import ReplayLogError
 from atari_dqn_replay.builder.format.features import episodes_features, steps_features
 from atari_dqn_replay.builder.repos.built_folder import BuiltCheckpoint
 from atari_dqn_replay.builder.shards.steps import EpisodeRows, episode_columns, steps_tables
@@ -155,6 +156,34 @@ def test_a_head_alone_completes_the_checkpoint_before_it(tmp_path: Path) -> None
     (tmp_path / "alone").rename(tmp_path / "2")
     (tmp_path / "joined-1").rename(tmp_path / "joined")
     assert join_one(1, pieces, tmp_path).manifest == whole
+
+
+def test_a_head_that_is_read_beside_another_piece_is_the_same(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "logs", [30, 30, 30, 30], capacity=40)
+    expected = make_pieces(log, tmp_path, [[1]])[1]
+    for name in ("beside", "alone", "head"):
+        (tmp_path / name).mkdir()
+    reader = open_run(log).reader()
+    alone = write_head(reader.part(2), tmp_path / "alone")
+    reader.begin_head(2)
+    assert write_piece(reader.part(1), tmp_path / "beside", "here").files == expected.files
+    assert write_head(reader.part(2), tmp_path / "head") == alone
+    reader.close()
+
+
+def test_damage_to_a_head_is_reported_when_its_turn_comes(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "logs", [30, 30, 30, 30], capacity=40)
+    frames = log.folder / "$store$_observation_ckpt.2.gz"
+    reader = open_run(log).reader()
+    reader.part(2)  # so that what follows is found while frames are read
+    frames.write_bytes(frames.read_bytes()[:-10])
+    reader.begin_head(2)
+    (tmp_path / "1").mkdir()
+    assert write_piece(reader.part(1), tmp_path / "1", "here").manifest.checkpoint == 1
+    with pytest.raises(ReplayLogError, match=r"observation_ckpt\.2\.gz: is cut short"):
+        write_head(reader.part(2), tmp_path)
+    reader.begin_head(2)
+    reader.close()  # although the damage was never asked for
 
 
 def test_what_is_still_missing_is_waited_for(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ class EpisodeStream:
             return None
         return self._read_episode(dump, number)
 
+    def begin_head(self) -> None:
+        """Begin to read the rest of an earlier episode, which comes first, if the stretch is one dump."""
+        if self._part is not None:
+            self._part.begin_head()
+
     def finish(self) -> None:
         """Check the file to its end, if the stretch is one dump and any of its frames were read."""
         if self._part is not None:

@@ -321,6 +321,8 @@ class LogReader(RunReader[LoggedRun]):
     def __init__(self, run: LoggedRun) -> None:
         self.run = run
         self._stream: EpisodeStream | None = None
+        self._begun: dict[int, EpisodeStream] = {}
+        """The streams of parts whose heads are being read."""
 
     def checkpoint(self, number: int) -> LoggedCheckpoint:
         """Returns a checkpoint, which must be exhausted before the next is requested."""
@@ -335,12 +337,26 @@ class LogReader(RunReader[LoggedRun]):
     def part(self, number: int) -> LoggedCheckpoint:
         """Returns what a dump holds; only the small arrays of neighbouring dumps are read."""
         self.run.require(number)
-        self.close()
-        self._stream, self.next_number = self._open_stream(number, alone=True), None
+        self._close_stream()
+        begun = self._begun.pop(number, None)
+        self._stream, self.next_number = begun or self._open_stream(number, alone=True), None
         return LoggedCheckpoint(self.run, number, self._stream)
+
+    def begin_head(self, number: int) -> None:
+        """Begin to read the head of a part, which takes as long as reading all of the dump."""
+        # A download can only be aborted while there is no other.
+        if self.run.log.store.is_local and number not in self._begun:
+            with contextlib.suppress(SourceError):  # raised again when the part is requested
+                self._begun[number] = self._open_stream(number, alone=True)
+                self._begun[number].begin_head()
 
     def close(self) -> None:
         """Close the files and stop the threads."""
+        self._close_stream()
+        while self._begun:
+            self._begun.popitem()[1].close()
+
+    def _close_stream(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -2,7 +2,9 @@
 
 import contextlib
 import tempfile
+from collections import deque
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import zstandard
@@ -44,6 +46,13 @@ class PartFrames(FramesCursor):
         self._waiting = WaitingFrames(log.where(dump, "observation"), log.frame_format)
         self._last_frame: np.ndarray | None = None
         self._fetched = 0
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="read-head")
+        self._begun: Future[object] | None = None
+
+    def begin_head(self) -> None:
+        """Begin to read the file to its end, for `head`, on a thread; nothing has been read before."""
+        others = max(0, self._stop_row - self._head_rows)
+        self._begun = self._executor.submit(deque, self._read(others), 0)
 
     def head(self) -> Iterator[np.ndarray]:
         """Yield the head's frames block by block, after reading the file to its end."""
@@ -60,9 +69,15 @@ class PartFrames(FramesCursor):
     def close(self) -> None:
         """Close the files and stop the threads."""
         super().close()
+        self._executor.shutdown()
         self._waiting.close()
 
+    def _wait(self) -> None:
+        if self._begun is not None:
+            self._begun.result()
+
     def _read_to_end(self) -> None:
+        self._wait()
         if self._last_frame is None:
             while self._next_block() is not None:
                 pass
@@ -76,6 +91,7 @@ class PartFrames(FramesCursor):
 
     def _next_block(self) -> np.ndarray | None:
         if self._blocks is None:
+            self._wait()
             self._blocks = self._ahead()
         return next(self._blocks, None)
 
