@@ -11,9 +11,11 @@ def main() -> int:
     # and Ctrl-C meanwhile would be an abort.
     os.environ.setdefault("USE_TORCH", "0")
     try:
+        from atari_dqn_replay.commands.ctrl_c import noticed_while_waiting
         from atari_dqn_replay.commands.main import main as run
 
-        status = run()
+        with noticed_while_waiting():
+            status = run()
         # All is done: while Python ends, Ctrl-C must not make it look otherwise.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
