@@ -7,16 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-from atari_dqn_replay.agents import offline_training
 from atari_dqn_replay.agents.hyperparameters import hyperparameters_of
 from atari_dqn_replay.agents.offline_training import train
-from atari_dqn_replay.agents.run_folder import RunFolder
-from atari_dqn_replay.agents.training_batches import TrainingBatches
 from atari_dqn_replay.agents.training_plan import plan_training
 from atari_dqn_replay.agents.training_settings import TrainingSettings
 from atari_dqn_replay.agents.trajectories import Trajectories
-from learning_runs import stopping_after
 from reader_datasets import CONFIG, Ending, read_episodes, stack_at, write_dataset
 
 from atari_dqn_replay import AtariReplayError, EpisodeFilter, ReplayDataset
@@ -90,27 +85,6 @@ def test_a_trajectory_is_the_steps_up_to_the_end_of_the_episode(
 
 def test_off_policy_dqn_trains_from_them(settings: TrainingSettings) -> None:
     assert [record["update"] for record in train(settings).evaluations] == [3]
-
-
-@pytest.mark.slow
-def test_a_stopped_training_goes_on_to_the_same_bits(
-    settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(offline_training, "LOG_EVERY", 1)
-    monkeypatch.setattr(offline_training, "SAVE_EVERY", 0.0)
-    stopped, whole = replace(settings, updates_per_iteration=6), tmp_path / "whole"
-    train(replace(stopped, out=whole))
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingBatches, "take", stopping_after(TrainingBatches.take, 4))
-        with pytest.raises(KeyboardInterrupt):
-            train(stopped)
-    states = [RunFolder(stopped.out).load()]
-    train(stopped)
-    states += [RunFolder(folder).load() for folder in (stopped.out, whole)]
-    before, after, expected = [(state or {})["agent"] for state in states]
-    assert (before["updates"], after["updates"]) == (4, 6)
-    for name in ("network", "target_network", "optimizer"):
-        torch.testing.assert_close(after[name], expected[name], rtol=0, atol=0)
 
 
 def test_data_without_probabilities_are_refused(settings: TrainingSettings, tmp_path: Path) -> None:
