@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { findKey, isForElement, KEYS } from "../src/keys";
 import { complete, keptBy } from "../src/data/selection";
 import { stickOf } from "../src/view/pad";
-import { countsOf, lineOf, marksOf, rangeOf, sharesOf, ticksOf } from "../src/view/paths";
+import { countsOf, lineOf, marksOf, rangeOf, shareBetween, sharesOf, ticksOf } from "../src/view/paths";
 
 describe("the pad", () => {
   test.each([
@@ -48,6 +48,12 @@ describe("plots", () => {
   test("have round ticks", () => {
     expect(ticksOf(-20.5, 20, 4)).toEqual([-20, 0, 20]);
     expect(ticksOf(0, 49, 6)).toEqual([0, 10, 20, 30, 40]);
+  });
+
+  test("have a single number in the middle of its axis, and no other beside it", () => {
+    expect(ticksOf(9, 9, 6)).toEqual([9]);
+    expect(shareBetween(9, 9, 9)).toBe(0.5);
+    expect(shareBetween(0, 49, 49)).toBe(1);
   });
 });
 

@@ -3,7 +3,7 @@ import type { Game } from "../data/catalog";
 import type { Manifest } from "../data/manifest";
 import type { Explorer } from "../explorer";
 import { amount, runClass } from "./format";
-import { ticksOf } from "./paths";
+import { shareBetween, ticksOf } from "./paths";
 
 const WIDTH = 360;
 const HEIGHT = 150;
@@ -146,12 +146,11 @@ interface Scale {
 function scaleOf(points: Point[], game: Game): Scale {
   const all = game.runs.flatMap((run) => run.checkpoints);
   const first = Math.min(...all);
-  const last = Math.max(...all, first + 1);
+  const last = Math.max(...all);
   const low = points.length ? Math.min(...points.map((point) => point.minimum)) : 0;
-  const top = points.length ? Math.max(...points.map((point) => point.maximum)) : 1;
-  const high = top > low ? top : low + 1;
-  const x = (checkpoint: number) => LEFT + 6 + ((WIDTH - LEFT - 14) * (checkpoint - first)) / (last - first);
-  const y = (value: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low));
+  const high = points.length ? Math.max(...points.map((point) => point.maximum)) : 1;
+  const x = (checkpoint: number) => LEFT + 6 + (WIDTH - LEFT - 14) * shareBetween(first, last, checkpoint);
+  const y = (value: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - shareBetween(low, high, value));
   const whole = ticksOf(first, last, 6).filter((each) => Number.isInteger(each));
   return { x, y, ticks: ticksOf(low, high, 4), checkpoints: whole };
 }

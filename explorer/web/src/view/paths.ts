@@ -71,8 +71,14 @@ export function countsOf(values: ArrayLike<number>, kinds: number): number[] {
   return counts;
 }
 
-/** Round numbers between two bounds: about as many as asked for. */
+/** Where a value lies between two bounds, from 0 to 1; in the middle where both are the same. */
+export function shareBetween(low: number, high: number, value: number): number {
+  return low === high ? 0.5 : (value - low) / (high - low);
+}
+
+/** Round numbers between two bounds: about as many as asked for; where both are the same, that number. */
 export function ticksOf(low: number, high: number, about: number): number[] {
+  if (low === high) return [low];
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? power;
