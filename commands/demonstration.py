@@ -17,7 +17,7 @@ from ..builder.publishing.publish import publish
 from ..builder.repos.folder_destination import FolderDestination
 from ..builder.sources.open import open_source
 from ..builder.terminal.text_table import text_table
-from ..builder.verification.stock_streams import ending_streams
+from ..builder.verification.stock_streams import end_streams_before_python
 
 PLAYED = ("freeway", "breakout", "pong")
 """The one that takes longest to play first."""
@@ -100,11 +100,11 @@ def _timed(seconds: dict[str, float], step: str, work: Callable[[], Result]) -> 
     return result
 
 
-@ending_streams()
 def _stream(dataset: Path) -> str:
     """Read the published folder with plain `datasets`, and count the frames."""
     from datasets import load_dataset
 
+    end_streams_before_python()
     steps: Any = load_dataset(str(dataset), f"{SHOWN}-expert", split="run_1", streaming=True)
     frames = sum(
         len(decode_frames(batch["observation"])) for batch in steps.with_format("arrow").iter(batch_size=1024)

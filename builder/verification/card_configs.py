@@ -18,7 +18,7 @@ from ..terminal.progress import progress_bar
 from .mending import load_again
 from .report import Difference, some
 from .stock_configs import StockConfigs
-from .stock_streams import ending_streams
+from .stock_streams import end_streams_before_python
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def check_configs(
         decode: also read the first row of every split.
     """
     failures: dict[str, list[str]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets(), ending_streams():
+    with tempfile.TemporaryDirectory(prefix="verify-") as cache, _quiet_datasets():
         configs = StockConfigs(repo, Path(cache))
         for name in progress_bar([*expected], description="configs", unit=" configs"):
             config = expected[name]
@@ -128,6 +128,7 @@ def _wrong_numbers(
 
 
 def _decode_first_rows(builder: datasets.DatasetBuilder) -> None:
+    end_streams_before_python()
     assert builder.config.data_files is not None
     for split in builder.config.data_files:
         rows: Any = builder.as_streaming_dataset(split=str(split))

@@ -1,18 +1,15 @@
 """Streams that plain `datasets` reads from Parquet: their threads must end before Python does."""
 
-import contextlib
+import atexit
+import functools
 import gc
-from collections.abc import Iterator
 
 
-@contextlib.contextmanager
-def ending_streams() -> Iterator[None]:
-    """Garbage-collect the streams that a function leaves behind; used as a decorator.
+@functools.cache
+def end_streams_before_python() -> None:
+    """Have the streams that are left by then garbage-collected before Python ends.
 
     Parts of pyarrow's scanner that still exist when Python ends may abort the process, although all is done
     (apache/arrow#45214).
     """
-    try:
-        yield
-    finally:
-        gc.collect()
+    atexit.register(gc.collect)
