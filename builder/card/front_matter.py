@@ -1,5 +1,6 @@
 """The YAML at the top of a README, edited key by key: keys that are not edited keep every byte."""
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -48,19 +49,25 @@ def check_readme(readme: str, where: str) -> None:
         OutputError: the parsers do not read it.
     """
     try:
-        data: Any = DatasetCard(readme).data
-        if _has_own_entries(data.to_dict()):
-            # Imported only then, since it takes longer than a small build.
-            from datasets.info import DatasetInfosDict
-            from datasets.utils.metadata import MetadataConfigs
-
-            MetadataConfigs.from_dataset_card_data(data)
-            DatasetInfosDict.from_dataset_card_data(data)
+        _parse_as_datasets(readme)
     except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise OutputError(
             f"{where}: README.md: `datasets` cannot read its YAML ({reason}); fix it first"
         ) from None
+
+
+@functools.lru_cache(maxsize=4)
+def _parse_as_datasets(readme: str) -> None:
+    """Parse a README; what one commit writes is what the next one finds, and a whole card takes a second."""
+    data: Any = DatasetCard(readme).data
+    if _has_own_entries(data.to_dict()):
+        # Imported only then, since it takes longer than a small build.
+        from datasets.info import DatasetInfosDict
+        from datasets.utils.metadata import MetadataConfigs
+
+        MetadataConfigs.from_dataset_card_data(data)
+        DatasetInfosDict.from_dataset_card_data(data)
 
 
 def _has_own_entries(data: Mapping[str, Any]) -> bool:
