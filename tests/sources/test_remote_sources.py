@@ -21,20 +21,17 @@ import numpy as np
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import SourceError, UnknownNameError
+from atari_dqn_replay.builder.format.compression import FAST
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.sources.open import open_source, open_store
 from atari_dqn_replay.builder.stores.http import STALL
 from bucket_server import BUCKET, running_bucket
-from command import run, run_process, start
-from gcp_storage_emulator.server import create_server
-from gcsfs.core import GCSFileSystem
+from command import run, start
 from hub_server import HubServer
 from huggingface_hub import HfApi
 from logs import Played, write_log
-from moto.server import ThreadedMotoServer
 from paths import SKIPPED_LAP, THREE_LAPS
-from s3fs import S3FileSystem
 from waiting import PATIENCE, wait_until
 from web_server import Fault, WebServer, running_web
 
@@ -58,7 +55,7 @@ def tree_of(folder: Path) -> Tree:
 
 def build_from(place: Place, out: Path, **selection: Any) -> Tree:
     url, options = place
-    build(plan_build(open_source(url, options), [BREAKOUT], out, **selection), out)
+    build(plan_build(open_source(url, options), [BREAKOUT], out, compression=FAST, **selection), out)
     return tree_of(out)
 
 
@@ -70,13 +67,20 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 # Where a mirror may lie
 
 
+# The stores' libraries take seconds to import, in each process that collects these tests.
+
+
 def google_client(endpoint: str) -> Any:
+    from gcsfs.core import GCSFileSystem
+
     return GCSFileSystem(token="anon", endpoint_url=endpoint, skip_instance_cache=True)
 
 
 @contextlib.contextmanager
 def running_google(folder: Path) -> Iterator[str]:
     """The endpoint of an emulator of Google Cloud Storage; its empty bucket `mirror` lies in the folder."""
+    from gcp_storage_emulator.server import create_server
+
     server = create_server("127.0.0.1", 0, in_memory=False, data_dir=str(folder), default_bucket="mirror")
     server.start()
     try:
@@ -94,16 +98,24 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint
 
 
+def amazon_client(endpoint: str) -> Any:
+    from s3fs import S3FileSystem
+
+    return S3FileSystem(key="id", secret="secret", endpoint_url=endpoint, skip_instance_cache=True)
+
+
 @pytest.fixture(scope="module")
 def amazon() -> Iterator[str]:
     """The endpoint of an emulator of S3: the log is in the bucket `mirror`, where only its owner may read,
     and in `public`, where all may.
     """
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    fs: Any = S3FileSystem(key="id", secret="secret", endpoint_url=endpoint, skip_instance_cache=True)
+    fs = amazon_client(endpoint)
     for bucket, options in (("mirror", {}), ("public", {"ACL": "public-read"})):
         fs.mkdir(bucket)
         for path in (THREE_LAPS / LOGS).iterdir():
@@ -335,11 +347,8 @@ def test_it_gives_up_with_one_clear_error(name: str, tmp_path: Path) -> None:
     fault = GIVEN_UP[name]()
     with running_web(THREE_LAPS, faults=[fault]) as server:
         url = server.url.replace("://", "://me:s3cret@")
-        done = run_process(
-            *("build", "breakout", "--source", url, "--out", tmp_path / "out"),
-            *("--storage-option", "patience=1.5"),
-            timeout=PATIENCE,
-        )
+        arguments = ["build", "breakout", "--source", url, "--out", tmp_path / "out"]
+        done = run(*arguments, "--storage-option", "patience=1.5")
         if fault.stall is not None:
             fault.stall.set()
     assert done.returncode == 1
@@ -432,7 +441,7 @@ def test_a_bit_that_flips_in_googles_bucket_is_seen(tmp_path: Path) -> None:
 
 
 def test_an_object_on_s3_that_is_replaced_is_not_mixed(amazon: str) -> None:
-    fs: Any = S3FileSystem(key="id", secret="secret", endpoint_url=amazon, skip_instance_cache=True)
+    fs = amazon_client(amazon)
     options = {"key": "id", "secret": "secret", "endpoint_url": amazon}
     fs.call_s3("put_object", Bucket="mirror", Key="changes/a.gz", Body=b"a" * 100_000)
     store = open_store("s3://mirror/changes", options)
@@ -445,7 +454,7 @@ def test_an_object_on_s3_that_is_replaced_is_not_mixed(amazon: str) -> None:
 
 
 def test_an_object_uploaded_in_parts_is_read(amazon: str) -> None:
-    fs: Any = S3FileSystem(key="id", secret="secret", endpoint_url=amazon, skip_instance_cache=True)
+    fs = amazon_client(amazon)
     content = np.random.default_rng(0).bytes(6 << 20)
     with fs.open("mirror/parts/a.gz", "wb", block_size=5 << 20) as file:
         file.write(content[: 5 << 20])
@@ -553,7 +562,7 @@ def test_links_lead_nowhere_else(tmp_path: Path) -> None:
 
 
 def test_object_names_lead_nowhere_else(amazon: str) -> None:
-    fs: Any = S3FileSystem(key="id", secret="secret", endpoint_url=amazon, skip_instance_cache=True)
+    fs = amazon_client(amazon)
     for key in ("odd/Pong/../x", "odd/Pong//y", "odd/Pong/1/.", "odd/Pong/\\etc", "odd/../z"):
         fs.call_s3("put_object", Bucket="mirror", Key=key, Body=b"")
     store = open_store("s3://mirror/odd", {"key": "id", "secret": "secret", "endpoint_url": amazon})
