@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from atari_dqn_replay.builder.collecting.collect import collect
+from atari_dqn_replay.builder.collecting.collect import Collected, collect
+from atari_dqn_replay.builder.collecting.dump_writer import DumpWriter
 from atari_dqn_replay.builder.collecting.log_settings import LogSettings
 from atari_dqn_replay.builder.collecting.workers import collect_many
 from atari_dqn_replay.builder.errors import OutputError, UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.provenance import COLLECTED, FILE_NAME, Provenance
 from atari_dqn_replay.builder.sources.open import open_source
+from forks import killed_in_call
 from logs import log_transitions
 from numpy.typing import NDArray
 from paths import ROOT
@@ -72,15 +74,8 @@ def test_the_time_limit_ends_an_episode(tmp_path: Path) -> None:
 
 
 def test_a_players_returns_grow_over_the_checkpoints(tmp_path: Path) -> None:
-    """Checkpoint 0 is what `freeway-mixed` shows, 9 is medium, the last full one is expert."""
-    collected = collect(
-        find_game("Freeway"),
-        tmp_path,
-        policy="player",
-        checkpoints=12,
-        checkpoint_size=510,
-        time_limit=500,
-    )
+    """Checkpoint 0 is what `pong-mixed` shows, 9 is medium, the last full one is expert."""
+    collected = collect(PONG, tmp_path, policy="player", checkpoints=12, checkpoint_size=260, time_limit=250)
     mixed, medium, expert = (np.mean(collected.returns[checkpoint]) for checkpoint in (0, 9, 11))
     assert mixed < medium < expert
     assert "checkpoint 11: " in str(collected)
@@ -179,14 +174,15 @@ def start_collecting(out: Path, largest_file: int = 0) -> "subprocess.Popen[str]
 def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Path) -> None:
     """Until the log is whole its folder has another name; its provenance is there before its first file."""
     run = tmp_path / "killed" / "Pong" / "1"
-    process = start_collecting(tmp_path / "killed")
-    wait_until((run / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
-    process.kill()
-    process.communicate()
+
+    def collect_into(name: str) -> Collected:
+        return collect(PONG, tmp_path / name, checkpoints=2, checkpoint_size=300)
+
+    killed_in_call(2, DumpWriter, "_write", lambda: collect_into("killed"))
     assert [path.name for path in run.iterdir()] == ["replay_logs.incomplete"]
     assert (run / "replay_logs.incomplete" / FILE_NAME).exists()
-    again = collect(PONG, tmp_path / "killed", checkpoints=3, checkpoint_size=1500)
-    whole = collect(PONG, tmp_path / "whole", checkpoints=3, checkpoint_size=1500)
+    assert (run / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists()
+    again, whole = collect_into("killed"), collect_into("whole")
     assert contents(again.settings.folder) == contents(whole.settings.folder)
     assert [path.name for path in run.iterdir()] == ["replay_logs"]
 
@@ -209,7 +205,7 @@ from atari_dqn_replay.builder.format.games import find_game
 if __name__ == "__main__":
     games = [find_game(name) for name in ("Pong", "Breakout", "Freeway")]
     out = Path(sys.argv[1])
-    collect_many([LogSettings(game, out, checkpoints=50, checkpoint_size=1500) for game in games], 2)
+    collect_many([LogSettings(game, out, checkpoints=50, checkpoint_size=500) for game in games], 2)
 """
 
 

@@ -8,39 +8,36 @@ from atari_dqn_replay.builder.errors import UnknownNameError
 from atari_dqn_replay.builder.format.games import find_game
 
 
-def play(name: str, steps: int, random_share: float, policy: str = "player") -> tuple[float, list[float]]:
-    """The sum of all rewards, not clipped, and the returns of the episodes that came to an end."""
+def play(name: str, steps: int, random_share: float, policy: str = "player") -> float:
+    """The sum of all rewards, not clipped."""
     game = find_game(name)
     environment = AtariEnvironment(game, seed=0)
     agent = Agent(game, policy, np.random.default_rng(0))
     environment.reset()
-    returns, total, episode = [], 0.0, 0.0
+    total = 0.0
     for _ in range(steps):
         _, reward, terminated, truncated = environment.step(agent.act(environment, random_share))
-        total, episode = total + reward, episode + reward
+        total += reward
         if terminated or truncated:
-            returns.append(episode)
             environment.reset()
-            episode = 0.0
-    return total, returns
+    return total
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "steps", "least"),
-    [("Pong", 8000, 10), ("Breakout", 6000, 30), ("Freeway", 2100, 21), ("DemonAttack", 1200, 300)],
+    [("Pong", 1000, 4), ("Breakout", 1000, 30), ("Freeway", 1000, 12), ("DemonAttack", 1000, 300)],
 )
-def test_players_win(game: str, steps: int, least: float) -> None:
-    _, returns = play(game, steps, random_share=0)
-    assert returns
-    assert np.mean(returns) >= least
+def test_players_score(game: str, steps: int, least: float) -> None:
+    """By chance they would have -21, 5, 0 and 160 points by then."""
+    assert play(game, steps, random_share=0) >= least
 
 
 @pytest.mark.slow
 def test_the_more_is_left_to_chance_the_less_is_won() -> None:
     """With twelve checkpoints these are the shares of mixed, medium and expert."""
     shares = random_shares("player", 12)
-    mixed, medium, expert = (play("Breakout", 2048, shares[checkpoint])[0] for checkpoint in (0, 9, 11))
+    mixed, medium, expert = (play("Breakout", 1024, shares[checkpoint]) for checkpoint in (0, 9, 11))
     assert mixed < medium < expert
 
 
@@ -51,7 +48,7 @@ def test_shares_fall_evenly_to_nothing() -> None:
 
 
 def test_the_random_policy_plays_every_game() -> None:
-    total, _ = play("MsPacman", 200, random_share=1, policy="random")
+    total = play("MsPacman", 200, random_share=1, policy="random")
     assert total > 0
 
 
