@@ -39,11 +39,11 @@ class PlayedGame:
 
 
 def play_games(
-    folder: Path, games: Mapping[str, int], *, checkpoints: int = 3, checkpoint_size: int = 1_180
+    folder: Path, games: Mapping[str, int], *, checkpoints: int = 3, checkpoint_size: int = 820
 ) -> None:
     """Play games, each as the given run, and build them into `folder / "dataset"`.
 
-    With the default size an episode of Pong and of Asterix begins in each checkpoint, and no lap is skipped.
+    With the default size no lap is skipped, and several episodes of Asterix begin in each checkpoint.
     """
     for name, run in games.items():
         collect(
