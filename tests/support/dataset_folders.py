@@ -1,5 +1,6 @@
 """Makes small dataset repos in folders, in the layout that `build` writes, with frames from real play."""
 
+import atexit
 import functools
 import hashlib
 import io
@@ -82,14 +83,26 @@ def contents(folder: Path) -> Contents:
 @functools.cache
 def play(game: Game, seed: int, steps: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Returns the frames and rewards of a random player's first steps."""
-    environment = AtariEnvironment(game, seed=seed)
+    environment, first, state = _begun(game)
+    environment.restore(**state)
     actions = np.random.default_rng(seed).integers(len(environment.actions), size=steps)
-    frames, rewards = [environment.reset()], []
+    frames, rewards = [first], []
     for action in actions:
         frame, reward, _, _ = environment.step(int(action))
         frames.append(frame)
         rewards.append(reward)
     return np.stack(frames[:-1]), np.asarray(rewards, np.float32)
+
+
+@functools.cache
+def _begun(game: Game) -> tuple[AtariEnvironment, NDArray[np.uint8], Any]:
+    """A game, its first frame, and the state to begin anew from: a game takes long to load."""
+    environment = AtariEnvironment(game)
+    first = environment.reset()
+    return environment, first, environment.state()
+
+
+atexit.register(_begun.cache_clear)  # else ALE reports games that are still there at the end
 
 
 def frames_of(

@@ -1,5 +1,6 @@
 """Writes replay logs with chosen contents, using the project's own ring buffer and real frames."""
 
+import atexit
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,18 +166,34 @@ def log_transitions(
 
 def real_frames(game: str, count: int, seed: int = 0) -> NDArray[np.uint8]:
     """Returns frames that a random player of `game` saw, (count, 84, 84) uint8, in order; read-only."""
-    block = 512
-    return _frames(game, -(-max(count, 1) // block) * block, seed)[:count]
+    return _player(game, seed).first_frames(count)
 
 
 @functools.lru_cache(maxsize=64)
-def _frames(game: str, count: int, seed: int) -> NDArray[np.uint8]:
-    environment = AtariEnvironment(find_game(game), seed=seed)
-    random = np.random.default_rng(seed)
-    frames = np.empty((count, 84, 84), np.uint8)
-    frames[0] = environment.reset()
-    for index in range(1, count):
-        frame, _, terminated, truncated = environment.step(int(random.integers(len(environment.actions))))
-        frames[index] = environment.reset() if terminated or truncated else frame
-    frames.setflags(write=False)
-    return frames
+def _player(game: str, seed: int) -> "_Player":
+    return _Player(game, seed)
+
+
+atexit.register(_player.cache_clear)  # else ALE reports games that are still there at the end
+
+
+class _Player:
+    """Plays on when more frames are wanted than before."""
+
+    def __init__(self, game: str, seed: int) -> None:
+        self._environment = AtariEnvironment(find_game(game), seed=seed)
+        self._random = np.random.default_rng(seed)
+        self._frames = self._environment.reset()[None]
+
+    def first_frames(self, count: int) -> NDArray[np.uint8]:
+        if count > len(self._frames):
+            wanted = -(-count // 128) * 128
+            more = [self._next_frame() for _ in range(wanted - len(self._frames))]
+            self._frames = np.concatenate([self._frames, more])
+            self._frames.setflags(write=False)
+        return self._frames[:count]
+
+    def _next_frame(self) -> NDArray[np.uint8]:
+        action = int(self._random.integers(len(self._environment.actions)))
+        frame, _, terminated, truncated = self._environment.step(action)
+        return self._environment.reset() if terminated or truncated else frame
