@@ -365,6 +365,8 @@ SILENT: dict[str, tuple[str, Fault]] = {
     "about sizes": ("inspect", Fault(".gz", methods=("HEAD",), times=100)),
     "in headers": ("inspect", Fault(".gz", times=100)),
     "in mid-file": ("build", Fault(FRAMES, span="bytes=8192-")),
+    "where the last episode ends": ("build one", Fault("observation_ckpt.2", span="bytes=8192-")),
+    "in two files at once": ("build one", Fault("observation_ckpt", span="bytes=8192-", times=2)),
 }
 
 
@@ -373,9 +375,14 @@ def test_ctrl_c_stops_at_once_though_the_server_is_silent(where: str, tmp_path: 
     silence = threading.Event()
     command, fault = SILENT[where]
     fault = replace(fault, stall=silence)
-    arguments = {"inspect": [], "build": ["breakout", "--out", tmp_path / "out", "--source"]}[command]
+    build = ["build", "breakout", "--out", tmp_path / "out"]
+    arguments = {
+        "inspect": ["inspect"],
+        "build": [*build, "--source"],
+        "build one": [*build, "--checkpoints", "1", "--source"],
+    }[command]
     with running_web(THREE_LAPS, faults=[fault]) as server:
-        process = start(command, *arguments, server.url)
+        process = start(*arguments, server.url)
         times = fault.times
         wait_until(lambda: fault.times < times, "the first request")
         time.sleep(0.5)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ...stores.download_cache import KeptFile
+from ...stores.download_cache import Downloads, KeptFile
 from ...stores.read_ahead import read_ahead
 from .array_file import Files
 from .dumps import Dump, Rows
@@ -90,21 +90,18 @@ class LastRow:
         self._log = log
         self._dump = dump
         self._frame: np.ndarray | None = None
-        self._file = KeptFile(log.downloads, log.files.path(dump, "observation"))
-
-    @property
-    def file(self) -> Files | None:
+        self.file: Files | None = None
         """What opens the file again without a second download; None if it was not read."""
-        return None if self._frame is None else self._file
 
-    def frame(self, stop: threading.Event) -> np.ndarray:
+    def frame(self, downloads: Downloads, stop: threading.Event) -> np.ndarray:
         """Returns the frame, shape (1, …); setting `stop` in another thread cuts a long read short."""
         if self._frame is None:
-            with contextlib.closing(self._log.open(self._dump, "observation", self._file)) as file:
+            kept = KeptFile(downloads, self._log.files.path(self._dump, "observation"))
+            with contextlib.closing(self._log.open(self._dump, "observation", kept)) as file:
                 file.skip(file.rows - 1, stop)
                 frame = file.read(1)
                 self._log.finish(file, again=True)
-            self._frame = frame
+            self._frame, self.file = frame, kept
         return self._frame
 
 
@@ -119,7 +116,10 @@ class FramesCursor(ABC):
         self._blocks: Generator[np.ndarray, None, None] | None = None
         self._held = np.empty((0, *log.frame_format.shape), np.uint8)
         self._open = True
-        log.downloads.hold()
+        self._downloads = Downloads(log.store)
+        """Those of frames, which no other cursor's end aborts."""
+        for downloads in (self._downloads, log.downloads):
+            downloads.hold()
 
     def peek(self, rows: int) -> np.ndarray:
         """Returns the next rows, fewer at the end, without consuming them."""
@@ -149,6 +149,7 @@ class FramesCursor(ABC):
     def close(self) -> None:
         """Close the files and stop the threads."""
         self._stop.set()
+        self._downloads.abort()
         if self._blocks is not None:
             self._blocks.close()
         if self._open:
@@ -166,6 +167,7 @@ class FramesCursor(ABC):
 
     def _abandon(self) -> None:
         self._stop.set()
+        self._downloads.abort()
         self._log.downloads.abort()
 
 
@@ -202,10 +204,10 @@ class PlayFrames(FramesCursor):
                         start -= len(rows)
                         continue
                     if is_last_row(rows, dump):
-                        yield last_row.frame(self._stop)
+                        yield last_row.frame(self._downloads, self._stop)
                     else:
                         rest = Rows(rows.dump, rows.start + start, rows.stop)
-                        yield from self._log.frames(rest, self._stop, last_row.file)
+                        yield from self._log.frames(rest, self._stop, last_row.file or self._downloads)
                     start = 0
                 dump, last_row = ahead.result() if ahead else (None, last_row)
 
@@ -214,7 +216,7 @@ class PlayFrames(FramesCursor):
         dump = self._log.next_joined(number)
         last_row = LastRow(self._log, number if dump is None else dump.number)
         if dump is not None and dump.played:
-            last_row.frame(self._stop)
+            last_row.frame(self._downloads, self._stop)
         return dump, last_row
 
 

@@ -79,7 +79,6 @@ class EpisodeStream:
             self._part = PartFrames(log, first, self._numbers.rows_to_terminal())
             self._follows = self._padding_dropped = True
         last_row = LastRow(log, first)
-        # Looked for before other frames are opened: a download of one user only can be aborted.
         padding = self._padding_after_gap(_most_padding_after(link, self._padding), last_row)
         self._frames = self._part or PlayFrames(log, first, alone=alone, last_row=last_row)
         if link in (Link.SKIPPED, Link.CUT):

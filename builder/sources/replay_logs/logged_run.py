@@ -344,8 +344,7 @@ class LogReader(RunReader[LoggedRun]):
 
     def begin_head(self, number: int) -> None:
         """Begin to read the head of a part, which takes as long as reading all of the dump."""
-        # A download can only be aborted while there is no other.
-        if self.run.log.store.is_local and number not in self._begun:
+        if number not in self._begun:
             with contextlib.suppress(SourceError):  # raised again when the part is requested
                 self._begun[number] = self._open_stream(number, alone=True)
                 self._begun[number].begin_head()

@@ -102,9 +102,10 @@ class PartFrames(FramesCursor):
         first = self._head_rows + start
         if self._last_frame is not None:
             if first < self._stop_row:
-                yield from self._log.frames(Rows(self._dump, first, self._stop_row), self._stop)
+                rows = Rows(self._dump, first, self._stop_row)
+                yield from self._log.frames(rows, self._stop, self._downloads)
             return
-        with contextlib.closing(self._log.open(self._dump, "observation")) as file:
+        with contextlib.closing(self._log.open(self._dump, "observation", self._downloads)) as file:
             most = self._log.block_rows
             for block_start in range(0, self._head_rows, most):
                 self._waiting.append(file.read(min(most, self._head_rows - block_start)))
