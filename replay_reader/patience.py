@@ -1,33 +1,45 @@
-"""Repeats what failed because of a network."""
+"""Repeats what failed because of the Hub or the network, by the policy of all requests."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from ..builder.network.errors import is_network_failure
+from ..builder.network.retrying import Attempts, RequestFailedError, RetryPolicy
+
 T = TypeVar("T")
 
-WAITS = (0.25, 0.5, 1, 2)
-"""The seconds to wait before each further attempt at a remote read."""
+TO_OPEN = RetryPolicy(seconds=4.0)
+"""For what is asked first: a wrong name, or no network, is likelier than a bad one."""
+
+TO_READ = RetryPolicy()
+"""For what is read later: a training need not end because the Hub is busy or the network away for a while."""
+
+DAMAGE_WAITS = (0.25, 0.5, 1.0)
+"""Seconds before further attempts at what looks damaged, as an answer that was cut short does, too."""
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """Call a function, and again after a while if the Hub or the network fails temporarily."""
-    for wait in WAITS:
+def patiently(call: Callable[[], T], policy: RetryPolicy = TO_READ) -> T:
+    """Call a function, and again after a while if it fails and that may pass.
+
+    Raises:
+        Exception: what the last call has raised.
+    """
+    attempts, damage_waits = Attempts(policy), iter(DAMAGE_WAITS)
+    while True:
         try:
             return call()
         except Exception as error:
-            if _is_lasting(error):
+            if is_network_failure(error):
+                _wait(attempts, error)
+            elif (seconds := next(damage_waits, None)) is not None:
+                time.sleep(seconds)
+            else:
                 raise
-        time.sleep(wait)
-    return call()
 
 
-def _is_lasting(error: Exception) -> bool:
-    """Returns whether another attempt would fail in the same way, as far as that is known."""
-    # Imported late: a folder is read without it.
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code < 500 and error.response.status_code != 429
-    # Each network library has its own errors, and an answer that was cut short looks like a damaged file.
-    return isinstance(error, FileNotFoundError | HFValidationError | OfflineModeIsEnabled)
+def _wait(attempts: Attempts, error: Exception) -> None:
+    try:
+        attempts.failed(error)
+    except RequestFailedError:
+        raise error from None

@@ -16,7 +16,7 @@ from ..builder.format.configs import ConfigName, select_checkpoints
 from ..builder.format.layout import CARD
 from .card import CardConfig, choose_splits, read_config
 from .errors import DatasetError
-from .patience import patiently
+from .patience import TO_OPEN, patiently
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _MAGIC = re.compile(r"[*?\[]")
@@ -189,7 +189,7 @@ def _open_on_hub(name: str, revision: str | None, token: str | bool | None) -> R
 
     api = HfApi(token=token)
     try:
-        info = patiently(lambda: api.repo_info(name, repo_type="dataset", revision=revision))
+        info = patiently(lambda: api.repo_info(name, repo_type="dataset", revision=revision), TO_OPEN)
         return Repository(name, HfFileSystem(token=token), f"datasets/{name}@{info.sha}")
     except GatedRepoError:
         reason = "its owner must grant you access; ask on its page, then give a token"

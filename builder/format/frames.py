@@ -1,4 +1,4 @@
-"""Encodes frames as PNGs with stored, not deflated, pixels: any PNG reader shows them, and zstd sees them.
+"""Encodes columns of frames as PNGs and decodes them: any PNG reader shows them, and zstd sees their pixels.
 
 Every frame of a format becomes a PNG with the same length and layout (7,208 bytes for 84×84 grey), so a whole
 column is written and read with array slices.

@@ -1,4 +1,4 @@
-"""Constants of the protocol under which the DQN Replay Dataset was played and logged.
+"""The protocol of the DQN Replay Dataset in numbers: its frames, its padding, its time limit of 27,000 steps.
 
 Sources: Dopamine's `AtariPreprocessing` and `OutOfGraphReplayBuffer` with the settings of
 Agarwal et al. (2020).
