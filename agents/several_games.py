@@ -136,9 +136,13 @@ class SeveralGames(PlayedGames):
 
     def state(self) -> dict[str, Any]:
         """Returns the actions of the episodes in progress, and of those that are not logged yet."""
+        current = [
+            episode if on else _Episode(episode.place, episode.number)  # its last is among those that ended
+            for episode, on in zip(self._current, self.playing, strict=True)
+        ]
         return {
             "playing": self.playing.tolist(),
-            "current": [episode.state() for episode in self._current],
+            "current": [episode.state() for episode in current],
             "ended": [episode.state() for episode in self._ended],
             "logged": self._logged,
         }

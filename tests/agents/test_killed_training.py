@@ -65,7 +65,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(
         updates_per_iteration=10,
         evaluation_steps=20,
         time_limit=15,
-        environments=2,
+        environments=1,
         device="cpu",
         cache_dir=tmp_path / "cache",
     )

@@ -541,21 +541,30 @@ def whole_card() -> str:
     return merge_card(None, manifests, repo_id="user/atari-dqn-replay")
 
 
-def test_the_card_of_the_whole_collection_is_small(whole_card: str) -> None:
+@pytest.fixture(scope="module")
+def its_configs(whole_card: str) -> list[str]:
+    return config_names(whole_card)
+
+
+@pytest.mark.slow
+def test_the_card_of_the_whole_collection_is_small(whole_card: str, its_configs: list[str]) -> None:
     assert len(whole_card.encode()) < 200_000
-    assert len(config_names(whole_card)) == 300
+    assert len(its_configs) == 300
 
 
+@pytest.mark.slow
 def test_its_table_links_the_page_of_each_game(whole_card: str) -> None:
     links = re.findall(r"\(games/([a-z-]+)/README.md\)", whole_card)
     assert links == sorted(game.slug for game in GAMES)
 
 
-def test_its_first_hundred_configs_hold_all_the_data(whole_card: str) -> None:
+@pytest.mark.slow
+def test_its_first_hundred_configs_hold_all_the_data(its_configs: list[str]) -> None:
     """The Hub's Croissant metadata shows no more."""
-    assert {f"{game.slug}-full" for game in GAMES} <= {*config_names(whole_card)[:100]}
+    assert {f"{game.slug}-full" for game in GAMES} <= {*its_configs[:100]}
 
 
+@pytest.mark.slow
 def test_no_anchor_of_its_yaml_is_used_a_hundred_times(whole_card: str) -> None:
     """The YAML package of npm takes that for an attack."""
     uses = Counter(re.findall(r": [&*](\w+)$", whole_card, re.MULTILINE))

@@ -20,7 +20,7 @@ import pytest
 from atari_dqn_replay.builder.card.pictures.coverage import seen_fields
 from atari_dqn_replay.explorer.page_files import PAGE, settings_json
 from atari_dqn_replay.explorer.server import ExplorerServer, Served, serve_folder
-from command import run, run_process
+from command import run
 from crafter_datasets import CRAFTER, crafter_dataset, episodes_of
 from hub_server import HubServer, running_hub
 from logs import Played, write_log
@@ -194,7 +194,8 @@ def lay_out_web(folder: Path, dataset: Path) -> Path:
 
 def publish_privately(hub: HubServer, dataset: Path) -> str:
     """Publish, and return the commit."""
-    done = run_process("publish", dataset, "--repo-id", REPO, "--private", env=hub.environment())
+    with hub.of_this_process():
+        done = run("publish", dataset, "--repo-id", REPO, "--private")
     assert done.returncode == 0, done.stderr
     return hub.repos[REPO].find("main").id
 
