@@ -18,7 +18,8 @@ def noticed_while_waiting() -> Iterator[None]:
     Python handles a signal between two instructions, or when the signal wakes what the main thread waits for.
     One that arrives in the moment between the two is handled after the wait, which for a silent server may be
     never. A thread wakes the main thread again, by SIGURG, which means nothing otherwise: the Go runtime uses
-    it in this way. To be entered on the main thread.
+    it in this way. That thread itself blocks Ctrl-C, so that the main thread can still put it off by blocking
+    it. To be entered on the main thread.
     """
     if not hasattr(signal, "pthread_kill"):  # on Windows
         yield
@@ -37,7 +38,11 @@ def noticed_while_waiting() -> Iterator[None]:
 
     handler = signal.signal(signal.SIGURG, lambda *_: None)
     others = signal.set_wakeup_fd(end, warn_on_full_buffer=False)
-    threading.Thread(target=wake, name="ctrl-c", daemon=True).start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        threading.Thread(target=wake, name="ctrl-c", daemon=True).start()  # inherits what is blocked
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield
     finally:

@@ -25,6 +25,23 @@ with noticed_while_waiting():
         print("noticed")
 """
 
+BLOCK = """
+import os
+import signal
+import time
+from atari_dqn_replay.commands.ctrl_c import noticed_while_waiting
+
+with noticed_while_waiting():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    print("put off")
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    except KeyboardInterrupt:
+        print("noticed")
+"""
+
 
 def test_a_signal_that_does_not_wake_the_main_thread_is_noticed_all_the_same() -> None:
     """Sent to another thread, it stays as one that comes right before the main thread begins to wait."""
@@ -32,3 +49,9 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_noticed_all_the_same() -
         [sys.executable, "-c", WAIT], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.stdout == "noticed\n", done.stderr
+
+
+def test_the_main_thread_can_put_it_off() -> None:
+    """As it does while it starts processes, so that they do not see it."""
+    done = subprocess.run([sys.executable, "-c", BLOCK], capture_output=True, text=True, check=False)
+    assert done.stdout == "put off\nnoticed\n", done.stderr
