@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..builder.network.errors import is_network_failure
+import pyarrow as pa
+
 from ..builder.network.retrying import Attempts, RequestFailedError, RetryPolicy
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ def patiently(call: Callable[[], T], policy: RetryPolicy = TO_READ) -> T:
         try:
             return call()
         except Exception as error:
-            if is_network_failure(error):
+            if not _looks_damaged(error):
                 _wait(attempts, error)
             elif (seconds := next(damage_waits, None)) is not None:
                 time.sleep(seconds)
@@ -43,3 +44,8 @@ def _wait(attempts: Attempts, error: Exception) -> None:
         attempts.failed(error)
     except RequestFailedError:
         raise error from None
+
+
+def _looks_damaged(error: Exception) -> bool:
+    """Returns whether pyarrow could not read a file: it raises OSErrors of its own, without an errno, too."""
+    return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
