@@ -105,10 +105,11 @@ class _Worker:
         self._reader: RunReader | None = None
 
     def make_pieces(self) -> None:
-        for checkpoint in self._expected():
+        expected = self._expected()
+        for checkpoint in expected:
             try:
                 if not self._is_made(checkpoint):
-                    self._make_piece(checkpoint)
+                    self._make_piece(checkpoint, expected)
             except (AtariReplayError, OSError) as error:
                 self.close()
                 self._note_failure(checkpoint, error)
@@ -146,8 +147,7 @@ class _Worker:
         kind = HEADS if checkpoint == self._task.head else PIECES
         return self._work.find_piece(self._id(checkpoint), kind) is not None
 
-    def _make_piece(self, checkpoint: int) -> None:
-        expected = self._expected()
+    def _make_piece(self, checkpoint: int, expected: list[int]) -> None:
         if self._reader is None:
             self._reader = self._open_run().reader()
             self._reader.expect(expected)
