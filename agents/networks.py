@@ -65,7 +65,7 @@ class AtariNetwork(nn.Module):
                 ]
             layers += [nn.ReLU(inplace=True)]
             channels, height, width = filters, -(-height // stride), -(-width // stride)
-        # Flattened before the last ReLU, or the gradient of it mixes two memory layouts: 2 ms instead of 0.1.
+        # Flattened before the last ReLU, whose gradient would mix two memory layouts: 2 ms instead of 0.1.
         layers[-1:] = [nn.Flatten(), nn.ReLU(inplace=True)]
         layers += [nn.Linear(channels * height * width, size.hidden), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(size.hidden, actions * outputs))

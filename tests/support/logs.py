@@ -184,6 +184,7 @@ class _Player:
         self._environment = AtariEnvironment(find_game(game), seed=seed)
         self._random = np.random.default_rng(seed)
         self._frames = self._environment.reset()[None]
+        self._frames.setflags(write=False)
 
     def first_frames(self, count: int) -> NDArray[np.uint8]:
         if count > len(self._frames):
