@@ -20,7 +20,7 @@ import pytest
 from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.commands import demonstration
 from atari_dqn_replay.commands.main import COMMANDS, main, make_parser
-from command import COMMAND, run, run_process, start
+from command import COMMAND, Fork, run, run_process, start
 from dataset_folders import build_dataset
 from datasets import load_dataset
 from hub_server import HubServer, Request
@@ -149,7 +149,7 @@ def test_what_cannot_be_read_is_a_usage_error() -> None:
 
 @pytest.mark.slow
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
-    arguments = ["build", "breakout", "--source", str(THREE_LAPS), "--out"]
+    arguments = ["build", "breakout", "--source", str(THREE_LAPS), "--compression", "fast", "--out"]
     piped = run(*arguments, tmp_path / "piped").stderr
     # Whatever the order and the rate, which depend on how busy the machine is.
     assert re.search(r"^built breakout run 1 checkpoint \d \(4 of 4\)$", piped, re.MULTILINE)
@@ -169,7 +169,7 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     ("arguments", "seconds"),
     [
         (["inspect", str(THREE_LAPS)], 0.3),
-        *((["demo"], seconds) for seconds in (0.3, 3, 4)),
+        *((["demo"], seconds) for seconds in (0.3, 3)),
     ],
 )
 def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], seconds: float) -> None:
@@ -196,7 +196,7 @@ def test_ctrl_c_is_one_line_at_any_moment(tmp_path: Path, arguments: list[str], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.8, 1.0, 1.2, 1.4, 1.6, 1.8])
+@pytest.mark.parametrize("seconds", [0.8, 1.2, 1.6])
 def test_ctrl_c_reaches_the_workers_too_and_is_told_once(tmp_path: Path, seconds: float) -> None:
     process = subprocess.Popen(
         [COMMAND, "publish", "all", "--source", str(THREE_LAPS), "--to", "out", "--workers", "2"],
@@ -242,19 +242,12 @@ def test_ctrl_c_does_not_wait_for_a_hub_that_is_silent(
             over.wait()
 
     hub.fault = fall_silent
-    process = subprocess.Popen(
-        [COMMAND, *arguments, "--repo-id", REPO],
-        cwd=tmp_path,
-        env=hub.environment(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    with hub.of_this_process():
+        process = Fork(*arguments, "--repo-id", REPO, cwd=tmp_path)
     try:
         wait_until(asked.is_set)
-        os.killpg(process.pid, signal.SIGINT)
-        printed = process.communicate(timeout=PATIENCE)
+        process.interrupt()
+        printed = process.end()
         assert (process.returncode, printed) == (130, ("", f"atari-dqn-replay: stopped; {says}\n"))
     finally:
         over.set()
@@ -274,7 +267,8 @@ def test_whoever_hangs_up_early_hears_no_complaint() -> None:
 @pytest.mark.slow
 def test_a_terminal_that_knows_ascii_only_gets_the_table(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = run_process("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path, env=environment)
+    arguments = ["build", "breakout", "--source", THREE_LAPS, "--compression", "fast", "--out", tmp_path]
+    done = run_process(*arguments, env=environment)
     assert done.returncode == 0, done.stderr
     assert "4 checkpoints built" in done.stdout
     assert run_process("inspect", "--help", env=environment).returncode == 0
@@ -293,10 +287,10 @@ def test_an_error_of_the_system_is_one_line(
 
 @pytest.mark.slow
 def test_ctrl_c_says_what_the_same_command_will_do(tmp_path: Path) -> None:
-    process = start("collect", "pong", "--out", tmp_path / "logs")
+    process = Fork("collect", "pong", "--out", tmp_path / "logs")
     wait_until((tmp_path / "logs" / "Pong" / "1").exists)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    process.interrupt()
+    _, errors = process.end()
     assert "the same command starts a log from the beginning" in errors
     assert not (tmp_path / "logs").exists()
 
@@ -342,12 +336,12 @@ def test_ctrl_c_while_python_ends_does_not_undo_success() -> None:
 
 
 @pytest.mark.slow
-def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path) -> None:
+def test_a_home_that_the_shell_left_alone_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mirror").symlink_to(THREE_LAPS)
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    arguments = ["build", "breakout", "--source=~/mirror", "--out=~/dataset"]
-    assert run_process(*arguments, cwd=tmp_path, env=environment).returncode == 0
-    done = run_process("publish", "~/dataset", "--to=~/copy", cwd=tmp_path, env=environment)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    arguments = ["build", "breakout", "--source=~/mirror", "--out=~/dataset", "--compression=fast"]
+    assert run(*arguments, cwd=tmp_path).returncode == 0
+    done = run("publish", "~/dataset", "--to=~/copy", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "copy" / "README.md").exists()
     assert not (tmp_path / "~").exists()

@@ -1,6 +1,7 @@
 """Publishing to a Hub that is busy, drops connections and forgets, with others who publish there, too."""
 
 import email.utils
+import functools
 import itertools
 import random
 import re
@@ -23,19 +24,20 @@ from atari_dqn_replay.builder.repos.built_folder import read_built_folder
 from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
 from atari_dqn_replay.builder.repos.outgoing_file import OutgoingFile
 from dataset_folders import Contents, build_dataset, contents
+from forks import forked
 from hub_server import HANG_UP, HubServer, Request, Response, running_hub
 from paths import ROOT
 from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
-PUBLISH_IN_BATCHES = """
+PUBLISH = """
 import sys
 from pathlib import Path
-from atari_dqn_replay.builder.publishing import publish
+from atari_dqn_replay.builder.publishing.publish import publish
 from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-publish.COMMIT_FILES = 3
-publish.publish(Path(sys.argv[1]), HubDestination(sys.argv[2]))
+publish(Path(sys.argv[1]), HubDestination(sys.argv[2]))
 """
 
 
@@ -51,6 +53,7 @@ def small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing_module, "COMMIT_FILES", 7)
 
 
+@functools.cache
 def undisturbed(folder: Path) -> dict[str, bytes]:
     with running_hub() as hub:
         publish(folder, to_hub(hub))
@@ -154,7 +157,7 @@ def test_a_publication_lists_the_repo_once(hub: HubServer, pong: Path, tmp_path:
 
 def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_path: Path) -> None:
     destination = to_hub(hub)
-    built = build_dataset(tmp_path / "pong", checkpoints=tuple(range(12)), shards=1, steps=2)
+    built = build_dataset(tmp_path / "pong", checkpoints=tuple(range(6)), shards=1, steps=2)
     costs = []
     for checkpoint in read_built_folder(built):
         asked = len(hub.requests)
@@ -167,10 +170,11 @@ def test_a_checkpoint_costs_as_much_however_many_are_there(hub: HubServer, tmp_p
         rebuilt = build_dataset(tmp_path / f"rebuilt-{seed}", checkpoints=(0,), shards=1, steps=2, seed=seed)
         put(read_built_folder(rebuilt), None, destination)
     read = Counter(each.path for each in list(hub.requests)[asked:] if "/manifests/" in each.path)
-    assert len(read) == 11
+    assert len(read) == 5
     assert set(read.values()) == {1}
 
 
+@pytest.mark.usefixtures("small_commits")
 @pytest.mark.parametrize("n", [3, 7, 9, 12, 15, 17, 18, 23, 29])
 def test_killed_at_a_request_and_run_again(n: int, hub: HubServer, pong: Path) -> None:
     asked = itertools.count(1)
@@ -180,9 +184,9 @@ def test_killed_at_a_request_and_run_again(n: int, hub: HubServer, pong: Path) -
             process.kill()
 
     hub.fault = kill_at_the_nth
-    command = [sys.executable, "-c", PUBLISH_IN_BATCHES, str(pong), REPO]
-    process = subprocess.Popen(command, cwd=ROOT, env=hub.environment())
-    assert process.wait() == -signal.SIGKILL
+    process = forked(lambda: publish(pong, to_hub(hub)))
+    process.join(PATIENCE)
+    assert process.exitcode == -signal.SIGKILL
     hub.fault = lambda request: None
     publish(pong, to_hub(hub))
     assert held(hub) == undisturbed(pong)
@@ -305,25 +309,11 @@ def test_a_silent_hub_is_asked_again(pong: Path) -> None:
                 time.sleep(5)
 
         hub.fault = silent_once
-        run = subprocess.run(
-            [sys.executable, "-c", PUBLISH_SILENT, str(pong), REPO],
-            cwd=ROOT,
-            env=hub.environment(),
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stderr
+        process = forked(lambda: publish(pong, to_hub(hub, silence=1.0)))
+        process.join(PATIENCE)
+        assert process.exitcode == 0
         assert silence.is_set()
         assert held(hub) == undisturbed(pong)
-
-
-PUBLISH_SILENT = """
-import sys
-from pathlib import Path
-from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-from atari_dqn_replay.builder.publishing.publish import publish
-publish(Path(sys.argv[1]), HubDestination(sys.argv[2], silence=1.0))
-"""
 
 
 def test_refusals_are_not_repeated(hub: HubServer, pong: Path) -> None:
@@ -350,7 +340,7 @@ def test_what_xet_cannot_do_is_told_at_once(hub: HubServer, pong: Path) -> None:
     # The test Hub has no Xet, so it answers 404 to those who ask for it.
     pytest.importorskip("hf_xet")
     run = subprocess.run(
-        [sys.executable, "-c", PUBLISH_IN_BATCHES, str(pong), REPO],
+        [sys.executable, "-c", PUBLISH, str(pong), REPO],
         cwd=ROOT,
         env={**hub.environment(), "HF_HUB_DISABLE_XET": "0"},
         capture_output=True,
@@ -422,21 +412,12 @@ def test_two_processes_publish_different_games_into_one_repo(
             both_are_there.wait(60)
 
     hub.fault = let_the_first_commits_collide
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PUBLISH_IN_BATCHES, str(folder), REPO],
-            cwd=ROOT,
-            env=hub.environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for folder in (pong, breakout)
-    ]
+    processes = [forked(functools.partial(publish, folder, to_hub(hub))) for folder in (pong, breakout)]
     for process in processes:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-    assert commits(hub) == 12
-    assert sum(map(is_commit, hub.requests)) > 12
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    assert commits(hub) == 6
+    assert sum(map(is_commit, hub.requests)) > 6
     with running_hub() as other:
         publish(pong, to_hub(other))
         publish(breakout, to_hub(other))

@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import json
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,12 +26,12 @@ from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.sources.open import open_source, open_store
 from atari_dqn_replay.builder.stores.http import STALL
 from bucket_server import BUCKET, running_bucket
-from command import run, start
+from command import Fork, run
 from hub_server import HubServer
 from huggingface_hub import HfApi
 from logs import Played, write_log
 from paths import SKIPPED_LAP, THREE_LAPS
-from waiting import PATIENCE, wait_until
+from waiting import wait_until
 from web_server import Fault, WebServer, running_web
 
 from atari_dqn_replay import AtariDQNReplay
@@ -382,13 +381,13 @@ def test_ctrl_c_stops_at_once_though_the_server_is_silent(where: str, tmp_path: 
         "build one": [*build, "--checkpoints", "1", "--source"],
     }[command]
     with running_web(THREE_LAPS, faults=[fault]) as server:
-        process = start(*arguments, server.url)
+        process = Fork(*arguments, server.url)
         times = fault.times
         wait_until(lambda: fault.times < times, "the first request")
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.interrupt()
         begun = time.monotonic()
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = process.end()
         seconds = time.monotonic() - begun
         silence.set()
     assert (process.returncode, "Traceback" in errors) == (130, False)

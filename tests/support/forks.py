@@ -13,6 +13,13 @@ from typing import Any
 from waiting import PATIENCE
 
 
+def forked(task: Callable[[], object]) -> BaseProcess:
+    """Begin a task in a fork of this process, and return the fork."""
+    process = multiprocessing.get_context("fork").Process(target=task)
+    process.start()
+    return process
+
+
 def killed_at(n: int, task: Callable[[], object]) -> None:
     """Do a task in a fork of this process that is killed at its n-th change of a folder named `published`.
 
@@ -30,7 +37,7 @@ def killed_at(n: int, task: Callable[[], object]) -> None:
         sys.addaudithook(watch)
         task()
 
-    process = _fork(kill_at_the_nth)
+    process = forked(kill_at_the_nth)
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
 
@@ -56,20 +63,14 @@ def killed_in_call(n: int, owner: object, name: str, task: Callable[[], object])
         setattr(owner, name, call)
         task()
 
-    process = _fork(kill_in_the_nth)
+    process = forked(kill_in_the_nth)
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
 
 
 def killed_after(seconds: float, task: Callable[[], object]) -> None:
     """Begin a task in a fork of this process, and kill it after so many seconds, unless it is quicker."""
-    process = _fork(task)
+    process = forked(task)
     time.sleep(seconds)
     process.kill()
     process.join()
-
-
-def _fork(task: Callable[[], object]) -> BaseProcess:
-    process = multiprocessing.get_context("fork").Process(target=task)
-    process.start()
-    return process
