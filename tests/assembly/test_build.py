@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from atari_dqn_replay.builder.assembly.build import build, plan_build
-from atari_dqn_replay.builder.assembly.plan import make_plan
+from atari_dqn_replay.builder.assembly.plan import Plan, make_plan
 from atari_dqn_replay.builder.errors import OutputError, ReplayLogError, SourceError, UnknownNameError
 from atari_dqn_replay.builder.files import writing_alone
+from atari_dqn_replay.builder.format.compression import FAST
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.format.provenance import COLLECTED, Provenance
 from atari_dqn_replay.builder.repos.place import Place
 from atari_dqn_replay.builder.shards.steps import Digests
 from atari_dqn_replay.builder.sources.open import open_source
-from command import COMMAND, run, start
+from command import COMMAND, Fork, run
 from logs import write_log
 from paths import DATA
-from waiting import PATIENCE, wait_until
+from waiting import wait_until
 
 from atari_dqn_replay import AtariDQNReplay, decode_frames
 
@@ -37,7 +39,11 @@ BREAKOUT = find_game("breakout")
 
 
 def build_folder(out: Path, source: Path = THREE_LAPS, **selection: Any) -> list[Manifest]:
-    return list(build(plan_build(open_source(str(source)), [BREAKOUT], out, **selection), out).manifests)
+    return list(build(plan_folder(out, source, **selection), out).manifests)
+
+
+def plan_folder(out: Path, source: Path = THREE_LAPS, **selection: Any) -> Plan:
+    return plan_build(open_source(str(source)), [BREAKOUT], out, compression=FAST, **selection)
 
 
 def digest_of_tree(folder: Path) -> dict[str, str]:
@@ -186,7 +192,7 @@ def test_every_row_of_the_source_is_accounted_for(built: Path) -> None:
 
 def test_a_second_build_has_nothing_to_do(built: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
-    plan = plan_build(open_source(str(THREE_LAPS)), [BREAKOUT], built)
+    plan = plan_folder(built)
     assert (len(plan.to_build), len(plan.done)) == (0, 4)
     build(plan, built)
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
@@ -202,14 +208,14 @@ def test_in_parts_and_in_any_order_it_is_the_same_to_the_byte(built: Path, tmp_p
 @pytest.mark.slow
 def test_a_build_that_is_killed_goes_on_to_the_same_bytes(built: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = ["build", "breakout", "--source", THREE_LAPS, "--out", out]
+    arguments = ["build", "breakout", "--source", THREE_LAPS, "--compression", "fast", "--out", out]
     for _ in range(3):
-        process = start(*arguments)
+        process = Fork(*arguments)
         done = count_manifests(out)
-        while process.poll() is None and count_manifests(out) == done:
+        while process.returncode is None and count_manifests(out) == done:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.end()
     assert run(*arguments).returncode == 0
     assert digest_of_tree(out) == digest_of_tree(built)
 
@@ -217,10 +223,10 @@ def test_a_build_that_is_killed_goes_on_to_the_same_bytes(built: Path, tmp_path:
 @pytest.mark.slow
 def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start("build", "breakout", "--source", THREE_LAPS, "--out", out)
+    process = Fork("build", "breakout", "--source", THREE_LAPS, "--out", out)
     wait_until(lambda: count_manifests(out) > 0, "the first checkpoint")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=PATIENCE)
+    process.interrupt()
+    _, errors = process.end()
     if process.returncode:  # it may have been quicker than the signal
         assert process.returncode == 130
         assert "Traceback" not in errors
@@ -228,15 +234,18 @@ def test_ctrl_c_stops_at_once_and_leaves_whole_checkpoints(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_while_the_next_dump_is_read_too_it_goes_on(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [Fork.interrupt, Fork.kill])
+def test_stopped_while_the_next_dump_is_read_too_it_goes_on(
+    stop: Callable[[Fork], None], tmp_path: Path
+) -> None:
     """The last episode ends in a dump that is not built, and is read beside the one that is."""
     out = tmp_path / "out"
     arguments = ["build", "breakout", "--source", THREE_LAPS, "--checkpoints", "1", "--out", out]
-    process = start(*arguments)
-    wait_until(lambda: process.poll() is not None or holds(out, "body.parquet"), "the first shard")
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=PATIENCE)
+    arguments += ["--compression", "fast"]
+    process = Fork(*arguments)
+    wait_until(lambda: process.returncode is not None or holds(out, "body.parquet"), "the first shard")
+    stop(process)
+    _, errors = process.end()
     assert process.returncode in (130, -signal.SIGKILL, 0)  # it may have been quicker than the signal
     assert "Traceback" not in errors
     assert run(*arguments).returncode == 0
@@ -270,7 +279,7 @@ def test_a_changed_or_grown_source_is_built_again(tmp_path: Path) -> None:
     build_folder(out, source)
     for path, content in later:
         path.write_bytes(content)
-    plan = plan_build(open_source(str(source)), [BREAKOUT], out)
+    plan = plan_folder(out, source)
     assert [each.number for each in plan.to_build] == [2, 3], "the last episode of 2 goes on in 3"
     build(plan, out)
     build_folder(tmp_path / "at-once", source)

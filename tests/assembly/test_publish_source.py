@@ -1,8 +1,8 @@
 """What users of `atari-dqn-replay publish … --source` rely on."""
 
 import gzip
+import os
 import shutil
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from atari_dqn_replay.builder.format.checkpoint_id import CheckpointId
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.repos.folder_destination import UPLOADS, FolderDestination
 from atari_dqn_replay.builder.sources.open import named_games, open_source
-from command import run, run_process, start
+from command import Fork, run, run_process
 from dataset_folders import contents, manifests
 from hub_server import HubServer
 from logs import log_folder, write_log
@@ -93,11 +93,12 @@ def test_in_several_pieces_and_any_order_it_becomes_the_same(
 
 
 def test_on_the_hub_it_is_the_same_but_for_the_card(
-    source: Path, whole: Path, tmp_path: Path, hub: HubServer
+    source: Path, whole: Path, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["publish", "all", "--source", source, "--repo-id", "user/replay", "--workers", "2"]
-    environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
-    done = run_process(*arguments, env=environment)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # Its workers find the Hub in their environment, which is that of the first process to start any.
+    done = run_process(*arguments, env={**os.environ, **hub.environment()})
     assert done.returncode == 0, done.stderr
     published = hub.files("user/replay")
     expected = contents(whole)
@@ -106,16 +107,18 @@ def test_on_the_hub_it_is_the_same_but_for_the_card(
         expected.pop(path, None)
     assert published == expected
     assert len(hub.repos["user/replay"].commits) == 2, "one of the Hub's own and one for all checkpoints"
-    again = run_process(*arguments, env=environment)
+    with hub.of_this_process():
+        again = run(*arguments)
     assert "published 0 checkpoints, 0 steps (0.00B); 13 were there already" in again.stdout
     assert len(hub.repos["user/replay"].commits) == 2
 
 
-def test_each_game_may_have_a_repo_of_its_own(source: Path, hub: HubServer, tmp_path: Path) -> None:
-    environment = {**hub.environment(), "XDG_CACHE_HOME": str(tmp_path)}
-    done = run_process(
-        "publish", "all", "--source", source, "--repo-id", "user/replay-{game}", env=environment
-    )
+def test_each_game_may_have_a_repo_of_its_own(
+    source: Path, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with hub.of_this_process():
+        done = run("publish", "all", "--source", source, "--repo-id", "user/replay-{game}")
     assert done.returncode == 0, done.stderr
     assert sorted(hub.repos) == ["user/replay-breakout", "user/replay-pong"]
     held = hub.files("user/replay-pong")
@@ -332,11 +335,11 @@ def piece_of(made: Plan, folder: Path) -> Piece:
 
 def test_killed_workers_and_all_it_goes_on(source: Path, whole: Path, tmp_path: Path) -> None:
     arguments = ("publish", "all", "--source", source, "--to", tmp_path / "out", "--workers", "2")
-    process = start(*arguments)
-    while process.poll() is None and not list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")):
+    process = Fork(*arguments)
+    while process.returncode is None and not list(tmp_path.glob("out/.work.incomplete/pieces/**/piece.json")):
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.end()
     status = run("status", "all", "--source", source, "--to", tmp_path / "out")
     assert "of 13 checkpoints are published" in status.stdout
     again = run(*arguments)

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -27,14 +26,14 @@ from atari_dqn_replay.builder.shards.preview import choose_episodes
 from atari_dqn_replay.builder.shards.writer import write_shard
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
-from command import COMMAND
 from crafting import edit_card
 from dataset_folders import build_dataset, contents, manifests
 from datasets import load_dataset
-from forks import killed_at
+from forks import forked, killed_at
 from hub_server import HubServer, Request, Response, refusal, running_hub
 from logs import write_log
-from publishing import REPO, commits, held, is_commit, to_hub
+from publishing import commits, held, is_commit, to_hub
+from waiting import PATIENCE
 
 from atari_dqn_replay import Transitions
 
@@ -264,9 +263,9 @@ def test_a_kill_on_the_way_to_the_hub_does_not_show(moment: str, pong: Path, hub
         return response
 
     hub.fault = kill
-    command = [COMMAND, "publish", str(pong), "--repo-id", REPO, "--preview", "3"]
-    process = subprocess.Popen(command, env=hub.environment(), stderr=subprocess.DEVNULL)
-    assert process.wait() == -signal.SIGKILL
+    process = forked(lambda: publish(pong, to_hub(hub), preview=3))
+    process.join(PATIENCE)
+    assert process.exitcode == -signal.SIGKILL
     assert commits(hub) == before + carried_out
     assert (b"config_name: preview" in held(hub)["README.md"]) == (commits(hub) == 2)
     publish(pong, to_hub(hub), preview=3)

@@ -1,11 +1,12 @@
 """Publishing into folders and to a Hub: real files, real sockets, the unmodified clients."""
 
 import errno
+import functools
 import hashlib
 import os
 import re
+import resource
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -29,10 +30,10 @@ from atari_dqn_replay.builder.repos.hub_destination import HubDestination
 from atari_dqn_replay.builder.repos.repo_folder import check_repo_folder, read_manifests
 from dataset_folders import STEPS, build_dataset, contents, frames_of, manifests
 from datasets import load_dataset
-from forks import killed_at
+from forks import forked, killed_at
 from hub_server import HubServer, Request, Response
-from paths import ROOT
 from publishing import REPO, commits, configs, held, is_commit, to_hub, without_card
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -46,21 +47,6 @@ def load(repo: str, streaming: bool) -> list[Any]:
     return [frames, sum(1 for _ in rows), [row["length"] for row in episodes], name]
 
 
-PUBLISH = """
-import sys
-from pathlib import Path
-from atari_dqn_replay.builder.errors import OutputError
-from atari_dqn_replay.builder.repos.folder_destination import FolderDestination
-from atari_dqn_replay.builder.repos.hub_destination import HubDestination
-from atari_dqn_replay.builder.publishing.publish import publish
-source, kind, to = sys.argv[1:]
-try:
-    print(publish(Path(source), FolderDestination(Path(to)) if kind == "folder" else HubDestination(to)))
-except OutputError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
 @pytest.fixture(scope="module")
 def pong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two checkpoints of Pong in two shards each; not to be changed."""
@@ -71,13 +57,6 @@ def pong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def breakout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of Breakout; not to be changed."""
     return build_dataset(tmp_path_factory.mktemp("built") / "breakout", "breakout", checkpoints=(0,))
-
-
-def run_publish(
-    source: Path, kind: str, to: str, environment: dict[str, str] | None = None, prelude: str = ""
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", prelude + PUBLISH, str(source), kind, to]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def test_what_is_published_loads_and_streams(hub: HubServer, pong: Path, tmp_path: Path) -> None:
@@ -227,20 +206,27 @@ def test_several_publishers_at_once_lose_nothing(hub: HubServer, tmp_path: Path)
     assert without_card(held(hub)) == expected
 
 
+REFUSED = 75
+
+
 def test_two_publishers_into_one_folder_lose_nothing(pong: Path, breakout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "published"
-    command = [sys.executable, "-c", PUBLISH]
+
+    def publish_or_be_refused(source: Path) -> None:
+        try:
+            publish(source, FolderDestination(folder))
+        except OutputError as error:
+            assert "another atari-dqn-replay is writing there" in str(error)
+            sys.exit(REFUSED)
+
     processes = {
-        source: subprocess.Popen(
-            [*command, str(source), "folder", str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        for source in (pong, breakout)
+        source: forked(functools.partial(publish_or_be_refused, source)) for source in (pong, breakout)
     }
     for source, process in processes.items():
-        _, errors = process.communicate()
+        process.join(PATIENCE)
         # Both are done, or one says that the other was at it.
-        assert process.returncode == 0 or "another atari-dqn-replay is writing there" in errors
-        if process.returncode:
+        assert process.exitcode in (0, REFUSED)
+        if process.exitcode:
             publish(source, FolderDestination(folder))
     expected = without_card(contents(pong)) | without_card(contents(breakout))
     assert without_card(contents(folder)) == expected
@@ -361,18 +347,19 @@ def refused_with_token(request: Request) -> Response:
     return Response(418, {"error": f"no tea for {request.token}"})
 
 
-def test_the_token_comes_from_the_usual_places(hub: HubServer, pong: Path) -> None:
-    environment = hub.environment()
-    run = run_publish(pong, "hub", REPO, environment)
-    assert (run.returncode, run.stderr) == (0, "")
+def test_the_token_comes_from_the_usual_places(
+    hub: HubServer, pong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub.of_this_process():
+        assert publish(pong, HubDestination(REPO)).commit
     assert commits(hub) == 1
-    run = run_publish(pong, "hub", "user/other", {**environment, "HF_TOKEN": "hf_secret_that_is_wrong"})
-    assert run.returncode == 1
-    assert run.stderr.count("\n") == 1
-    assert "hf_secret" not in run.stdout + run.stderr
-    del environment["HF_TOKEN"]
-    run = run_publish(pong, "hub", "user/other", environment)
-    assert "the Hub wants a token; run `hf auth login`, or set HF_TOKEN" in run.stderr
+    with hub.of_this_process("hf_secret_that_is_wrong"), pytest.raises(OutputError) as error:
+        publish(pong, HubDestination("user/other"))
+    assert "hf_secret" not in str(error.value)
+    with hub.of_this_process():
+        monkeypatch.delenv("HF_TOKEN")
+        with pytest.raises(OutputError, match="the Hub wants a token; run `hf auth login`, or set HF_TOKEN"):
+            publish(pong, HubDestination("user/other"))
     assert list(hub.repos) == [REPO]
 
 
@@ -555,14 +542,16 @@ def test_a_full_disk(tmp_path: Path) -> None:
     built = build_dataset(tmp_path / "built", checkpoints=(0,))
     room = max(len(content) for content in contents(built).values())
     build_dataset(built, checkpoints=(1,), steps=10 * STEPS)
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
     published = tmp_path / "published"
-    run = run_publish(built, "folder", str(published), prelude=limit)
-    assert run.returncode == 1
-    assert re.search(
-        r"the disk is full or a quota is reached: [\d.]+kB needed, [\d.]+[MGT]B free", run.stderr
-    )
-    assert run.stderr.count("\n") == 1
+
+    def publish_on_a_full_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        with pytest.raises(OutputError, match=r"the disk is full or a quota is reached: [\d.]+kB needed, "):
+            publish(built, FolderDestination(published))
+
+    process = forked(publish_on_a_full_disk)
+    process.join(PATIENCE)
+    assert process.exitcode == 0
     # The first checkpoint is whole, of the second there is nothing.
     kept = {path: content for path, content in contents(built).items() if "checkpoint_00" in path}
     assert contents(published) == kept
