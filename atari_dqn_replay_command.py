@@ -11,7 +11,7 @@ def main() -> int:
     # and Ctrl-C meanwhile would be an abort.
     os.environ.setdefault("USE_TORCH", "0")
     try:
-        from atari_dqn_replay.commands.ctrl_c import noticed_while_waiting
+        from atari_dqn_replay.builder.terminal.ctrl_c import noticed_while_waiting
         from atari_dqn_replay.commands.main import main as run
 
         with noticed_while_waiting():

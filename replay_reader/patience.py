@@ -31,7 +31,7 @@ def patiently(call: Callable[[], T], policy: RetryPolicy = TO_READ) -> T:
         try:
             return call()
         except Exception as error:
-            if not _looks_damaged(error):
+            if not looks_damaged(error):
                 _wait(attempts, error)
             elif (seconds := next(damage_waits, None)) is not None:
                 time.sleep(seconds)
@@ -46,6 +46,6 @@ def _wait(attempts: Attempts, error: Exception) -> None:
         raise error from None
 
 
-def _looks_damaged(error: Exception) -> bool:
+def looks_damaged(error: Exception) -> bool:
     """Returns whether pyarrow could not read a file: it raises OSErrors of its own, without an errno, too."""
     return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)

@@ -21,7 +21,7 @@ from ..builder.format.features import PROB
 from ..builder.format.frame_format import FrameFormat
 from ..builder.format.frames import decode_frames
 from .errors import DatasetError, MissingFileError
-from .patience import patiently
+from .patience import looks_damaged, patiently
 
 Columns = dict[str, np.ndarray]
 T = TypeVar("T")
@@ -265,8 +265,7 @@ class ParquetShard(StepShard):
             raise MissingFileError(f"{self.name}: no such file") from None
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            is_damage = isinstance(error, pa.ArrowException) or "verification failed" in reason
-            state = "is damaged or cut short" if is_damage else "cannot be read"
+            state = "is damaged or cut short" if looks_damaged(error) else "cannot be read"
             raise DatasetError(f"{self.name}: {state} ({reason}); fetch or build it again") from None
 
 

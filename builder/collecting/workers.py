@@ -1,16 +1,16 @@
 """Plays several things at the same time, each in its own process."""
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
+from ..terminal.ctrl_c import put_off
 from ..terminal.progress import progress_bar
 from .collect import Collected, collect_log, collect_quietly
 from .log_settings import LogSettings
@@ -72,7 +72,7 @@ def in_processes(
     stop, done = context.Event(), context.Value("q")
     with ProcessPoolExecutor(min(workers, len(tasks)), context, _begin_worker, (stop, done)) as pool:
         try:
-            with _children_without_ctrl_c():
+            with put_off():  # they begin to ignore it only after their imports
                 futures = [pool.submit(_do_in_worker, work, task) for task in tasks]
             with progress_bar(description=description, unit=unit, total=total) as bar:
                 _show_progress(futures, done, bar)
@@ -91,22 +91,6 @@ def _show_progress(futures: Sequence[Future[Any]], done: Any, bar: Any) -> None:
         bar.update(done.value - bar.n)
         for future in ended:
             future.result()
-
-
-@contextlib.contextmanager
-def _children_without_ctrl_c() -> Iterator[None]:
-    """Let the processes that are started in this block never see Ctrl-C, not even during their imports.
-
-    They inherit the blocked signal; for this process it waits until the block ends.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _stop: Event | None = None

@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from ..terminal.ctrl_c import put_off
 from .engine import run_task
 from .pool_engine import PoolEngine
 
@@ -95,11 +96,8 @@ def _start_fork_server() -> None:
     """Start the fork server with Ctrl-C blocked: it goes to the whole group, and the parent handles it."""
     # Otherwise the server would start the tracker, and in doing so unblock the signals.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with put_off():
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(function: str, work: str, number: int, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C that is noticed whatever the main thread waits for."""
+"""Ctrl-C: put off while processes start, and noticed whatever the main thread waits for."""
 
 import contextlib
 import os
@@ -12,14 +12,29 @@ AGAIN_AFTER = (0.1, 1.0, 5.0)
 
 
 @contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """Let the threads and processes that are started in this block never see Ctrl-C, nor their imports.
+
+    They inherit the blocked signal; for the thread that starts them it waits until the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def noticed_while_waiting() -> Iterator[None]:
     """Let the main thread notice Ctrl-C even if it came just before a wait began.
 
     Python handles a signal between two instructions, or when the signal wakes what the main thread waits for.
     One that arrives in the moment between the two is handled after the wait, which for a silent server may be
     never. A thread wakes the main thread again, by SIGURG, which means nothing otherwise: the Go runtime uses
-    it in this way. That thread itself blocks Ctrl-C, so that the main thread can still put it off by blocking
-    it. To be entered on the main thread.
+    it in this way. To be entered on the main thread.
     """
     if not hasattr(signal, "pthread_kill"):  # on Windows
         yield
@@ -38,11 +53,8 @@ def noticed_while_waiting() -> Iterator[None]:
 
     handler = signal.signal(signal.SIGURG, lambda *_: None)
     others = signal.set_wakeup_fd(end, warn_on_full_buffer=False)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        threading.Thread(target=wake, name="ctrl-c", daemon=True).start()  # inherits what is blocked
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with put_off():  # or the thread would take a signal that the main thread has put off
+        threading.Thread(target=wake, name="ctrl-c", daemon=True).start()
     try:
         yield
     finally:

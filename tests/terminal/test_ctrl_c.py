@@ -8,7 +8,7 @@ from waiting import PATIENCE
 WAIT = """
 import signal
 import threading
-from atari_dqn_replay.commands.ctrl_c import noticed_while_waiting
+from atari_dqn_replay.builder.terminal.ctrl_c import noticed_while_waiting
 
 waiting = threading.Event()
 
@@ -29,15 +29,14 @@ BLOCK = """
 import os
 import signal
 import time
-from atari_dqn_replay.commands.ctrl_c import noticed_while_waiting
+from atari_dqn_replay.builder.terminal.ctrl_c import noticed_while_waiting, put_off
 
 with noticed_while_waiting():
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(0.1)
-    print("put off")
     try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with put_off():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            print("put off")
     except KeyboardInterrupt:
         print("noticed")
 """
