@@ -78,7 +78,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     logs = tmp_path_factory.mktemp("logs")
     for number in (1, 2):
         write_log(logs, [50, 60, 70, 90, 100, 40], capacity=200, game="Breakout", run=number, seed=number)
-    return write_log(logs, [40, 2600, 300, 80, 500, 600, 700, 900, 400], capacity=3000)
+    return write_log(logs, [40, 2600, 60, 80, 300, 90, 200], capacity=2900)
 
 
 @pytest.fixture(scope="module")

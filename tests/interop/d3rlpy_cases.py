@@ -67,8 +67,8 @@ def test_episodes_are_those_that_were_played(asterix: list[Episode]) -> None:
 
 def test_transitions_are_those_of_d3rlpys_own_picker(asterix: list[Episode]) -> None:
     buffer, _ = whole_run(seed=5)
-    numbers = np.random.default_rng(5).integers(buffer.transition_count, size=1200)
-    batch = buffer.sample_transition_batch(1200)
+    numbers = np.random.default_rng(5).integers(buffer.transition_count, size=600)
+    batch = buffer.sample_transition_batch(600)
     picker = FrameStackTransitionPicker(4)
     ends = 0
     for k, number in enumerate(numbers):
@@ -87,8 +87,8 @@ def test_transitions_are_those_of_d3rlpys_own_picker(asterix: list[Episode]) -> 
 
 def test_windows_are_those_of_d3rlpys_own_slicer(asterix: list[Episode]) -> None:
     buffer, _ = whole_run(seed=6)
-    numbers = np.random.default_rng(6).integers(buffer.transition_count, size=24)
-    batch = buffer.sample_trajectory_batch(24, 150)
+    numbers = np.random.default_rng(6).integers(buffer.transition_count, size=12)
+    batch = buffer.sample_trajectory_batch(12, 150)
     slicer, padded = FrameStackTrajectorySlicer(4), 0
     for k, number in enumerate(numbers):
         episode, offset = _of(asterix, buffer.place(number))
@@ -144,11 +144,11 @@ def test_observations_have_their_channels_first(num_stack: int | None) -> None:
 def test_q_learning_trains_and_is_evaluated(algorithm: Any) -> None:
     dataset, env = get_atari("pong-mixed-v3", num_stack=4)
     agent = algorithm(batch_size=8, observation_scaler=SCALED).create()
-    short = gymnasium.wrappers.TimeLimit(env, 40)
+    short = gymnasium.wrappers.TimeLimit(env, 20)
     history = agent.fit(
         dataset,
-        n_steps=40,
-        n_steps_per_epoch=20,
+        n_steps=16,
+        n_steps_per_epoch=8,
         evaluators={"environment": d3rlpy.metrics.EnvironmentEvaluator(short, n_trials=1)},
         logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
         show_progress=False,
@@ -170,12 +170,12 @@ def test_the_decision_transformer_trains() -> None:
     ).create()
     agent.fit(
         dataset,
-        n_steps=8,
-        n_steps_per_epoch=8,
+        n_steps=4,
+        n_steps_per_epoch=4,
         logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
         show_progress=False,
     )
-    assert agent.grad_step == 8
+    assert agent.grad_step == 4
 
 
 def test_a_dump_is_read_back_by_d3rlpy(asterix: list[Episode], tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ options = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(given=options)
 def test_in_order_every_value_is_that_of_the_definition(
     folder: Path, played: list[Batch], given: dict[str, Any]

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 RUNS = range(1, 6)
 CHECKPOINTS = range(50)
+NUMBER = 31_337
+"""The placeholder for a checkpoint's number in the tables from which episodes tables are made."""
 SIZE = 987_654_321
 """The placeholder for an episodes table's size in the text from which manifests are made."""
 
@@ -40,7 +42,8 @@ def make_up_whole_collection(folder: Path, built: Path) -> Path:
     tables = _write_tables(folder, built / example.episodes_table.path)
     for checkpoint, size in zip(_checkpoints(), tables, strict=True):
         place = folder / checkpoint.manifest
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if checkpoint.number == 0:
+            place.parent.mkdir(parents=True)
         place.write_text(
             template.replace('"game": "Pong",', f'"game": "{checkpoint.game}",', 1)
             .replace('"run": 1,', f'"run": {checkpoint.run},', 1)
@@ -71,20 +74,29 @@ def _manifest(example: Manifest, checkpoint: CheckpointId) -> Manifest:
 
 
 def _write_tables(folder: Path, example: Path) -> Iterator[int]:
-    """Write the episodes tables, and return their sizes; runs differ only in one digit of a file name."""
+    """Write the episodes tables, and return their sizes; a game's differ in two places only."""
     (row,) = pq.read_table(example).to_pylist()
     schema = pq.read_schema(example)
+    place, number = b"/run_1/checkpoint_00/", NUMBER.to_bytes(4, "little")
     for game in GAMES:
-        for number in CHECKPOINTS:
-            first = CheckpointId(game, 1, number)
-            told = {**row, "game": game.name, "checkpoint": number, "file": first.shard(0, 1)}
-            file = io.BytesIO()
-            with pq.ParquetWriter(file, schema, compression="none", write_statistics=False) as table:
-                table.write_table(pa.Table.from_pylist([told], schema=schema))
-            content = file.getvalue()
-            assert first.shard(0, 1).encode() in content
+        file = io.BytesIO()
+        told = {
+            **row,
+            "game": game.name,
+            "checkpoint": NUMBER,
+            "file": CheckpointId(game, 1, 0).shard(0, 1),
+        }
+        options = {"compression": "none", "write_statistics": False, "use_dictionary": False}
+        with pq.ParquetWriter(file, schema, **options) as table:
+            table.write_table(pa.Table.from_pylist([told], schema=schema))
+        content = file.getvalue()
+        assert (content.count(place), content.count(number)) == (1, 1)
+        for run in RUNS:
+            (folder / CheckpointId(game, run, 0).episodes_table).parent.mkdir(parents=True)
+        for checkpoint in CHECKPOINTS:
+            of_checkpoint = content.replace(number, checkpoint.to_bytes(4, "little"))
             for run in RUNS:
-                path = folder / CheckpointId(game, run, number).episodes_table
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content.replace(b"/run_1/", f"/run_{run}/".encode()))
+                own = f"/run_{run}/checkpoint_{checkpoint:02d}/".encode()
+                path = folder / CheckpointId(game, run, checkpoint).episodes_table
+                path.write_bytes(of_checkpoint.replace(place, own))
                 yield len(content)
