@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import BinaryIO, cast
 from weakref import WeakSet
 
@@ -23,6 +24,8 @@ class Downloads:
         self.store = store
         self._open: WeakSet[io.RawIOBase] = WeakSet()
         self._users = 0
+        self._aborted = False
+        """Whether what is being opened, on another thread, is to be closed at once."""
         # An unclosed reader is released by garbage collection, at any time and in any thread.
         self._lock = threading.RLock()
 
@@ -31,10 +34,17 @@ class Downloads:
         return self.store.describe(path)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading forwards."""
+        """Open a file for reading forwards.
+
+        Raises:
+            CancelledError: the downloads were aborted meanwhile.
+        """
         file = self.store.open(path)
         if not self.store.is_local:
             with self._lock:
+                if self._aborted:
+                    file.close()
+                    raise CancelledError
                 self._open.add(cast(io.RawIOBase, cast(io.BufferedReader, file).raw))
         return file
 
@@ -42,16 +52,22 @@ class Downloads:
         """Add a user."""
         with self._lock:
             self._users += 1
+            self._aborted = False
 
     def release(self) -> None:
         """Remove a user."""
         with self._lock:
             self._users -= 1
+            self._aborted = False
 
     def abort(self) -> None:
-        """Abort the downloads of the only user; threads that wait for one get a CancelledError."""
+        """Abort the downloads of the only user; threads that wait for one get a CancelledError.
+
+        Further ones can be opened when the user is removed or another is added.
+        """
         with self._lock:
             if self._users == 1:
+                self._aborted = True
                 for raw in list(self._open):
                     raw.close()
 

@@ -380,7 +380,11 @@ def test_another_thread_can_end_a_download(tmp_path: Path) -> None:
         threading.Timer(0.5, files.abort).start()
         with pytest.raises(CancelledError):
             file.read()
+        with pytest.raises(CancelledError):
+            files.open("1.gz")  # as of a thread that was just opening it
         silence.set()
+        files.hold()
+        assert files.open("1.gz").read() == bytes(50_000)
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://me:secret@[", "s3://[::1"])
