@@ -136,12 +136,12 @@ def _numbers(table: pa.Table) -> list[dict]:
 @pytest.mark.slow
 def test_a_stream_resumes_where_it_stopped(tmp_path: Path) -> None:
     builder = AtariDQNReplay("breakout-full", source=THREE_LAPS, cache_dir=str(tmp_path))
-    rows = [(row["checkpoint"], row["step"]) for row in streamed(builder)]
-    stream = streamed(builder)
+    rows = [(row["checkpoint"], row["step"]) for row in streamed(builder).decode(False)]
+    stream = streamed(builder).decode(False)
     iterator = iter(stream)
     for _ in range(5000):
         next(iterator)
-    resumed = streamed(builder)
+    resumed = streamed(builder).decode(False)
     resumed.load_state_dict(stream.state_dict())
     assert [(row["checkpoint"], row["step"]) for row in resumed] == rows[5000:]
 

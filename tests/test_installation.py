@@ -1,5 +1,6 @@
 """What users rely on wherever they work: importing is light, and clashes with nothing of theirs."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -11,9 +12,14 @@ from command import COMMAND, run
 from paths import THREE_LAPS
 
 
-def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -28,9 +34,19 @@ def test_a_users_own_modules_called_like_our_folders_break_nothing(tmp_path: Pat
         "steps = builder_.as_streaming_dataset(split='run_1')\n"
         "print(builder.mine, replay_reader.mine, next(iter(steps))['observation'].size)"
     )
-    done = python(code, tmp_path)
+    done = python(code, tmp_path, USE_TORCH="0")  # which `datasets` would import
     assert done.stdout == "builder replay_reader (84, 84)\n", done.stderr
-    command = [COMMAND, "build", "breakout", "--source", str(THREE_LAPS), "--out", "out"]
+    command = [
+        COMMAND,
+        "build",
+        "breakout",
+        "--source",
+        str(THREE_LAPS),
+        "--checkpoints",
+        "3",
+        "--out",
+        "out",
+    ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
 
 
@@ -84,8 +100,9 @@ def test_a_build_and_an_inspection_need_no_datasets(command: str, tmp_path: Path
     assert "build" not in command or list((tmp_path / "out").rglob("learning.webp"))
 
 
+@pytest.mark.slow
 def test_reading_needs_neither_datasets_nor_pandas(tmp_path: Path) -> None:
-    run("build", "breakout", "--source", THREE_LAPS, "--out", tmp_path / "out")
+    run("build", "breakout", "--source", THREE_LAPS, "--checkpoints", "3", "--out", tmp_path / "out")
     opened = "Transitions('out', 'breakout-full', split='run_1')"
     code = f"from atari_dqn_replay import Transitions; next(iter({opened}))"
     assert not loaded_by(code, tmp_path) & NOT_NEEDED
@@ -125,5 +142,5 @@ def test_a_stream_that_is_left_midway_ends_without_a_word(tmp_path: Path) -> Non
         "steps = iter(builder.as_streaming_dataset(split='run_1'))\n"
         "next(steps)"
     )
-    done = python(code, tmp_path)
+    done = python(code, tmp_path, USE_TORCH="0")
     assert (done.returncode, done.stderr) == (0, "")

@@ -34,7 +34,7 @@ def test_frames_are_images_and_actions_have_names() -> None:
 @pytest.mark.slow
 def test_a_games_actions_are_those_that_ale_knows_of() -> None:
     ALEInterface.setLoggerMode(LoggerMode.Error)
+    ale = ALEInterface()
     for game in GAMES:
-        ale = ALEInterface()
         ale.loadROM(str(roms.get_rom_path(game.rom_id)))
         assert game.actions == tuple(action.name for action in ale.getMinimalActionSet()), game

@@ -66,7 +66,7 @@ def test_stitched_bytes_are_those_of_one_writer(groups: tuple[pa.Schema, list[pa
 
 
 @pytest.mark.slow
-@given(st.data(), st.integers(0, 500), st.sampled_from([SCHEMA, SCHEMA.remove_metadata(), SCHEMA_OF_PARTS]))
+@given(st.data(), st.integers(0, 200), st.sampled_from([SCHEMA, SCHEMA.remove_metadata(), SCHEMA_OF_PARTS]))
 @settings(deadline=None, max_examples=30)
 def test_steps_cut_in_any_way_are_written_as_one_table(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: int, schema: pa.Schema

@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import datasets_of_logs
 import numpy as np
 import pytest
 import rl_unplugged_files
 from atari_dqn_replay.builder.assembly.build import build, plan_build
 from atari_dqn_replay.builder.errors import AtariReplayError, SourceError
+from atari_dqn_replay.builder.format.compression import FAST, SMALL
 from atari_dqn_replay.builder.format.games import find_game
 from atari_dqn_replay.builder.format.manifest import Manifest
 from atari_dqn_replay.builder.repos.folder_reader import FolderReader
@@ -19,7 +21,6 @@ from atari_dqn_replay.builder.sources.inspection import inspect_source
 from atari_dqn_replay.builder.sources.open import open_source
 from atari_dqn_replay.builder.verification.verify import verify
 from dataset_folders import contents
-from datasets_of_logs import build_from
 from hub_server import HubServer
 from huggingface_hub import HfApi
 from logs import write_log
@@ -31,6 +32,10 @@ from atari_dqn_replay import AtariDQNReplay
 BREAKOUT = find_game("breakout")
 CHECKPOINT = "data/breakout/run_1/checkpoint_01"
 MANIFEST = "manifests/breakout/run_1/checkpoint_01.json"
+
+
+def build_from(source: Path, out: Path, *, compression: str = FAST, **selection: Any) -> Path:
+    return datasets_of_logs.build_from(source, out, compression=compression, **selection)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {},
         {"checkpoints": [1]},
         {"checkpoints": [0, 3]},
-        pytest.param({"compression": "fast"}, marks=pytest.mark.slow),
+        {"compression": SMALL},
     ],
 )
 def test_it_gives_what_its_own_source_would_give(
@@ -115,7 +120,7 @@ def test_datasets_merge_into_one(tmp_path: Path) -> None:
     """Two runs and another game, each built elsewhere, and checkpoints of a run from two places."""
     for number, game in ((1, "Pong"), (2, "Pong"), (1, "Asterix")):
         logs = tmp_path / f"logs-{game}-{number}"
-        write_log(logs, [90, 70, 110], capacity=100, game=game, run=number, seed=number)
+        write_log(logs, [50, 40, 60], capacity=60, game=game, run=number, seed=number)
         shutil.copytree(logs, tmp_path / "all", dirs_exist_ok=True)
         for checkpoints in ([0, 1], [2]):
             part = build_from(
@@ -131,11 +136,11 @@ def test_it_may_lie_on_the_hub_or_on_a_web_server(dataset: Path, hub: HubServer,
     api.create_repo("user/replay", repo_type="dataset", private=True)
     api.upload_folder(folder_path=dataset, repo_id="user/replay", repo_type="dataset")
     on_hub = open_source("hf://datasets/user/replay", {"endpoint": hub.url, "token": hub.token})
-    build(plan_build(on_hub, [BREAKOUT], tmp_path / "of-hub"), tmp_path / "of-hub")
+    build(plan_build(on_hub, [BREAKOUT], tmp_path / "of-hub", compression=FAST), tmp_path / "of-hub")
     assert contents(tmp_path / "of-hub") == contents(dataset)
     with running_web(dataset) as server:
         on_web = open_source(server.url)
-        build(plan_build(on_web, [BREAKOUT], tmp_path / "of-web"), tmp_path / "of-web")
+        build(plan_build(on_web, [BREAKOUT], tmp_path / "of-web", compression=FAST), tmp_path / "of-web")
     assert contents(tmp_path / "of-web") == contents(dataset)
 
 
@@ -177,6 +182,7 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [f"{CHECKPOINT}/steps-00000-of-00002.parquet", MANIFEST])
 def test_a_damaged_file_stops_only_its_checkpoint(dataset: Path, tmp_path: Path, file: str) -> None:
     shutil.copytree(dataset, tmp_path / "damaged")

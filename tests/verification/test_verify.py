@@ -112,13 +112,13 @@ def test_a_part_of_a_source_is_right(logs: Path, tmp_path: Path) -> None:
 
 
 def test_several_games_and_runs_can_be_checked_one_by_one(tmp_path: Path) -> None:
-    write_log(tmp_path / "logs", LENGTHS, capacity=100)
+    write_log(tmp_path / "logs", (60, 70), capacity=100)
     write_log(tmp_path / "logs", (30, 90, 20), capacity=50, run=3, seed=1, in_mid_episode=True)
     write_log(tmp_path / "logs", (50, 70, 90), capacity=60, game="MsPacman", delete=(1,))
     folder = build_from(tmp_path / "logs", tmp_path / "dataset")
-    checked = [each.row[:2] for each in verified(folder, tmp_path / "logs").checked]
-    assert checked == [("MsPacman", 1), ("Pong", 2)]
-    assert verified(folder, tmp_path / "logs").ok
+    verification = verified(folder, tmp_path / "logs")
+    assert [each.row[:2] for each in verification.checked] == [("MsPacman", 1), ("Pong", 2)]
+    assert verification.ok
     (folder / "data/ms-pacman/run_1/checkpoint_00/more.txt").write_text("")
     pong = verified(folder, tmp_path / "logs", games=[find_game("pong")])
     assert (pong.ok, pong.notes) == (True, ["not looked at: the source's games MsPacman"])

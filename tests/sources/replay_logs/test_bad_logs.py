@@ -460,15 +460,20 @@ def test_no_flipped_bit_of_a_file_goes_unnoticed(sound: Played, root: Path) -> N
     assert refused > 8 * (len(data) - 10)
 
 
+@pytest.fixture(scope="module")
+def whole(sound: Played) -> list[tuple[Any, ...]]:
+    return read_all(sound.root)
+
+
 @pytest.mark.slow
 @settings(fuzz, max_examples=100)
 @given(array=st.sampled_from([OBSERVATION, ACTION, REWARD, TERMINAL, ADD_COUNT]), data=st.data())
 def test_a_log_with_a_flipped_bit_gives_an_error_or_what_was_logged(
-    sound: Played, array: str, data: st.DataObject
+    sound: Played, whole: list[tuple[Any, ...]], array: str, data: st.DataObject
 ) -> None:
     """Whatever array and file it hits; the file is put right again."""
     path = path_of(sound.root, array, data.draw(st.sampled_from(sound.files)))
-    content, whole = path.read_bytes(), read_all(sound.root)
+    content = path.read_bytes()
     try:
         path.write_bytes(
             flipped(content, data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(0, 7)))
