@@ -12,12 +12,17 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+from atari_dqn_replay.builder.format.games import find_game
+from atari_dqn_replay.interop.selection import open_steps
+from command import run
 from dataset_folders import build_dataset
+from forks import forked
 from hub_server import HubServer
 from huggingface_hub import HfApi
 from paths import THREE_LAPS
+from waiting import PATIENCE
 
-from atari_dqn_replay import AtariReplayError, Transitions
+from atari_dqn_replay import AtariReplayError, ReplayDataset, Transitions
 
 
 @pytest.fixture(scope="module")
@@ -184,25 +189,21 @@ except AtariReplayError as error:
 """
 
 
-OPENED_BY = {
-    "reader": """
-from atari_dqn_replay import ReplayDataset
-ReplayDataset("user/replay", "pong-full", "run_1", cache_dir="frames")
-""",
-    "face": """
-from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.interop.selection import open_steps
-open_steps("user/replay", find_game("pong"), 1, cache_dir="frames")
-""",
-    "training": """
-from atari_dqn_replay.commands.main import main
-command = "train dqn-adam --dataset user/replay --config pong-full --split run_1 --out run --cache-dir frames"
-command += " --network tiny --iterations 1 --updates 1 --device cpu"
-command += " --evaluation-steps 1 --max-steps-per-episode 1"
-assert main(command.split()) == 0
-""",
-}
-"""What opens a dataset once, in the folder where it runs."""
+def open_by_a_reader() -> None:
+    ReplayDataset("user/replay", "pong-full", "run_1", cache_dir="frames")
+
+
+def open_by_a_face() -> None:
+    open_steps("user/replay", find_game("pong"), 1, cache_dir="frames")
+
+
+def open_by_a_training() -> None:
+    done = run(
+        *("train", "dqn-adam", "--dataset", "user/replay", "--config", "pong-full", "--split", "run_1"),
+        *("--out", "run", "--cache-dir", "frames", "--network", "tiny", "--iterations", 1, "--updates", 1),
+        *("--device", "cpu", "--evaluation-steps", 1, "--max-steps-per-episode", 1),
+    )
+    assert done.returncode == 0, done.stderr
 
 
 class TestHub:
@@ -240,22 +241,20 @@ class TestHub:
             assert f"of commit {commit}" in self.warnings
 
     @pytest.mark.slow
-    def test_faces_and_trainings_ask_it_no_more_than_a_reader(self, repo: HubServer, tmp_path: Path) -> None:
-        asked = {}
-        for name, code in OPENED_BY.items():
-            (tmp_path / name).mkdir()
+    def test_faces_and_trainings_ask_it_no_more_than_a_reader(
+        self, repo: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        for number, task in enumerate((open_by_a_reader, open_by_a_face, open_by_a_training)):
+            (tmp_path / str(number)).mkdir()
+            monkeypatch.chdir(tmp_path / str(number))
             before = len(repo.requests)
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                cwd=tmp_path / name,
-                env=repo.environment(repo.token),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            asked[name] = len(repo.requests) - before
-        assert asked["face"] == asked["training"] == asked["reader"] > 0
+            with repo.of_this_process(repo.token):
+                process = forked(task)  # which has nothing of the Hub's in its memory
+                process.join(PATIENCE)
+                assert process.exitcode == 0
+            asked.append(len(repo.requests) - before)
+        assert asked[0] == asked[1] == asked[2] > 0
 
     @pytest.mark.parametrize("name", ["user/a--b", "user/" + "a" * 100])
     def test_a_name_that_no_repo_has_is_its_own_error(self, name: str) -> None:
