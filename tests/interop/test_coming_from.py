@@ -32,7 +32,13 @@ def _beside_the_dataset(dataset: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("ATARI_DQN_REPLAY_DATASET", "dataset")
 
 
-@pytest.mark.parametrize("section", [name for name in SECTIONS if blocks(name) and name != ELSEWHERE])
+SLOW = {"TorchRL": pytest.mark.slow}  # which importing it is
+
+
+@pytest.mark.parametrize(
+    "section",
+    [pytest.param(name, marks=SLOW.get(name, ())) for name in SECTIONS if blocks(name) and name != ELSEWHERE],
+)
 def test_the_examples_run(section: str) -> None:
     names: dict[str, Any] = {}
     for language, block in blocks(section):

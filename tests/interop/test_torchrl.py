@@ -9,18 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay, register
 from played_games import PlayedGame
-from tensordict import TensorDict, TensorDictBase
-from tensordict.nn import TensorDictModule
-from torchrl.data import ReplayBuffer, ReplayBufferEnsemble
-from torchrl.data.datasets import load_dataset
-from torchrl.data.datasets.utils import _DATASET_REGISTRY
-from torchrl.envs import Compose, RenameTransform, Resize, UnsqueezeTransform
-from torchrl.modules import QValueActor
-from torchrl.objectives import DQNLoss
 
 from atari_dqn_replay import AtariReplayError
+
+pytestmark = pytest.mark.slow  # which importing torchrl is, in whichever test comes first
 
 torch.set_num_threads(1)  # tests run side by side, and batches are small
 
@@ -41,17 +34,25 @@ def _where_the_data_are(
     torch.manual_seed(0)  # what is sampled is the same in every run
 
 
+def replay_of(*arguments: Any, **options: Any) -> Any:
+    from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
+
+    return AtariDQNExperienceReplay(*arguments, **options)
+
+
 class TestAtariDQN:
     """The cases of TorchRL's own test class of this name, as its CI ran them before the bucket was closed."""
 
     @pytest.fixture(autouse=True)
     def _three_checkpoints(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
+
         monkeypatch.setattr(AtariDQNExperienceReplay, "_max_runs", 3)
 
     @pytest.mark.parametrize("dataset_id", [ASTERIX, PONG])
     @pytest.mark.parametrize("slices", SLICES)
     def test_single_dataset(self, dataset_id: str, slices: dict[str, int]) -> None:
-        sample = AtariDQNExperienceReplay(dataset_id, **slices).sample(64)
+        sample = replay_of(dataset_id, **slices).sample(64)
         for key in KEYS:
             assert key in sample.keys(True)
         assert sample.shape == (64,)
@@ -59,15 +60,19 @@ class TestAtariDQN:
 
     @pytest.mark.parametrize("slices", SLICES)
     def test_double_dataset(self, slices: dict[str, int]) -> None:
-        replays = [AtariDQNExperienceReplay(name, **slices) for name in (PONG, ASTERIX)]
+        from torchrl.data import ReplayBufferEnsemble
+
+        replays = [replay_of(name, **slices) for name in (PONG, ASTERIX)]
         sample = ReplayBufferEnsemble(*replays, sample_from_all=True, batch_size=128).sample()
         assert sample.shape == (2, 64)
         assert sample[0].get_non_tensor("metadata")["dataset_id"] == PONG
         assert sample[1].get_non_tensor("metadata")["dataset_id"] == ASTERIX
 
-    @pytest.mark.slow
     def test_atari_preproc(self, tmp_path: Path) -> None:
-        replay = AtariDQNExperienceReplay(PONG, num_slices=8, batch_size=64, num_procs=0)
+        from torchrl.data import ReplayBuffer
+        from torchrl.envs import Compose, RenameTransform, Resize, UnsqueezeTransform
+
+        replay = replay_of(PONG, num_slices=8, batch_size=64, num_procs=0)
         pictures: Any = ["observation", ("next", "observation")]
         transform = Compose(
             UnsqueezeTransform(dim=-3, in_keys=pictures),
@@ -75,7 +80,7 @@ class TestAtariDQN:
             RenameTransform(in_keys=["action"], out_keys=["other_action"]),
         )
 
-        def preproc(data: TensorDictBase) -> TensorDictBase:
+        def preproc(data: Any) -> Any:
             return transform(data)
 
         storage = replay.preprocess(
@@ -92,7 +97,7 @@ class TestAtariDQN:
         assert (storage[:]["other_action"] == replay[:100]["action"]).all()
 
 
-def assert_rows_of(sample: TensorDictBase, game: PlayedGame) -> None:
+def assert_rows_of(sample: Any, game: PlayedGame) -> None:
     """Each row is the step that its index names; the next frame is zeros after an episode's end."""
     index, record = sample["index"].numpy(), game.record
     terminal = record["terminal"][index].astype(bool)
@@ -107,7 +112,7 @@ def assert_rows_of(sample: TensorDictBase, game: PlayedGame) -> None:
 
 @pytest.mark.parametrize("slices", SLICES)
 def test_rows_are_the_steps_that_index_names(pong: PlayedGame, slices: dict[str, int]) -> None:
-    replay = AtariDQNExperienceReplay(PONG, batch_size=64, **slices)
+    replay = replay_of(PONG, batch_size=64, **slices)
     assert len(replay) == len(pong)  # no padding, no stale or repeated rows
     for _ in range(20):
         assert_rows_of(replay.sample(), pong)
@@ -115,7 +120,7 @@ def test_rows_are_the_steps_that_index_names(pong: PlayedGame, slices: dict[str,
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 30])
 def test_all_rows_in_order_of_play(asterix: PlayedGame, memory_bytes: int) -> None:
-    replay = AtariDQNExperienceReplay(ASTERIX, memory_bytes=memory_bytes)
+    replay = replay_of(ASTERIX, memory_bytes=memory_bytes)
     everything = replay[:]
     everything["index"] = torch.arange(len(replay))
     assert_rows_of(everything, asterix)
@@ -124,7 +129,7 @@ def test_all_rows_in_order_of_play(asterix: PlayedGame, memory_bytes: int) -> No
 
 @pytest.mark.parametrize("replacement", [True, False])
 def test_slices_lie_within_an_episode_and_may_contain_its_end(asterix: PlayedGame, replacement: bool) -> None:
-    replay = AtariDQNExperienceReplay(ASTERIX, batch_size=400, slice_len=8, replacement=replacement)
+    replay = replay_of(ASTERIX, batch_size=400, slice_len=8, replacement=replacement)
     ends = 0
     for _ in range(60):
         sample = replay.sample().reshape(-1, 8)  # without replacement, an epoch's last batch may be short
@@ -140,7 +145,7 @@ def test_slices_lie_within_an_episode_and_may_contain_its_end(asterix: PlayedGam
 
 @pytest.mark.parametrize("slices", SLICES)
 def test_shapes_and_dtypes_are_the_same_with_slices(slices: dict[str, int]) -> None:
-    sample = AtariDQNExperienceReplay(PONG, batch_size=16, **slices).sample()
+    sample = replay_of(PONG, batch_size=16, **slices).sample()
     for key in KEYS:
         value = sample[key]
         assert value.shape == ((16, 84, 84) if "observation" in key else (16,)), key
@@ -153,11 +158,11 @@ def test_shapes_and_dtypes_are_the_same_with_slices(slices: dict[str, int]) -> N
 
 
 def test_without_replacement_each_step_or_episode_comes_once_per_epoch(asterix: PlayedGame) -> None:
-    replay = AtariDQNExperienceReplay(ASTERIX, batch_size=512, replacement=False)
+    replay = replay_of(ASTERIX, batch_size=512, replacement=False)
     for _ in range(2):
         seen = torch.cat([sample["index"] for sample in replay])
         assert (seen.sort().values == torch.arange(len(asterix))).all()
-    slices = AtariDQNExperienceReplay(ASTERIX, batch_size=32, slice_len=8, replacement=False)
+    slices = replay_of(ASTERIX, batch_size=32, slice_len=8, replacement=False)
     seen = torch.cat([sample["index"][::8] for sample in slices])
     assert sorted(asterix.episode[seen.numpy()]) == sorted(set(asterix.episode))
 
@@ -165,8 +170,8 @@ def test_without_replacement_each_step_or_episode_comes_once_per_epoch(asterix: 
 def test_short_episodes_make_short_slices_if_the_length_is_not_strict(asterix: PlayedGame) -> None:
     longest = int(np.bincount(asterix.episode).max())
     with pytest.raises(AtariReplayError, match=f"the longest has {longest}"):
-        AtariDQNExperienceReplay(ASTERIX, batch_size=longest + 1, slice_len=longest + 1).sample()
-    replay = AtariDQNExperienceReplay(ASTERIX, batch_size=longest + 1, num_slices=1, strict_len=False)
+        replay_of(ASTERIX, batch_size=longest + 1, slice_len=longest + 1).sample()
+    replay = replay_of(ASTERIX, batch_size=longest + 1, num_slices=1, strict_len=False)
     index = replay.sample()["index"].numpy()
     assert len(index) == (asterix.episode == asterix.episode[index[0]]).sum()
 
@@ -174,14 +179,14 @@ def test_short_episodes_make_short_slices_if_the_length_is_not_strict(asterix: P
 def test_a_seed_repeats_the_samples() -> None:
     samples = []
     for _ in range(2):
-        replay = AtariDQNExperienceReplay(PONG, batch_size=40, slice_len=8)
+        replay = replay_of(PONG, batch_size=40, slice_len=8)
         replay.set_rng(torch.Generator().manual_seed(3))
         samples.append(replay.sample()["index"])
     assert (samples[0] == samples[1]).all()
 
 
 def test_single_steps_and_lists_of_them(pong: PlayedGame) -> None:
-    replay = AtariDQNExperienceReplay(PONG)
+    replay = replay_of(PONG)
     one = replay[5]
     assert one.shape == ()
     assert (one["observation"].numpy() == pong.record["observation"][5]).all()
@@ -194,7 +199,7 @@ INDICES = ([-1, -2, 5], [], np.array([250, 0], np.uint8), torch.tensor([7, 7]), 
 
 @pytest.mark.parametrize("index", INDICES, ids=repr)
 def test_frames_in_memory_change_no_batch(index: Any) -> None:
-    stored, held = (AtariDQNExperienceReplay(PONG, memory_bytes=size)[index] for size in (0, 1 << 30))
+    stored, held = (replay_of(PONG, memory_bytes=size)[index] for size in (0, 1 << 30))
     for key in KEYS:
         assert (stored[key].dtype, stored[key].shape) == (held[key].dtype, held[key].shape), key
         assert (stored[key] == held[key]).all(), key
@@ -202,7 +207,7 @@ def test_frames_in_memory_change_no_batch(index: Any) -> None:
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 30])
 def test_wrong_indices_are_errors(memory_bytes: int) -> None:
-    replay = AtariDQNExperienceReplay(PONG, memory_bytes=memory_bytes)
+    replay = replay_of(PONG, memory_bytes=memory_bytes)
     for index in ([len(replay)], [-len(replay) - 1]):
         with pytest.raises(IndexError, match="out of"):
             replay[index]
@@ -211,13 +216,17 @@ def test_wrong_indices_are_errors(memory_bytes: int) -> None:
 
 
 def test_frames_in_memory_stay_in_their_process() -> None:
-    replay = AtariDQNExperienceReplay(PONG, memory_bytes=1 << 30)
+    replay = replay_of(PONG, memory_bytes=1 << 30)
     pickled = pickle.dumps(replay.storage)
     assert len(pickled) < 100_000
     assert (pickle.loads(pickled).get([3])["observation"] == replay[[3]]["observation"]).all()
 
 
 def test_load_dataset_gives_this_class_once_it_is_registered() -> None:
+    from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay, register
+    from torchrl.data.datasets import load_dataset
+    from torchrl.data.datasets.utils import _DATASET_REGISTRY
+
     before = dict(_DATASET_REGISTRY)
     try:
         register()
@@ -230,12 +239,17 @@ def test_load_dataset_gives_this_class_once_it_is_registered() -> None:
 
 
 def test_torchrls_own_loss_trains_on_it() -> None:
+    from tensordict.nn import TensorDictModule
+    from torchrl.envs import Compose, UnsqueezeTransform
+    from torchrl.modules import QValueActor
+    from torchrl.objectives import DQNLoss
+
     pictures: Any = ["observation", ("next", "observation")]
     columns: Any = [("next", name) for name in ("reward", "done", "terminated", "truncated")]
     transform = Compose(
         UnsqueezeTransform(dim=-3, in_keys=pictures), UnsqueezeTransform(dim=-1, in_keys=columns)
     )
-    replay = AtariDQNExperienceReplay(PONG, batch_size=16, transform=transform)
+    replay = replay_of(PONG, batch_size=16, transform=transform)
     network = torch.nn.Sequential(torch.nn.Flatten(-3), torch.nn.Linear(84 * 84, 6))
     module = TensorDictModule(
         lambda observation: network(observation.float() / 255), ["observation"], ["action_value"]
@@ -256,7 +270,7 @@ def test_torchrls_own_loss_trains_on_it() -> None:
 
 def test_delete_removes_prepared_frames_and_nothing_else(dataset: Path, tmp_path: Path) -> None:
     before = sorted(dataset.rglob("*"))
-    replay = AtariDQNExperienceReplay(PONG, root=tmp_path)
+    replay = replay_of(PONG, root=tmp_path)
     assert list(replay.dataset_path.glob("*.frames"))
     replay.delete()
     assert not list(tmp_path.glob("*.frames"))
@@ -264,6 +278,8 @@ def test_delete_removes_prepared_frames_and_nothing_else(dataset: Path, tmp_path
 
 
 def test_there_are_all_sixty_games() -> None:
+    from atari_dqn_replay.interop.torchrl import AtariDQNExperienceReplay
+
     assert len(AtariDQNExperienceReplay.available_datasets) == 300
     assert "Zaxxon/5" in AtariDQNExperienceReplay.available_datasets
 
@@ -282,24 +298,26 @@ def test_there_are_all_sixty_games() -> None:
 )
 def test_what_is_not_there_is_said(dataset_id: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(AtariReplayError, match=message):
-        AtariDQNExperienceReplay(dataset_id, **options)
+        replay_of(dataset_id, **options)
 
 
 def test_no_dataset_at_all_is_said(monkeypatch: pytest.MonkeyPatch, pong: PlayedGame) -> None:
     monkeypatch.delenv("ATARI_DQN_REPLAY_DATASET")
     with pytest.raises(AtariReplayError, match="set the environment variable ATARI_DQN_REPLAY_DATASET"):
-        AtariDQNExperienceReplay(PONG)
+        replay_of(PONG)
     with pytest.raises(AtariReplayError, match="holds replay logs; expected a dataset built from them"):
-        AtariDQNExperienceReplay(PONG, dataset=pong.logs)
+        replay_of(PONG, dataset=pong.logs)
 
 
 def test_an_unknown_name_is_a_value_error_as_torchrl_has_it() -> None:
     with pytest.raises(ValueError, match="available_datasets"):
-        AtariDQNExperienceReplay("Pong/9")
+        replay_of("Pong/9")
 
 
 def test_a_batch_is_a_tensordict_that_can_be_stacked_and_sent(pong: PlayedGame) -> None:
-    replay = AtariDQNExperienceReplay(PONG, batch_size=4)
+    from tensordict import TensorDict
+
+    replay = replay_of(PONG, batch_size=4)
     both = torch.stack([replay.sample(), replay.sample()])
     assert both.shape == (2, 4)
     assert isinstance(replay.sample().to("cpu"), TensorDict)
