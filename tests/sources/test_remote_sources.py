@@ -249,6 +249,9 @@ def test_looking_at_headers_costs_little() -> None:
 
 def test_probing_is_bounded() -> None:
     with running_web(THREE_LAPS, listing=False) as server:
+        open_source(server.url).open_run(BREAKOUT, 1)
+        assert len(server.requests) < 250
+        server.requests.clear()
         source = open_source(server.url)
         assert source.runs(BREAKOUT) == [1]
         source.open_run(BREAKOUT, 1)

@@ -55,7 +55,8 @@ class UnlistedMirror(Mirror):
         return [run for run in RUNS if self._files(game, run).checkpoints]
 
     def _find(self, game: Game, run: int) -> LogFiles:
-        self._require_run(game, run, self.runs(game))
+        if run not in RUNS or not self._files(game, run).checkpoints:
+            self._require_run(game, run, self.runs(game))  # other runs are looked up only to be named
         return self._files(game, run)
 
     def _files(self, game: Game, run: int) -> LogFiles:
