@@ -148,7 +148,7 @@ def test_a_run_stopped_at_any_dump_goes_on_to_the_same_log_byte_for_byte(
     whole, saved = played
     expected = contents(whole.logs)
     assert len(saved) >= 5
-    for folder in saved[:-1:3]:
+    for folder in (saved[1], saved[-2]):
         settings = replace(whole, out=folder.parents[1])
         (settings.logs / "$store$_observation_ckpt.77.gz.incomplete").touch()  # what a kill may leave
         gone_on = play(settings)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from atari_dqn_replay.builder.format.features import steps_features
 from atari_dqn_replay.builder.format.games import find_game
-from atari_dqn_replay.builder.shards.steps import TABLE_ROWS, Columns
+from atari_dqn_replay.builder.shards.steps import Columns
 from logs import real_frames
 
 EPISODE_ROWS = 300
@@ -23,7 +23,7 @@ def steps(rows: int, episode: int = 0) -> Columns:
     first = episode % 8 * EPISODE_ROWS
     step = np.arange(rows, dtype=np.int32)
     return {
-        "observation": real_frames("breakout", 8 * EPISODE_ROWS + TABLE_ROWS)[first : first + rows],
+        "observation": real_frames("breakout", first + rows)[first:],
         "action": step % np.int64(4),
         "reward": (step % 11 == 0).astype(np.float32),
         "terminated": step == rows - 1,
