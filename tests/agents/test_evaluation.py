@@ -56,8 +56,7 @@ def test_the_agent_sees_four_frames_of_which_those_before_the_start_are_blank() 
         np.testing.assert_array_equal(stack, padded[step : step + 4])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 41])
 def test_at_least_one_episode_is_played(steps: int) -> None:
-    protocol = EvaluationProtocol(time_limit=40)
+    protocol = EvaluationProtocol(time_limit=40, environments=2)
     assert len(evaluate(standing_still, PONG, seed=[0], protocol=protocol, steps=steps)) == -(-steps // 40)

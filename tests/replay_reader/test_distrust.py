@@ -37,7 +37,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "dataset"
-    done = run("build", "breakout", "--source", THREE_LAPS, "--out", out)
+    done = run("build", "breakout", "--source", THREE_LAPS, "--checkpoints", "1,2", "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
