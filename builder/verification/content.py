@@ -1,5 +1,6 @@
 """One checkpoint's Parquet files, read to the last row, against the manifest and against each other."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -186,10 +187,8 @@ class _ContentCheck:
 
 def _check_schema(file: pq.ParquetFile, table: TableFeatures) -> None:
     """Check the columns as `datasets`, as pandas, and as readers without Arrow's metadata see them."""
-    found, expected = (
-        Features.from_arrow_schema(file.schema_arrow),
-        Features.from_arrow_schema(table.arrow_schema),
-    )
+    found = Features.from_arrow_schema(file.schema_arrow)
+    expected, written = _as_written(table.arrow_schema)
     if list(found) != list(expected):
         raise ValueError(f"found the columns {', '.join(found)}, expected {', '.join(expected)}")
     for name in expected:
@@ -198,9 +197,17 @@ def _check_schema(file: pq.ParquetFile, table: TableFeatures) -> None:
     if others := file.schema_arrow.metadata.keys() - {b"huggingface"}:
         names = ", ".join(sorted(name.decode(errors="replace") for name in others))
         raise ValueError(f"found metadata of {names}, expected that of huggingface alone")
-    with pq.ParquetFile(pa.BufferReader(file_of(table.arrow_schema))) as written:
-        if not file.schema.equals(written.schema):
-            raise ValueError(f"found {_types(file.schema)}, expected {_types(written.schema)}")
+    if not file.schema.equals(written):
+        raise ValueError(f"found {_types(file.schema)}, expected {_types(written)}")
+
+
+@functools.lru_cache(maxsize=64)
+def _as_written(schema: pa.Schema) -> tuple[Features, pq.ParquetSchema]:
+    """Returns the columns of a file of this schema as `datasets` and as readers without Arrow's metadata see
+    them. All files of a game have the same.
+    """
+    with pq.ParquetFile(pa.BufferReader(file_of(schema))) as file:
+        return Features.from_arrow_schema(schema), file.schema
 
 
 def _is_image(table: pa.Table, name: str) -> bool:
