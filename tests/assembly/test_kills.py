@@ -3,18 +3,18 @@
 A few kills of the many that `python tests/support/kills.py` can do.
 """
 
-import subprocess
-import sys
-
 import pytest
-from paths import SUPPORT
+from hub_server import HubServer
+from kills import check_commits, run_trials
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("to", ["folder", "hub"])
-def test_killed_at_random_instants(to: str) -> None:
-    command = [sys.executable, str(SUPPORT / "kills.py"), "--to", to, "--kills", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 kills, every one mended" in done.stdout
+def test_killed_at_random_instants() -> None:
+    run_trials(2, on_hub=False, seed=0)
+
+
+def test_killed_at_random_instants_on_the_way_to_the_hub(hub: HubServer) -> None:
+    with hub.of_this_process():
+        run_trials(2, on_hub=True, seed=0)
+    assert check_commits(hub) > 4

@@ -90,11 +90,12 @@ def test_its_rows_are_those_of_the_full_config(built: Path, tmp_path: Path) -> N
     assert set(preview["game"]) == {"Breakout", "Pong"}
     for game in (BREAKOUT, PONG):
         full: Any = load_dataset(str(built), f"{game.slug}-full", cache_dir=str(tmp_path))
-        rows = preview.filter(lambda row, game=game: row["game"] == game.name)
+        rows = preview.filter(lambda name, game=game: name == game.name, input_columns="game")
         place = 0
         for run, checkpoint, episode, length in chosen(built, game.slug):
             steps: Any = full[f"run_{run}"].filter(
-                lambda row, key=(checkpoint, episode): (row["checkpoint"], row["episode"]) == key
+                lambda *found, key=(checkpoint, episode): found == key,
+                input_columns=["checkpoint", "episode"],
             )
             assert len(steps) == length and steps[-1]["terminated"]
             for copy, step in zip(rows.select(range(place, place + length)), steps, strict=True):

@@ -171,6 +171,7 @@ def shards(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in (out / "data").rglob("*.parquet")}
 
 
+@pytest.mark.slow
 def test_a_log_stored_otherwise_gives_the_same_shards_and_says_what_was_converted(
     log: Played, tmp_path: Path
 ) -> None:
