@@ -88,7 +88,7 @@ NOT_NEEDED = {"datasets", "pandas", "torch", "aiohttp"}
 @pytest.mark.parametrize(
     "command",
     [
-        f"'build', 'breakout', '--source', {str(THREE_LAPS)!r}, '--out', 'out'",
+        f"'build', 'breakout', '--checkpoints', '0', '--source', {str(THREE_LAPS)!r}, '--out', 'out'",
         f"'inspect', {str(THREE_LAPS)!r}",
     ],
 )
