@@ -13,7 +13,6 @@ def standing_still(observation: np.ndarray) -> np.ndarray:
     return np.full(len(observation), STILL)
 
 
-@pytest.mark.slow
 def test_who_stands_still_in_pong_loses_every_point() -> None:
     protocol = EvaluationProtocol(epsilon=0)
     (episode,) = evaluate(standing_still, PONG, seed=[0], protocol=protocol, episodes=1)

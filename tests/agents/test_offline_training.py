@@ -79,7 +79,6 @@ def test_each_iteration_is_updates_and_an_evaluation_of_full_episodes(whole: Tra
     assert records[4]["mean_return"] == np.mean(records[4]["returns"])
 
 
-@pytest.mark.slow
 def test_a_finished_run_goes_on_with_more_iterations(
     whole: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

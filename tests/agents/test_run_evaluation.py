@@ -104,7 +104,6 @@ def test_the_hubs_refusal_is_one_error(evaluated: EvaluationSettings, hub: HubSe
         push_run(evaluated.run, "pong", token=hub.token, endpoint=hub.url)
 
 
-@pytest.mark.slow
 def test_the_command_prints_a_table_and_the_scores(evaluated: EvaluationSettings) -> None:
     done = run("evaluate", evaluated.run, "--episodes", 2, "--max-steps-per-episode", 30, "--device", "cpu")
     assert done.returncode == 0, done.stderr

@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from paths import ROOT
 from waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.slow
-
 PONG, BREAKOUT = find_game("Pong"), find_game("Breakout")
 
 
@@ -40,6 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # --- What is logged ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_log_is_what_the_ring_makes_of_the_play(tmp_path: Path) -> None:
     """`record` keeps what was played; put through the ring buffer once more, it gives the same log."""
     record = tmp_path / "played.npz"
@@ -57,6 +56,7 @@ def test_the_log_is_what_the_ring_makes_of_the_play(tmp_path: Path) -> None:
         assert np.array_equal(read(collected.settings.folder / name), read(again.folder / name)), name
 
 
+@pytest.mark.slow
 def test_the_last_file_is_partial(tmp_path: Path) -> None:
     """The play ends with an episode in the next lap, or a few rows before that lap's end."""
     for run, game in enumerate((BREAKOUT, PONG), start=1):
@@ -73,6 +73,7 @@ def test_the_time_limit_ends_an_episode(tmp_path: Path) -> None:
         assert played["terminal"].nonzero()[0][:3].tolist() == [39, 79, 119]
 
 
+@pytest.mark.slow
 def test_a_players_returns_grow_over_the_checkpoints(tmp_path: Path) -> None:
     """Checkpoint 0 is what `pong-mixed` shows, 9 is medium, the last full one is expert."""
     collected = collect(PONG, tmp_path, policy="player", checkpoints=12, checkpoint_size=260, time_limit=250)
@@ -84,6 +85,7 @@ def test_a_players_returns_grow_over_the_checkpoints(tmp_path: Path) -> None:
 # --- Chance and repetition --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_same_arguments_give_same_bytes_and_other_runs_and_seeds_others(tmp_path: Path) -> None:
     logs = [
         contents(
@@ -98,6 +100,7 @@ def test_same_arguments_give_same_bytes_and_other_runs_and_seeds_others(tmp_path
     assert len(set(actions)) == 3
 
 
+@pytest.mark.slow
 def test_many_logs_at_once_are_the_same_as_one_by_one(tmp_path: Path) -> None:
     def logs(out: Path) -> list[LogSettings]:
         return [LogSettings(game, out, checkpoints=1, checkpoint_size=200) for game in (PONG, BREAKOUT)]
@@ -171,6 +174,7 @@ def start_collecting(out: Path, largest_file: int = 0) -> "subprocess.Popen[str]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Path) -> None:
     """Until the log is whole its folder has another name; its provenance is there before its first file."""
     run = tmp_path / "killed" / "Pong" / "1"
@@ -187,6 +191,7 @@ def test_a_killed_collection_starts_again_and_gives_the_same_bytes(tmp_path: Pat
     assert [path.name for path in run.iterdir()] == ["replay_logs"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = start_collecting(tmp_path)
     wait_until((tmp_path / "Pong" / "1" / "replay_logs.incomplete" / "add_count_ckpt.0.gz").exists)
@@ -209,6 +214,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """As a terminal does it: every process of the group is interrupted. What waited does not begin."""
     script = tmp_path / "many.py"
@@ -224,6 +230,7 @@ def test_ctrl_c_stops_many_collections_and_leaves_nothing_behind(tmp_path: Path)
     assert not list((tmp_path / "logs").rglob("*"))
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     """Nothing that nobody waits for goes on playing. A killed log is collected anew by the same command."""
     script = tmp_path / "many.py"
@@ -246,6 +253,7 @@ def _is_group_alive(group: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
     """A limit on the size of a file stands in for a full disk."""
     process = start_collecting(tmp_path, largest_file=20_000)
@@ -280,6 +288,7 @@ def test_a_game_without_a_player_is_refused_before_anything_is_written(tmp_path:
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_episode_that_met_the_logs_own_time_limit_is_truncated(tmp_path: Path) -> None:
     """Freeway has no other end within 60 steps."""
     collect(find_game("freeway"), tmp_path, checkpoints=2, checkpoint_size=200, time_limit=60)

@@ -80,7 +80,6 @@ def test_raw_rows_of_many_short_episodes(asterix: PlayedGame) -> None:
         assert_equal(dataset, file_arrays(asterix, number))
 
 
-@pytest.mark.slow
 def test_clean_rows_are_the_steps_that_were_played(asterix: PlayedGame) -> None:
     record = asterix.record
     parts = [make(f"asterix-epoch-{number}-v0").get_dataset() for number in range(4)]
@@ -144,7 +143,6 @@ def test_qualities_are_what_the_readme_says_or_the_files(pong: PlayedGame) -> No
         make("pong-expert-v3", raw=True, by_file_number=False).get_dataset()
 
 
-@pytest.mark.slow
 def test_frames_are_those_that_collect_logs_for_the_same_seed_and_actions(asterix: PlayedGame) -> None:
     record, steps = asterix.record, 600
     env = make("asterix-mixed-v0", sticky_action=True, clip_reward=True)
@@ -161,7 +159,6 @@ def test_frames_are_those_that_collect_logs_for_the_same_seed_and_actions(asteri
     assert ended
 
 
-@pytest.mark.slow
 def test_a_stacked_environment_fills_up_with_blank_frames_as_the_dataset_does() -> None:
     env = make("pong-mixed-v3", stack=True)
     plain = make("pong-mixed-v3")
@@ -184,7 +181,6 @@ def test_gymnasium_finds_nothing_wrong(options: dict[str, Any]) -> None:
     check_env(make("breakout-mixed-v0", **options), skip_render_check=False)
 
 
-@pytest.mark.slow
 def test_pictures_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = make("pong-mixed-v0", render_mode="rgb_array")

@@ -167,7 +167,6 @@ def test_a_manifest_of_other_files(folder: Path) -> None:
     assert_refused(folder, MANIFEST)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "row", "value", "message"),
     [

@@ -69,6 +69,7 @@ def test_a_known_choice_stays_what_it_is() -> None:
     assert EpisodeFilter(share=0.3, seed=7).choose(episodes).tolist() == [0, 7, 8, 10, 18, 19]
 
 
+@pytest.mark.slow
 def test_return_tokens_and_reward_classes(folder: Path) -> None:
     options = Preprocessing(return_range=(-20, 2), reward_class=True)
     windows = Sequences(folder, *CONFIG, length=40, batch_size=64, preprocessing=options)

@@ -269,7 +269,6 @@ def test_a_data_loader_takes_it_as_it_is(
     assert stores(cache) == before, "no worker prepares frames again"
 
 
-@pytest.mark.slow
 def test_shuffled_by_a_data_loader_each_comes_once(folder: Path, cache: Path) -> None:
     dataset = open_anew(folder, cache, frame_stack=1)
     sampler = BatchSampler(RandomSampler(dataset), 500, drop_last=False)  # pyright: ignore
@@ -436,7 +435,6 @@ class CountingShard(ParquetShard):
         return super().read_tables(start, stop, columns)
 
 
-@pytest.mark.slow
 def test_blocks_do_not_pile_up_before_a_slow_disk(long_shard: str, tmp_path: Path) -> None:
     table = pa.concat_tables([pq.read_table(long_shard)] * 4)
     pq.write_table(table, tmp_path / "longer.parquet", row_group_size=2048)

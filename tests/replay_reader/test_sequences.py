@@ -131,7 +131,6 @@ def test_shuffled_each_comes_once_with_the_same_values(
         assert count_samples(joined(found)) == count_samples(collate(expected))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["end", "start", "none"])
 @pytest.mark.parametrize("length", [50, 900])
 def test_windows_across_blocks_and_longer_than_a_block(tmp_path: Path, padding: Any, length: int) -> None:
