@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,16 @@ from hub_server import HubServer, running_hub
 # `HYPOTHESIS_PROFILE=default` tries others.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests are slow, so that no worker is left with one at the end.
+
+    xdist keeps this order of files (`--no-loadscope-reorder`).
+    """
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path] / tests[item.path], -tests[item.path]))
 
 
 def pytest_collection_finish() -> None:
