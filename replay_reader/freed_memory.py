@@ -10,7 +10,7 @@ def keep_freed_memory() -> None:
     """Let the process keep the memory of a batch or a gradient for the next one.
 
     Otherwise glibc returns it to the system and requests it anew each time, and its pages are zeroed: half of
-    what a batch costs, and a tenth of an agent's update. Freeing one large block raises its limits
-    ("dynamic mmap threshold" in mallopt(3)); elsewhere this changes nothing.
+    what a batch costs, and a thousand page faults in each update of an agent. Freeing one large block raises
+    its limits ("dynamic mmap threshold" in mallopt(3)); elsewhere this changes nothing.
     """
     np.empty(LARGE_BLOCK, np.uint8)

@@ -13,7 +13,7 @@ AGAIN_AFTER = (0.1, 1.0, 5.0)
 
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
-    """Let the threads and processes that are started in this block never see Ctrl-C, nor their imports.
+    """Let the threads and processes started in this block never see Ctrl-C, not even during their imports.
 
     They inherit the blocked signal; for the thread that starts them it waits until the block ends.
     """

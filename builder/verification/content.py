@@ -203,8 +203,9 @@ def _check_schema(file: pq.ParquetFile, table: TableFeatures) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _as_written(schema: pa.Schema) -> tuple[Features, pq.ParquetSchema]:
-    """Returns the columns of a file of this schema as `datasets` and as readers without Arrow's metadata see
-    them. All files of a game have the same.
+    """Returns a schema's columns as `datasets` sees them in a file, and as readers of plain Parquet do.
+
+    All files of a game have the same schema.
     """
     with pq.ParquetFile(pa.BufferReader(file_of(schema))) as file:
         return Features.from_arrow_schema(schema), file.schema
